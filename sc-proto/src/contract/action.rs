@@ -1,0 +1,98 @@
+//! What the core asks of a driver, and how the driver answers.
+
+use alloc::boxed::Box;
+
+use super::id::{SocketId, WorkerId};
+use super::target::Target;
+use crate::Time;
+use crate::endpoint::Transport;
+
+/// One thing the driver shall do now.
+#[derive(Debug)]
+pub enum Action {
+    /// Read once into [`Core::read_space`](crate::Core::read_space), then report with
+    /// [`Core::read_done`](crate::Core::read_done).
+    Read(SocketId),
+    /// Write once from [`Core::write_slices`](crate::Core::write_slices), then report with
+    /// [`Core::write_done`](crate::Core::write_done).
+    Write(SocketId),
+    /// Resolve and connect; answer [`Core::connected`](crate::Core::connected) or
+    /// [`Core::dial_failed`](crate::Core::dial_failed) once.
+    Dial {
+        /// The socket to be.
+        socket: SocketId,
+        /// Where to.
+        target: Target,
+        /// How to set the socket up.
+        class: SocketClass,
+        /// When to give up with [`DialFailure::TimedOut`](super::DialFailure::TimedOut).
+        deadline: Time,
+    },
+    /// Half-close: no more will be written. Reading goes on.
+    ShutdownWrite(SocketId),
+    /// Close the socket, or stop dialling it. The id is dead from here on.
+    Close {
+        /// Which.
+        socket: SocketId,
+        /// How.
+        mode: CloseMode,
+    },
+    /// Take the socket out of this worker and give it, with `state`, to worker `to`, whose core
+    /// takes it by [`Core::adopt`](crate::Core::adopt). The id is dead from here on.
+    HandOver {
+        /// Which.
+        socket: SocketId,
+        /// The worker that owns its session.
+        to: WorkerId,
+        /// What the core of that worker needs.
+        state: HandOver,
+    },
+}
+
+/// How to close a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseMode {
+    /// Orderly: what was written is still delivered.
+    Graceful,
+    /// With a TCP reset, so that the peer sees a failure and not an end of data.
+    Abort,
+}
+
+/// What a socket carries: decides its options.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketClass {
+    /// A KGP transport: `TCP_NODELAY`, a small `TCP_NOTSENT_LOWAT`.
+    Transport,
+    /// A proxied connection: `TCP_NODELAY`.
+    Proxied,
+}
+
+/// The outcome of [`Action::Read`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes came, at least 1; more may be waiting, so the socket still counts as readable.
+    Bytes(usize),
+    /// So many bytes came, at least 1, and nothing is left; [`Core::readable`](crate::Core::readable)
+    /// will follow when there is more or the end.
+    Drained(usize),
+    /// Nothing to read now; [`Core::readable`](crate::Core::readable) will follow.
+    WouldBlock,
+    /// The peer will send no more.
+    End,
+    /// The socket failed.
+    Failed,
+}
+
+/// The outcome of [`Action::Write`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// So many bytes went. Fewer than offered means "not writable now":
+    /// [`Core::writable`](crate::Core::writable) will follow. 0 is legal.
+    Bytes(usize),
+    /// The socket failed.
+    Failed,
+}
+
+/// A transport on its way to the worker that owns its session.
+#[derive(Debug)]
+pub struct HandOver(pub(crate) Box<Transport>);

@@ -1,0 +1,63 @@
+//! What an embedder tells the core.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+
+use super::id::{TunnelId, TunnelSecret, WorkerId};
+use super::target::Target;
+use crate::tls::TlsClient;
+
+/// What connections accepted by a listener are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenerRole {
+    /// KGP transports from clients.
+    Kgp,
+    /// The proxy port of one tunnel.
+    Ingress(TunnelId),
+}
+
+/// A command to one core.
+#[derive(Debug)]
+pub enum Command {
+    /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
+    /// handshake; the session lives on worker `home`. Said again it changes secret and home.
+    AddTunnel {
+        /// Which.
+        tunnel: TunnelId,
+        /// What the client must present.
+        secret: TunnelSecret,
+        /// The worker that owns its session and its proxy port.
+        home: WorkerId,
+    },
+    /// Server: the tunnel ended. Its session is closed, its streams are reset.
+    RemoveTunnel(TunnelId),
+    /// Client: connect to a server and serve a tunnel's streams.
+    Connect(Box<Connect>),
+    /// End all sessions: see [`Stop`].
+    Stop(Stop),
+}
+
+/// How a client reaches its server.
+#[derive(Debug)]
+pub struct Connect {
+    /// The tunnel to serve.
+    pub tunnel: TunnelId,
+    /// Proof of the right to it.
+    pub secret: TunnelSecret,
+    /// Where the server listens.
+    pub server: Target,
+    /// The name its certificate is checked against.
+    pub server_name: String,
+    /// What certificates to trust.
+    pub tls: TlsClient,
+}
+
+/// How to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Send GOAWAY, take no new stream, let running ones finish, then close.
+    /// Ends with [`Event::Stopped`](super::Event::Stopped), at the latest after the drain limit.
+    Drain,
+    /// Reset all streams and close at once.
+    Now,
+}

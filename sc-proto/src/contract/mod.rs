@@ -1,0 +1,20 @@
+//! What a driver, an embedder and the core say to one another.
+//!
+//! Plain data only: no method here does anything. The verbs are on [`Core`](crate::Core).
+
+mod action;
+mod command;
+mod event;
+mod id;
+mod reason;
+mod target;
+
+pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
+pub use command::{Command, Connect, ListenerRole, Stop};
+pub use event::{Event, TunnelEnd};
+pub use id::{
+    ListenerId, ParseHexError, SecretMismatch, SessionId, SocketId, TunnelId, TunnelSecret,
+    WorkerId,
+};
+pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
+pub use target::{Host, InvalidTarget, StreamKind, Target};

@@ -1,0 +1,114 @@
+//! Why something did not work, as types that both ends and the logs share.
+
+use alloc::string::String;
+
+use crate::tls::TlsError;
+
+/// Why the egress could not reach a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum DialFailure {
+    /// The host answered that nothing listens there.
+    #[error("connection refused")]
+    Refused,
+    /// No route to the host or its network.
+    #[error("host unreachable")]
+    Unreachable,
+    /// No answer within the dial deadline.
+    #[error("timed out")]
+    TimedOut,
+    /// The name has no address.
+    #[error("name not found")]
+    NameNotFound,
+    /// A rule of the office forbids this target.
+    #[error("denied")]
+    Denied,
+    /// TLS with the site failed.
+    #[error("TLS failed")]
+    Tls,
+    /// The client is out of descriptors, memory or ports.
+    #[error("out of resources")]
+    Resources,
+    /// Any other failure.
+    #[error("connection failed")]
+    Other,
+}
+
+/// Why a stream was reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum ResetReason {
+    /// Whoever used the stream is gone (its socket was closed or reset).
+    #[error("cancelled")]
+    Cancelled,
+    /// The stream's socket failed.
+    #[error("connection lost")]
+    ConnectionLost,
+    /// The stream waited longer than it may.
+    #[error("timed out")]
+    TimedOut,
+    /// The peer broke the rules of the stream.
+    #[error("protocol violated")]
+    Protocol,
+    /// The session is ending.
+    #[error("shutting down")]
+    ShuttingDown,
+}
+
+/// Why a server refused a client's handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Refusal {
+    /// The server does not speak the client's version of KGP.
+    #[error("the server does not speak this version of KGP")]
+    Version,
+    /// No such tunnel, or its secret is another one. One code for both, to tell nothing to a guesser.
+    #[error("the server does not know this tunnel or its secret")]
+    Credentials,
+    /// A parameter is outside its limits.
+    #[error("a parameter of the handshake is outside its limits")]
+    Parameters,
+    /// The tunnel is ending.
+    #[error("the tunnel is ending")]
+    Ending,
+}
+
+/// Why a transport ended.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransportLoss {
+    /// The peer closed it.
+    #[error("closed by the peer")]
+    Closed,
+    /// It was reset or failed.
+    #[error("connection lost")]
+    Failed,
+    /// Nothing came for too long.
+    #[error("no sign of life from the peer")]
+    Silent,
+    /// TLS and the handshake took too long.
+    #[error("the handshake was not finished in time")]
+    HandshakeTimeout,
+    /// TLS failed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The peer sent something KGP does not allow.
+    #[error(transparent)]
+    Protocol(#[from] crate::kgp::ProtocolError),
+    /// The server refused the client's handshake, or this side did.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// A newer transport took its place, or its tunnel ended.
+    #[error("replaced or ended on this side")]
+    Ended,
+}
+
+/// Why a client has no transport yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectFailure {
+    /// The server could not be reached.
+    #[error("cannot reach the server: {0}")]
+    Dial(DialFailure),
+    /// The server was reached but the transport ended before the session began.
+    #[error("{0}")]
+    Transport(TransportLoss),
+    /// The server's name cannot be used for TLS.
+    #[error("{0:?} is not a name that TLS can verify")]
+    ServerName(String),
+}

@@ -1,0 +1,45 @@
+//! The settings of a core.
+
+use core::time::Duration;
+
+use crate::http1;
+use crate::kgp::Settings;
+use crate::tls::TlsServer;
+
+/// Settings of a [`Core`](crate::Core), fixed for its life.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Server: certificate and key for the listeners of role
+    /// [`ListenerRole::Kgp`](crate::ListenerRole::Kgp). A client has none.
+    pub tls_server: Option<TlsServer>,
+    /// Limits and timing of KGP sessions.
+    pub kgp: Settings,
+    /// Limits of the HTTP/1.1 machines.
+    pub http: http1::Limits,
+    /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
+    /// to judge certificates by.
+    pub unix_time_at_zero: u64,
+    /// From the start of a transport to the end of its handshake.
+    pub handshake_timeout: Duration,
+    /// From a request to the site's answer to the dial.
+    pub dial_timeout: Duration,
+    /// From the first byte of a request to the end of its head, and for idle keep-alive connections.
+    pub request_head_timeout: Duration,
+    /// How long a stop waits for running streams.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            tls_server: None,
+            kgp: Settings::default(),
+            http: http1::Limits::default(),
+            unix_time_at_zero: 0,
+            handshake_timeout: Duration::from_secs(15),
+            dial_timeout: Duration::from_secs(25),
+            request_head_timeout: Duration::from_secs(60),
+            drain_timeout: Duration::from_secs(300),
+        }
+    }
+}
