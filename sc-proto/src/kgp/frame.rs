@@ -201,6 +201,14 @@ pub(crate) fn put_header(out: &mut [u8], kind: FrameType, length: usize, stream:
     out[..HEADER].copy_from_slice(&header);
 }
 
+/// Bytes of the frame that begins `bytes`, header included, as its header says.
+pub(crate) fn frame_length(bytes: &[u8]) -> usize {
+    match bytes.first_chunk::<4>() {
+        Some([_, high, low, _]) => HEADER + usize::from(u16::from_be_bytes([*high, *low])),
+        None => HEADER,
+    }
+}
+
 impl Frame<'_> {
     /// The type of this frame.
     pub fn frame_type(&self) -> FrameType {

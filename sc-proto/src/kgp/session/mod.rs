@@ -62,6 +62,14 @@ pub(crate) enum OpenRefused {
     Draining,
 }
 
+/// A place in the ring for payload of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reserved {
+    stream: StreamKey,
+    /// Its size in bytes.
+    room: usize,
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -80,7 +88,9 @@ pub(crate) struct Session {
     ring: Ring,
     schedule: Schedule,
     /// A place in the ring that a driver is reading into.
-    reserved: Option<StreamKey>,
+    reserved: Option<Reserved>,
+    /// Bytes still to go of the frame in the ring that the transport has in part.
+    frame_rest: usize,
     /// Reliable bytes received, and how many of them the peer knows we have.
     received: u64,
     acked: u64,
@@ -112,6 +122,7 @@ impl Session {
             ring: Ring::default(),
             schedule: Schedule::default(),
             reserved: None,
+            frame_rest: 0,
             received: 0,
             acked: 0,
             ack_deadline: None,
@@ -324,6 +335,8 @@ impl Session {
 
     /// Gives all memory back; streams are gone.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        self.reserved = None;
+        self.frame_rest = 0;
         self.ring.clear(pool);
     }
 
@@ -344,7 +357,7 @@ impl Session {
             self.opened_here -= 1;
         }
         stream.window.release(&mut self.credit);
-        if self.reserved == Some(key) {
+        if self.reserved.is_some_and(|place| place.stream == key) {
             self.reserved = None;
         }
     }
