@@ -16,6 +16,7 @@ impl Session {
             && stream.sending == Direction::Open
         {
             self.schedule.ready(key, &mut stream.turn);
+            self.schedule.tidy(&self.streams);
         }
     }
 

@@ -90,3 +90,15 @@ fn no_frame_overtakes_one_that_has_gone_in_part() {
     let next = end.session.next_control(w.now).unwrap();
     assert_eq!(next.as_slice(), pong.as_slice());
 }
+
+#[test]
+fn a_finished_stream_is_not_scheduled_any_more() {
+    let mut w = world();
+    let stream = w.open(CLIENT).unwrap();
+    let end = &mut w.ends[CLIENT];
+    let key = end.apps[&stream].key;
+    end.session.source_ready(key);
+    assert_eq!(end.session.next_source().map(|(key, _)| key), Some(key));
+    end.session.finish(key, &mut end.pool);
+    assert_eq!(end.session.next_source(), None);
+}
