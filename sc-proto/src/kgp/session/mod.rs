@@ -62,6 +62,14 @@ pub(crate) enum OpenRefused {
     Draining,
 }
 
+/// Whether a keepalive waits for the transport. Its token is made when it goes, so that the
+/// round trip time does not hold the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PingDue {
+    No,
+    Yes,
+}
+
 /// A place in the ring for payload of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reserved {
@@ -97,7 +105,7 @@ pub(crate) struct Session {
     ack_deadline: Option<Time>,
     credits_due: VecDeque<StreamKey>,
     pong_due: Option<u64>,
-    ping_due: Option<u64>,
+    ping_due: PingDue,
     liveness: Option<Liveness>,
     going: Going,
     peer_going: Going,
@@ -128,7 +136,7 @@ impl Session {
             ack_deadline: None,
             credits_due: VecDeque::new(),
             pong_due: None,
-            ping_due: None,
+            ping_due: PingDue::No,
             liveness: None,
             going: Going::On,
             peer_going: Going::On,
@@ -144,7 +152,7 @@ impl Session {
     /// The transport is gone.
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
-        self.ping_due = None;
+        self.ping_due = PingDue::No;
         self.pong_due = None;
     }
 
@@ -326,7 +334,7 @@ impl Session {
         match liveness.check(now) {
             Pulse::Fine => Ok(()),
             Pulse::Ping => {
-                self.ping_due = Some(liveness.ping(now));
+                self.ping_due = PingDue::Yes;
                 Ok(())
             }
             Pulse::Dead => Err(TransportLoss::Silent),

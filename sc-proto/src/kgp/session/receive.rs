@@ -1,8 +1,8 @@
 //! Frames coming in.
 
 use super::{
-    ACK_BYTES, ACK_DELAY, CreditDue, DialFailure, Dialling, Direction, Frame, Going, Open, Pool,
-    ResetReason, Session, SocketId, Stream, StreamId, StreamKey, Time, Window,
+    ACK_DELAY, CreditDue, DialFailure, Dialling, Direction, Frame, Going, Open, Pool, ResetReason,
+    Session, SocketId, Stream, StreamId, StreamKey, Time, Window,
 };
 use crate::kgp::ProtocolError;
 use crate::kgp::frame::FrameType;
@@ -103,10 +103,11 @@ impl Session {
     }
 
     fn count_reliable(&mut self, length: usize, now: Time) {
-        self.received += length as u64;
-        if self.ack_deadline.is_none() && self.received - self.acked < ACK_BYTES {
+        if self.received == self.acked {
+            // The first byte not acknowledged sets the time; later ones do not put it off.
             self.ack_deadline = Some(now.after(ACK_DELAY));
         }
+        self.received += length as u64;
     }
 
     /// The open stream of this id; `None` if it has ended on this side already, so that what the

@@ -1,7 +1,8 @@
 //! Bytes and frames going out.
 
 use super::{
-    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, Pool, Reserved, Session, StreamKey, Time,
+    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session,
+    StreamKey, Time,
 };
 use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
 use crate::kgp::pool::CHUNK;
@@ -131,7 +132,7 @@ impl Session {
 
     fn control_is_due(&self) -> bool {
         self.pong_due.is_some()
-            || self.ping_due.is_some()
+            || self.ping_due == PingDue::Yes
             || !self.credits_due.is_empty()
             || self.ack_is_due()
     }
@@ -152,7 +153,11 @@ impl Session {
         if let Some(token) = self.pong_due.take() {
             return Some(Frame::Pong { token }.encode());
         }
-        if let Some(token) = self.ping_due.take() {
+        if self.ping_due == PingDue::Yes
+            && let Some(liveness) = &mut self.liveness
+        {
+            self.ping_due = PingDue::No;
+            let token = liveness.ping(now);
             return Some(Frame::Ping { token }.encode());
         }
         if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {

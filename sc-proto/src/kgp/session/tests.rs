@@ -7,6 +7,7 @@ use core::time::Duration;
 use world::{CLIENT, SERVER, Whole, World};
 
 use super::*;
+use crate::kgp::frame::{FrameType, HEADER};
 
 fn world() -> World {
     World::new(Settings::default(), Settings::default())
@@ -101,4 +102,96 @@ fn a_finished_stream_is_not_scheduled_any_more() {
     assert_eq!(end.session.next_source().map(|(key, _)| key), Some(key));
     end.session.finish(key, &mut end.pool);
     assert_eq!(end.session.next_source(), None);
+}
+
+fn at(ms: u64) -> Time {
+    Time::from_nanos(ms * 1_000_000)
+}
+
+/// What a session sends now besides the ring.
+fn controls(session: &mut Session, now: Time) -> Vec<Vec<u8>> {
+    core::iter::from_fn(|| session.next_control(now))
+        .map(|frame| frame.as_slice().to_vec())
+        .collect()
+}
+
+fn receive_data(end: &mut world::End, id: u64, n: usize, now: Time) {
+    let payload = std::vec![0; n];
+    let stream = StreamId::new(id).unwrap();
+    let payload = payload.as_slice();
+    let frame = Frame::Data { stream, payload };
+    end.session
+        .receive(frame, HEADER + n, &mut end.pool, now)
+        .unwrap();
+}
+
+/// A server with one stream of the client, at rest.
+fn server_with_a_stream() -> World {
+    let mut w = world();
+    w.open(CLIENT).unwrap();
+    w.run_on(1).unwrap();
+    w.run_on(1).unwrap();
+    w
+}
+
+#[test]
+fn an_acknowledgement_that_is_due_is_not_put_off_by_more_data() {
+    let mut w = server_with_a_stream();
+    let now = w.now;
+    let end = &mut w.ends[SERVER];
+    receive_data(end, 1, 10, now);
+    let due = now.after(ACK_DELAY);
+    assert_eq!(end.session.deadline(), Some(due));
+    assert!(!end.session.wants_to_send());
+    end.session.handle_timeout(due).unwrap();
+    assert!(end.session.deadline().unwrap() > due);
+    // The transport takes nothing; meanwhile more comes.
+    receive_data(end, 1, 10, due);
+    assert!(end.session.wants_to_send());
+    let received = end.session.received;
+    let ack = Frame::Ack { received }.encode();
+    assert_eq!(controls(&mut end.session, due), [ack.as_slice()]);
+    assert!(!end.session.wants_to_send());
+}
+
+#[test]
+fn many_bytes_are_acknowledged_at_once_and_few_with_the_next_frame() {
+    let mut w = server_with_a_stream();
+    let now = w.now;
+    let end = &mut w.ends[SERVER];
+    let key = end.session.streams.keys()[0];
+    let is_ack = |frame: &Vec<u8>| frame[0] == FrameType::Ack as u8;
+    for i in 1..=5 {
+        receive_data(end, 1, 60_000, now);
+        end.session.consumed(key, 60_000, now);
+        let acks = controls(&mut end.session, now).into_iter().filter(is_ack);
+        assert_eq!(acks.count(), usize::from(i == 5), "{i}");
+    }
+    receive_data(end, 1, 10, now);
+    assert!(!end.session.wants_to_send());
+    end.session.finish(key, &mut end.pool);
+    let frames = controls(&mut end.session, now);
+    assert!(frames.iter().any(is_ack), "an ACK goes along with the FIN");
+}
+
+#[test]
+fn the_round_trip_time_does_not_hold_the_wait_for_the_transport() {
+    let mut session = Session::new(
+        SessionId([0; 16]),
+        Side::Client,
+        Settings::default(),
+        Parameters::of(&Settings::default()),
+    );
+    let mut pool = Pool::new(1);
+    session.attach(at(0));
+    session.handle_timeout(at(10_000)).unwrap();
+    assert!(session.wants_to_send());
+    let ping = session.next_control(at(12_000)).unwrap();
+    let (Frame::Ping { token }, n) = Frame::decode(ping.as_slice()).unwrap().unwrap() else {
+        panic!("not a PING");
+    };
+    session
+        .receive(Frame::Pong { token }, n, &mut pool, at(12_030))
+        .unwrap();
+    assert_eq!(session.rtt(), Duration::from_millis(30));
 }
