@@ -1,5 +1,6 @@
 //! The frames of KGP, byte for byte as `docs/kgp.md` has them.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::ProtocolError;
@@ -172,10 +173,17 @@ pub struct Open {
 }
 
 /// One encoded frame besides DATA, on the stack.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct FrameBytes {
     bytes: [u8; MAX_CONTROL],
     len: usize,
+}
+
+impl fmt::Debug for FrameBytes {
+    /// Shows type and length only: a HELLO holds a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {:#04x}, {} bytes", self.bytes[0], self.len)
+    }
 }
 
 impl FrameBytes {

@@ -78,6 +78,11 @@ struct Reserved {
     room: usize,
 }
 
+/// The limit for OPEN and OPENED, which have 32 bits for it; the rest follows in a CREDIT.
+fn first_limit(window: &Window) -> u32 {
+    u32::try_from(window.limit()).unwrap_or(u32::MAX)
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -112,7 +117,9 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// `peer` has passed [`Parameters::check`].
     pub(crate) fn new(id: SessionId, side: Side, settings: Settings, peer: Parameters) -> Self {
+        let settings = settings.within_limits();
         Self {
             id,
             side,
@@ -209,7 +216,7 @@ impl Session {
         let window = Window::new(&mut self.credit, now);
         let open = Open {
             kind,
-            window: window.limit() as u32,
+            window: first_limit(&window),
             target,
         };
         let stream = Stream::new(id, owner, self.peer.initial_window.into(), window);
@@ -243,7 +250,7 @@ impl Session {
         let id = stream.id;
         match outcome {
             Ok(()) => {
-                let window = stream.window.limit() as u32;
+                let window = first_limit(&stream.window);
                 self.put(&Frame::Opened { stream: id, window }, pool);
                 self.close_if_over(key);
             }
