@@ -6,8 +6,8 @@ use super::handshake::{INITIAL_WINDOW, KEEPALIVE_MS};
 
 /// Limits and timing of a session on this side.
 ///
-/// A session may buffer `max_streams * initial_window + window_pool` bytes for its readers, and
-/// keep a little more than `max_retained` for its peer. A value outside its limits counts as the
+/// A session buffers at most `initial_window` for each open stream and `window_pool` for all
+/// together; it keeps a little more than `max_retained` for its peer. A value outside its limits counts as the
 /// nearest one inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -20,7 +20,7 @@ use super::liveness::{Liveness, Pulse};
 use super::pool::Pool;
 use super::ring::Ring;
 use super::schedule::Schedule;
-use super::stream::{CreditDue, Dialling, Direction, Stream, StreamKey, Streams};
+use super::stream::{CreditDue, Dialling, Direction, Opener, Stream, StreamKey, Streams};
 use crate::Time;
 use crate::contract::{
     DialFailure, ResetReason, SessionId, SocketId, StreamKind, Target, TransportLoss,
@@ -219,7 +219,13 @@ impl Session {
             window: first_limit(&window),
             target,
         };
-        let stream = Stream::new(id, owner, self.peer.initial_window.into(), window);
+        let stream = Stream::new(
+            id,
+            Opener::Here,
+            owner,
+            self.peer.initial_window.into(),
+            window,
+        );
         let key = self.streams.insert(stream);
         self.by_id.insert(id, key);
         self.put(&Frame::Open { stream: id, open }, pool);
@@ -233,7 +239,7 @@ impl Session {
         }
     }
 
-    /// Answers an OPEN of the peer.
+    /// Answers an OPEN of the peer. Without effect on a stream that this side opened, or twice.
     pub(crate) fn answer(
         &mut self,
         key: StreamKey,
@@ -243,10 +249,11 @@ impl Session {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if stream.dialling == Dialling::Done {
+        if stream.sending != Direction::Waiting {
             return;
         }
         stream.dialling = Dialling::Done;
+        stream.sending = Direction::Open;
         let id = stream.id;
         match outcome {
             Ok(()) => {
@@ -267,12 +274,13 @@ impl Session {
         }
     }
 
-    /// This side sends no more on the stream.
+    /// This side sends no more on the stream. Without effect if it said so before, or has not
+    /// answered the OPEN yet.
     pub(crate) fn finish(&mut self, key: StreamKey, pool: &mut Pool) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if stream.sending == Direction::Finished {
+        if stream.sending != Direction::Open {
             return;
         }
         stream.sending = Direction::Finished;
@@ -298,6 +306,7 @@ impl Session {
             return;
         };
         if stream.receiving == Direction::Finished {
+            stream.window.drain(n, &mut self.credit);
             return;
         }
         let raised = stream

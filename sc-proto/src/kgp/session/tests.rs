@@ -4,10 +4,11 @@ pub(crate) mod world;
 
 use core::time::Duration;
 
-use world::{CLIENT, SERVER, Whole, World};
+use world::{Answers, CLIENT, SERVER, Whole, World};
 
 use super::*;
-use crate::kgp::frame::{FrameType, HEADER};
+use crate::kgp::ProtocolError;
+use crate::kgp::frame::{FrameType, HEADER, frame_length};
 
 fn world() -> World {
     World::new(Settings::default(), Settings::default())
@@ -194,4 +195,74 @@ fn the_round_trip_time_does_not_hold_the_wait_for_the_transport() {
         .receive(Frame::Pong { token }, n, &mut pool, at(12_030))
         .unwrap();
     assert_eq!(session.rtt(), Duration::from_millis(30));
+}
+
+fn id(number: u64) -> StreamId {
+    StreamId::new(number).unwrap()
+}
+
+/// What end `to` makes of a frame that its peer sends.
+fn inject(w: &mut World, to: usize, frame: Frame<'_>) -> Result<(), ProtocolError> {
+    let end = &mut w.ends[to];
+    let n = frame_length(frame.encode().as_slice());
+    end.session.receive(frame, n, &mut end.pool, w.now)?;
+    Ok(())
+}
+
+fn open_frame(number: u64) -> Frame<'static> {
+    let open = Open {
+        kind: StreamKind::Connect,
+        window: 0,
+        target: "example.com:80".parse().unwrap(),
+    };
+    let stream = id(number);
+    Frame::Open { stream, open }
+}
+
+/// OPEN under way, no answer yet: the answering side may not send before it.
+#[test]
+fn nothing_comes_before_the_answer() {
+    for kind in [FrameType::Data, FrameType::Fin] {
+        let mut w = world();
+        w.open(CLIENT).unwrap();
+        let stream = id(1);
+        let frame = match kind {
+            FrameType::Fin => Frame::Fin { stream },
+            _ => Frame::Data {
+                stream,
+                payload: b"x",
+            },
+        };
+        let wrong = ProtocolError::UnexpectedFrame(kind as u8);
+        assert_eq!(inject(&mut w, CLIENT, frame), Err(wrong));
+    }
+}
+
+#[test]
+fn nothing_goes_before_the_answer() {
+    let mut w = world();
+    w.ends[SERVER].answers = Answers::WhenTold;
+    let stream = w.open(CLIENT).unwrap();
+    w.run();
+    w.ends[SERVER].produce(stream, 10);
+    w.ends[SERVER].end(stream);
+    let end = &mut w.ends[SERVER];
+    let key = end.apps[&stream].key;
+    end.session.finish(key, &mut end.pool);
+    assert_eq!(
+        (end.session.credit_of(key), end.session.next_source()),
+        (0, None)
+    );
+    end.answer(stream, Ok(()));
+    w.run();
+    let app = &w.ends[CLIENT].apps[&stream];
+    assert_eq!((app.is_answered, app.got, app.got_end), (true, 10, true));
+}
+
+#[test]
+fn no_open_follows_a_goaway_of_the_same_side() {
+    let mut w = world();
+    inject(&mut w, SERVER, Frame::GoAway).unwrap();
+    let wrong = ProtocolError::UnexpectedFrame(FrameType::Open as u8);
+    assert_eq!(inject(&mut w, SERVER, open_frame(1)), Err(wrong));
 }
