@@ -46,6 +46,12 @@ impl Ring {
         self.end - self.acked
     }
 
+    /// Bytes of memory it holds.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+
     #[cfg(test)]
     pub(crate) fn acked(&self) -> u64 {
         self.acked

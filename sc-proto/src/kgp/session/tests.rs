@@ -1,96 +1,20 @@
-//! What a session promises, one test for each promise.
+//! What a session promises, one test for each promise. Promises about time and places in the
+//! ring are in `tests/timing.rs` and `tests/places.rs`; all at once is in `tests/simulation.rs`.
 
+mod places;
+mod simulation;
+mod timing;
 pub(crate) mod world;
 
-use core::time::Duration;
-
-use world::{Answers, CLIENT, SERVER, Whole, World};
+use world::{Answers, CLIENT, Outcome, SERVER, Whole, World};
 
 use super::*;
+use crate::contract::Refusal;
 use crate::kgp::ProtocolError;
-use crate::kgp::frame::{FrameType, HEADER, frame_length};
+use crate::kgp::frame::{FrameType, frame_length};
 
 fn world() -> World {
     World::new(Settings::default(), Settings::default())
-}
-
-#[test]
-fn bytes_read_into_a_place_survive_an_acknowledgement_meanwhile() {
-    let mut w = world();
-    let stream = w.open(CLIENT).unwrap();
-    w.run_on(2).unwrap();
-    let end = &mut w.ends[CLIENT];
-    assert_eq!(end.session.ring.retained(), 0);
-    let key = end.apps[&stream].key;
-    assert_eq!(end.session.send(key, b"one", 3, &mut end.pool), 3);
-    while w.transmit(CLIENT, &mut Whole) {}
-    let end = &mut w.ends[CLIENT];
-    end.session.reserve(key, 3, &mut end.pool)[..3].copy_from_slice(b"two");
-    let (received, sent) = (end.session.ring.acked(), end.session.ring.sent());
-    assert!(received < sent);
-    let ack = Frame::Ack { received: sent };
-    end.session.receive(ack, 16, &mut end.pool, w.now).unwrap();
-    assert_eq!(end.session.commit(key, 3, &mut end.pool), Ok(()));
-    assert_eq!(&end.session.unsent()[8..], b"two");
-}
-
-#[test]
-fn a_place_is_lost_to_a_frame_and_only_its_own_stream_loses_it() {
-    let mut w = world();
-    let (a, b) = (w.open(CLIENT).unwrap(), w.open(CLIENT).unwrap());
-    let end = &mut w.ends[CLIENT];
-    let (a, b) = (end.apps[&a].key, end.apps[&b].key);
-    end.session.reserve(a, 10, &mut end.pool);
-    end.session.go_away(&mut end.pool);
-    assert_eq!(
-        end.session.commit(a, 10, &mut end.pool),
-        Err(send::PlaceLost)
-    );
-    assert_eq!(end.session.commit(a, 0, &mut end.pool), Ok(()));
-    end.session.reserve(a, 10, &mut end.pool);
-    end.session.reserve(b, 10, &mut end.pool);
-    assert_eq!(
-        end.session.commit(a, 10, &mut end.pool),
-        Err(send::PlaceLost)
-    );
-    assert_eq!(end.session.commit(b, 10, &mut end.pool), Ok(()));
-}
-
-#[test]
-fn no_more_is_taken_in_than_place_and_credit() {
-    let mut w = world();
-    let stream = w.open(CLIENT).unwrap();
-    let end = &mut w.ends[CLIENT];
-    let key = end.apps[&stream].key;
-    let credit = end.session.credit_of(key);
-    let before = end.session.ring.unsent_len();
-    let room = end.session.reserve(key, usize::MAX, &mut end.pool).len();
-    assert_eq!(room, credit);
-    end.session.commit(key, usize::MAX, &mut end.pool).unwrap();
-    let taken = end.session.ring.unsent_len() - before;
-    assert_eq!((taken, end.session.credit_of(key)), (8 + room as u64, 0));
-    assert!(end.session.reserve(key, 1, &mut end.pool).is_empty());
-}
-
-#[test]
-fn no_frame_overtakes_one_that_has_gone_in_part() {
-    let mut w = world();
-    let stream = w.open(CLIENT).unwrap();
-    w.run();
-    let end = &mut w.ends[CLIENT];
-    let key = end.apps[&stream].key;
-    end.session.send(key, &[1; 100], 100, &mut end.pool);
-    end.session.send(key, &[2; 100], 100, &mut end.pool);
-    while end.session.next_control(w.now).is_some() {}
-    end.session.mark_sent(108 + 3);
-    let ping = Frame::Ping { token: 5 };
-    end.session.receive(ping, 16, &mut end.pool, w.now).unwrap();
-    assert!(end.session.next_control(w.now).is_none());
-    end.session.mark_sent(usize::MAX);
-    assert!(end.session.unsent().is_empty());
-    let pong = Frame::Pong { token: 5 }.encode();
-    let next = end.session.next_control(w.now).unwrap();
-    assert_eq!(next.as_slice(), pong.as_slice());
 }
 
 #[test]
@@ -105,96 +29,319 @@ fn a_finished_stream_is_not_scheduled_any_more() {
     assert_eq!(end.session.next_source(), None);
 }
 
-fn at(ms: u64) -> Time {
-    Time::from_nanos(ms * 1_000_000)
-}
-
-/// What a session sends now besides the ring.
-fn controls(session: &mut Session, now: Time) -> Vec<Vec<u8>> {
-    core::iter::from_fn(|| session.next_control(now))
-        .map(|frame| frame.as_slice().to_vec())
-        .collect()
-}
-
-fn receive_data(end: &mut world::End, id: u64, n: usize, now: Time) {
-    let payload = std::vec![0; n];
-    let stream = StreamId::new(id).unwrap();
-    let payload = payload.as_slice();
-    let frame = Frame::Data { stream, payload };
-    end.session
-        .receive(frame, HEADER + n, &mut end.pool, now)
-        .unwrap();
-}
-
-/// A server with one stream of the client, at rest.
-fn server_with_a_stream() -> World {
+#[test]
+fn a_stream_is_opened_answered_used_and_ended() {
     let mut w = world();
-    w.open(CLIENT).unwrap();
-    w.run_on(1).unwrap();
-    w.run_on(1).unwrap();
-    w
-}
-
-#[test]
-fn an_acknowledgement_that_is_due_is_not_put_off_by_more_data() {
-    let mut w = server_with_a_stream();
-    let now = w.now;
-    let end = &mut w.ends[SERVER];
-    receive_data(end, 1, 10, now);
-    let due = now.after(ACK_DELAY);
-    assert_eq!(end.session.deadline(), Some(due));
-    assert!(!end.session.wants_to_send());
-    end.session.handle_timeout(due).unwrap();
-    assert!(end.session.deadline().unwrap() > due);
-    // The transport takes nothing; meanwhile more comes.
-    receive_data(end, 1, 10, due);
-    assert!(end.session.wants_to_send());
-    let received = end.session.received;
-    let ack = Frame::Ack { received }.encode();
-    assert_eq!(controls(&mut end.session, due), [ack.as_slice()]);
-    assert!(!end.session.wants_to_send());
-}
-
-#[test]
-fn many_bytes_are_acknowledged_at_once_and_few_with_the_next_frame() {
-    let mut w = server_with_a_stream();
-    let now = w.now;
-    let end = &mut w.ends[SERVER];
-    let key = end.session.streams.keys()[0];
-    let is_ack = |frame: &Vec<u8>| frame[0] == FrameType::Ack as u8;
-    for i in 1..=5 {
-        receive_data(end, 1, 60_000, now);
-        end.session.consumed(key, 60_000, now);
-        let acks = controls(&mut end.session, now).into_iter().filter(is_ack);
-        assert_eq!(acks.count(), usize::from(i == 5), "{i}");
+    let stream = w.open(SERVER).unwrap();
+    w.run();
+    assert!(w.ends[SERVER].apps[&stream].is_answered);
+    for i in [CLIENT, SERVER] {
+        w.ends[i].produce(stream, 1_000_000);
+        w.ends[i].end(stream);
     }
-    receive_data(end, 1, 10, now);
-    assert!(!end.session.wants_to_send());
-    end.session.finish(key, &mut end.pool);
-    let frames = controls(&mut end.session, now);
-    assert!(frames.iter().any(is_ack), "an ACK goes along with the FIN");
+    w.run_on(3).unwrap();
+    for end in &w.ends {
+        let app = &end.apps[&stream];
+        assert!(app.is_complete());
+        assert_eq!((app.got, app.taken), (1_000_000, 1_000_000));
+    }
+    assert_at_rest(&w);
+}
+
+/// No stream, no memory, all credit back.
+fn assert_at_rest(w: &World) {
+    for end in &w.ends {
+        let session = &end.session;
+        assert_eq!((session.stream_count(), session.by_id.len()), (0, 0));
+        assert_eq!((session.opened_here, session.ring.retained()), (0, 0));
+        assert_eq!(session.credit.free(), session.settings.window_pool);
+        assert_eq!(session.ring.memory(), 0);
+    }
 }
 
 #[test]
-fn the_round_trip_time_does_not_hold_the_wait_for_the_transport() {
-    let mut session = Session::new(
-        SessionId([0; 16]),
-        Side::Client,
-        Settings::default(),
-        Parameters::of(&Settings::default()),
-    );
-    let mut pool = Pool::new(1);
-    session.attach(at(0));
-    session.handle_timeout(at(10_000)).unwrap();
-    assert!(session.wants_to_send());
-    let ping = session.next_control(at(12_000)).unwrap();
-    let (Frame::Ping { token }, n) = Frame::decode(ping.as_slice()).unwrap().unwrap() else {
-        panic!("not a PING");
+fn every_outcome_of_a_dial_arrives() {
+    use DialFailure as D;
+    for failure in [
+        D::Refused,
+        D::Unreachable,
+        D::TimedOut,
+        D::NameNotFound,
+        D::Denied,
+        D::Tls,
+        D::Resources,
+        D::Draining,
+        D::Other,
+    ] {
+        let mut w = world();
+        w.ends[CLIENT].answers = Answers::WhenTold;
+        let stream = w.open(SERVER).unwrap();
+        // What was sent ahead is dropped without harm.
+        w.ends[SERVER].produce(stream, 100);
+        w.ends[SERVER].end(stream);
+        w.run();
+        w.ends[CLIENT].answer(stream, Err(failure));
+        w.run_on(2).unwrap();
+        let outcome = w.ends[SERVER].apps[&stream].outcome;
+        assert_eq!(outcome, Outcome::Failed(failure));
+        assert_at_rest(&w);
+    }
+}
+
+#[test]
+fn a_half_closed_stream_goes_on_the_other_way() {
+    let mut w = world();
+    let stream = w.open(CLIENT).unwrap();
+    w.ends[CLIENT].end(stream);
+    w.run();
+    assert!(w.ends[SERVER].apps[&stream].got_end);
+    for _ in 0..10 {
+        w.ends[SERVER].produce(stream, 500_000);
+        w.run();
+    }
+    assert_eq!(w.ends[CLIENT].apps[&stream].got, 5_000_000);
+    w.ends[SERVER].end(stream);
+    w.run_on(2).unwrap();
+    assert_at_rest(&w);
+}
+
+/// OPEN, DATA, FIN, RESET, OPENED and OPEN_FAILED of both sides in every order of crossing.
+#[test]
+fn resets_cross_everything() {
+    let reason = ResetReason::Cancelled;
+    for how in 0..2 * 2 * 2 * 3 * 2_u32 {
+        let bit = |n: u32| how >> n & 1 == 1;
+        let mut w = world();
+        w.ends[SERVER].answers = Answers::WhenTold;
+        let stream = w.open(CLIENT).unwrap();
+        w.ends[CLIENT].produce(stream, 1000);
+        if bit(0) {
+            w.ends[CLIENT].end(stream);
+        }
+        w.run();
+        // From here on both act without hearing of the other.
+        match how >> 3 {
+            0 | 1 => w.ends[SERVER].answer(stream, Ok(())),
+            2 | 3 => w.ends[SERVER].answer(stream, Err(DialFailure::Refused)),
+            _ => {}
+        }
+        w.ends[SERVER].produce(stream, 1000);
+        if bit(1) {
+            w.ends[SERVER].end(stream);
+        }
+        while w.ends[SERVER].read_source(&mut Whole) {}
+        if bit(2) {
+            w.ends[SERVER].reset(stream, reason);
+        }
+        w.ends[CLIENT].reset(stream, reason);
+        w.run_on(2).unwrap();
+        // An answer after the end means nothing.
+        let end = &mut w.ends[SERVER];
+        let key = end.apps[&stream].key;
+        end.session.answer(key, Ok(()), &mut end.pool);
+        end.session.finish(key, &mut end.pool);
+        end.session.reset(key, reason, &mut end.pool);
+        end.session.consumed(key, 1, w.now);
+        w.run_on(2).unwrap();
+        assert_at_rest(&w);
+    }
+}
+
+#[test]
+fn a_stalled_reader_stops_its_own_stream_only() {
+    let mut w = world();
+    let (stalled, good) = (w.open(CLIENT).unwrap(), w.open(CLIENT).unwrap());
+    w.run();
+    w.ends[SERVER].apps.get_mut(&stalled).unwrap().is_stalled = true;
+    for stream in [stalled, good] {
+        w.ends[CLIENT].produce(stream, 20_000_000);
+    }
+    w.run_on(20).unwrap();
+    let got = |w: &World, stream| w.ends[SERVER].apps[&stream].got;
+    assert_eq!(got(&w, good), 20_000_000);
+    let stopped_at = got(&w, stalled);
+    let settings = Settings::default();
+    assert!(stopped_at <= settings.max_window.into());
+    // What the stalled stream was granted does not grow, and it goes on when it is read.
+    w.ends[SERVER].apps.get_mut(&stalled).unwrap().is_stalled = false;
+    w.run_on(20).unwrap();
+    assert_eq!(got(&w, stalled), 20_000_000);
+}
+
+#[test]
+fn more_than_the_credit_breaks_the_session() {
+    let mut w = world();
+    inject(&mut w, SERVER, open_frame(1)).unwrap();
+    let payload = std::vec![0; 65_535];
+    let (stream, payload) = (id(1), payload.as_slice());
+    let broken = (0..5)
+        .map(|_| inject(&mut w, SERVER, Frame::Data { stream, payload }))
+        .find(Result::is_err);
+    assert_eq!(broken, Some(Err(ProtocolError::Credit)));
+}
+
+#[test]
+fn the_limit_of_streams_holds_opening_back_until_one_ends() {
+    let few = Settings {
+        max_streams: 3,
+        ..Settings::default()
     };
-    session
-        .receive(Frame::Pong { token }, n, &mut pool, at(12_030))
-        .unwrap();
-    assert_eq!(session.rtt(), Duration::from_millis(30));
+    let mut w = World::new(Settings::default(), few);
+    let streams = [(); 3].map(|()| w.open(CLIENT).unwrap());
+    assert_eq!(w.open(CLIENT), Err(OpenRefused::TooMany));
+    w.run();
+    w.ends[CLIENT].reset(streams[1], ResetReason::Cancelled);
+    w.open(CLIENT).unwrap();
+    assert_eq!(w.open(CLIENT), Err(OpenRefused::TooMany));
+    w.run();
+    assert_eq!(w.ends[SERVER].session.stream_count(), 3);
+    // A peer that does not keep to it is thrown out.
+    let too_many = Err(ProtocolError::TooManyStreams);
+    assert_eq!(inject(&mut w, SERVER, open_frame(99)), too_many);
+}
+
+#[test]
+fn opening_waits_while_the_transport_is_behind() {
+    let mut w = world();
+    w.ends[CLIENT].is_blocked = true;
+    let mut opened = 0;
+    while w.open(CLIENT).is_ok() {
+        opened += 1;
+    }
+    assert!(opened > 1000 && !w.ends[CLIENT].session.has_room());
+    w.ends[CLIENT].is_blocked = false;
+    w.run();
+    w.open(CLIENT).unwrap();
+}
+
+#[test]
+fn goaway_lets_streams_finish_and_takes_no_new_ones() {
+    let mut w = world();
+    let stream = w.open(SERVER).unwrap();
+    w.run();
+    // This one crosses the GOAWAY.
+    let crossing = w.open(SERVER).unwrap();
+    let end = &mut w.ends[CLIENT];
+    end.session.go_away(&mut end.pool);
+    end.session.go_away(&mut end.pool);
+    assert_eq!(w.open(CLIENT), Err(OpenRefused::Draining));
+    w.run();
+    assert_eq!(w.open(SERVER), Err(OpenRefused::Draining));
+    assert!(w.ends[SERVER].session.peer_is_going());
+    let failed = Outcome::Failed(DialFailure::Draining);
+    assert_eq!(w.ends[SERVER].apps[&crossing].outcome, failed);
+    for i in [CLIENT, SERVER] {
+        assert!(!w.ends[i].session.is_drained());
+        w.ends[i].produce(stream, 100_000);
+        w.ends[i].end(stream);
+    }
+    w.run_on(2).unwrap();
+    for end in &w.ends {
+        assert!(end.session.is_drained());
+        assert!(end.apps[&stream].is_complete());
+    }
+    assert_at_rest(&w);
+}
+
+#[test]
+fn an_acknowledgement_frees_the_ring_and_a_lying_one_breaks_the_session() {
+    let mut w = world();
+    let stream = w.open(CLIENT).unwrap();
+    w.run();
+    w.ends[CLIENT].produce(stream, 100_000);
+    w.run();
+    assert!(w.ends[CLIENT].session.ring.retained() > 0);
+    w.pass(ACK_DELAY);
+    w.fire(SERVER).unwrap();
+    w.run();
+    assert_eq!(w.ends[CLIENT].session.ring.retained(), 0);
+    assert_eq!(w.ends[CLIENT].session.ring.memory(), 0);
+    let sent = w.ends[CLIENT].session.ring.sent();
+    for received in [sent + 1, sent - 1, u64::MAX] {
+        let lie = inject(&mut w, CLIENT, Frame::Ack { received });
+        assert_eq!(lie, Err(ProtocolError::Ack));
+    }
+}
+
+#[test]
+fn a_peer_that_never_acknowledges_is_held_and_then_thrown_out() {
+    let small = Settings {
+        max_retained: 256 * 1024,
+        ..Settings::default()
+    };
+    let mut w = World::new(small, Settings::default());
+    let end = &mut w.ends[CLIENT];
+    end.session.go_away(&mut end.pool);
+    // Each is answered by an OPEN_FAILED.
+    let broken = (1..200_000).find_map(|i| {
+        let refused = inject(&mut w, CLIENT, open_frame(2 * i));
+        while w.transmit(CLIENT, &mut Whole) {}
+        w.ends[SERVER].pipe.clear();
+        refused.err()
+    });
+    assert_eq!(broken, Some(ProtocolError::Unacknowledged));
+    assert!(w.ends[CLIENT].session.ring.retained() <= 2 * small.max_retained + 1000);
+}
+
+#[test]
+fn ids_are_used_once_and_by_their_side() {
+    let mut w = world();
+    inject(&mut w, SERVER, open_frame(5)).unwrap();
+    for wrong in [5, 3, 2, 8] {
+        let used = inject(&mut w, SERVER, open_frame(wrong));
+        assert_eq!(used, Err(ProtocolError::StreamId), "{wrong}");
+    }
+    let (stream, never) = (id(7), ProtocolError::UnexpectedFrame(FrameType::Fin as u8));
+    assert_eq!(inject(&mut w, SERVER, Frame::Fin { stream }), Err(never));
+    // A number below the last one counts as used: what comes for it is dropped.
+    let stream = id(3);
+    assert_eq!(inject(&mut w, SERVER, Frame::Fin { stream }), Ok(()));
+    inject(&mut w, SERVER, open_frame(StreamId::MAX)).unwrap();
+}
+
+#[test]
+fn frames_out_of_place_break_the_session() {
+    let unexpected = |kind: FrameType| Err(ProtocolError::UnexpectedFrame(kind as u8));
+    let (mine, peers) = (id(2), id(1));
+    let cases = [
+        Frame::Opened {
+            stream: mine,
+            window: 0,
+        },
+        Frame::Opened {
+            stream: peers,
+            window: 0,
+        },
+        Frame::OpenFailed {
+            stream: peers,
+            failure: DialFailure::Other,
+        },
+        Frame::Refused(Refusal::Ending),
+    ];
+    for frame in cases {
+        let mut w = world();
+        w.open(SERVER).unwrap();
+        inject(&mut w, SERVER, open_frame(1)).unwrap();
+        if frame.frame_type() == FrameType::Opened {
+            // The first answer is good, the second is not.
+            inject(
+                &mut w,
+                SERVER,
+                Frame::Opened {
+                    stream: mine,
+                    window: 0,
+                },
+            )
+            .unwrap();
+        }
+        let kind = frame.frame_type();
+        assert_eq!(inject(&mut w, SERVER, frame), unexpected(kind));
+    }
+    let mut w = world();
+    inject(&mut w, SERVER, open_frame(1)).unwrap();
+    inject(&mut w, SERVER, Frame::Fin { stream: peers }).unwrap();
+    let twice = inject(&mut w, SERVER, Frame::Fin { stream: peers });
+    assert_eq!(twice, unexpected(FrameType::Fin));
 }
 
 fn id(number: u64) -> StreamId {
