@@ -32,7 +32,7 @@ impl WindowPool {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn free(&self) -> u64 {
         self.free
     }
@@ -81,6 +81,11 @@ impl Window {
 
     pub(crate) fn limit(&self) -> u64 {
         self.limit
+    }
+
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn pooled(&self) -> u64 {
+        self.pooled
     }
 
     /// Counts bytes in.

@@ -47,7 +47,7 @@ impl Ring {
     }
 
     /// Bytes of memory it holds.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn memory(&self) -> usize {
         self.chunks.len() * CHUNK
     }

@@ -7,6 +7,8 @@ mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod world;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;

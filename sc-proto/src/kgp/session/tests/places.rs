@@ -1,8 +1,7 @@
 //! Places in the ring and the order of frames in the transport.
 
+use super::super::world::{CLIENT, Whole};
 use super::super::*;
-use super::world;
-use super::world::{CLIENT, Whole};
 
 #[test]
 fn bytes_read_into_a_place_survive_an_acknowledgement_meanwhile() {

@@ -1,8 +1,7 @@
 //! What a session does as time passes.
 
+use super::super::world::{CLIENT, End, SERVER, World};
 use super::super::*;
-use super::world;
-use super::world::{CLIENT, SERVER, World};
 use crate::contract::TransportLoss;
 use crate::kgp::frame::{FrameType, HEADER};
 
@@ -17,7 +16,7 @@ fn controls(session: &mut Session, now: Time) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn receive_data(end: &mut world::End, id: u64, n: usize, now: Time) {
+fn receive_data(end: &mut End, id: u64, n: usize, now: Time) {
     let payload = std::vec![0; n];
     let stream = StreamId::new(id).unwrap();
     let payload = payload.as_slice();

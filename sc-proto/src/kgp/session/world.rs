@@ -2,10 +2,12 @@
 //!
 //! Every byte of a stream is a function of the stream, the direction and the place, so a byte
 //! that is lost, doubled or moved is seen at once. Who drives: the specification tests, the
-//! random simulation and the fuzz target `session`.
+//! random simulation and the fuzz target `session`; `steps.rs` has what the latter two do.
+#![allow(clippy::panic, clippy::expect_used, reason = "only tests use it")]
+
+pub(crate) mod steps;
 
 use alloc::collections::BTreeMap;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
@@ -194,9 +196,11 @@ impl End {
     }
 
     pub(crate) fn answer(&mut self, stream: u32, outcome: Result<(), DialFailure>) {
+        let is_mine = self.is_mine(stream);
         if let Some(app) = self.apps.get_mut(&stream)
             && app.outcome == Outcome::Running
             && !app.is_answered
+            && !is_mine
         {
             app.is_answered = true;
             self.session.answer(app.key, outcome, &mut self.pool);
@@ -456,9 +460,4 @@ impl End {
             self.answer(stream, Ok(()));
         }
     }
-}
-
-/// `n` bytes that are no frame of this version.
-pub(crate) fn garbage(n: usize) -> Vec<u8> {
-    vec![0xff; n]
 }
