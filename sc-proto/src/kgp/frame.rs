@@ -473,3 +473,6 @@ codes! {
         Cancelled = 1, ConnectionLost = 2, TimedOut = 3, Protocol = 4, ShuttingDown = 5,
     }
 }
+
+#[cfg(test)]
+mod tests;
