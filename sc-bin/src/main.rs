@@ -1,3 +1,16 @@
-//! `sc`: stands in for the real command line, which lives on another branch.
+//! `sc`: reach private web applications from browsers elsewhere, through one outbound TLS
+//! connection.
+//!
+//! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
+//! at once for trying, `api` the REST API's types that client and server share.
+
 mod api;
-fn main() {}
+mod cli;
+mod client;
+mod dev;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run().into()
+}

@@ -9,16 +9,25 @@ use ureq::http::Uri;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RestUrl {
     base: String,
-    exposure: Exposure,
+    transport: RestTransport,
 }
 
-/// Who can read what is sent to a REST API.
+/// How a REST API is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exposure {
-    /// TLS, or this machine only.
-    Private,
-    /// Plain HTTP over a network: anyone on the path reads the access key.
-    PlainOverNetwork,
+pub(crate) enum RestTransport {
+    /// HTTPS.
+    Tls,
+    /// Plain HTTP.
+    Plain(Reach),
+}
+
+/// How far plain HTTP goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This machine only.
+    Loopback,
+    /// A network: anyone on the path reads the access key.
+    Network,
 }
 
 /// A text is not the URL of a REST API.
@@ -53,10 +62,10 @@ impl RestUrl {
         if uri.query().is_some() {
             return Err(InvalidRestUrl::Query);
         }
-        let exposure = match scheme {
-            "https" => Exposure::Private,
-            "http" if is_loopback(authority.host()) => Exposure::Private,
-            "http" => Exposure::PlainOverNetwork,
+        let transport = match scheme {
+            "https" => RestTransport::Tls,
+            "http" if is_loopback(authority.host()) => RestTransport::Plain(Reach::Loopback),
+            "http" => RestTransport::Plain(Reach::Network),
             _ => return Err(InvalidRestUrl::Scheme),
         };
         let path = match uri.path().trim_end_matches('/') {
@@ -65,7 +74,7 @@ impl RestUrl {
         };
         Ok(Self {
             base: format!("{scheme}://{authority}{path}"),
-            exposure,
+            transport,
         })
     }
 
@@ -74,9 +83,9 @@ impl RestUrl {
         format!("{}{path}", self.base)
     }
 
-    /// Who can read what is sent there.
-    pub(crate) fn exposure(&self) -> Exposure {
-        self.exposure
+    /// How it is reached.
+    pub(crate) fn transport(&self) -> RestTransport {
+        self.transport
     }
 }
 
@@ -100,15 +109,29 @@ mod tests {
 
     #[test]
     fn good_urls() {
-        for (text, base) in [
-            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/rest/v1"),
-            ("http://[::1]:8080/", "http://[::1]:8080/rest/v1"),
-            ("https://sc.example/rest/v1/", "https://sc.example/rest/v1"),
-            ("https://sc.example/a/b", "https://sc.example/a/b"),
+        let (tls, loopback) = (RestTransport::Tls, RestTransport::Plain(Reach::Loopback));
+        for (text, base, transport) in [
+            (
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080/rest/v1",
+                loopback,
+            ),
+            ("http://[::1]:8080/", "http://[::1]:8080/rest/v1", loopback),
+            (
+                "http://LocalHost/rest/v1",
+                "http://LocalHost/rest/v1",
+                loopback,
+            ),
+            (
+                "https://sc.example/rest/v1/",
+                "https://sc.example/rest/v1",
+                tls,
+            ),
+            ("https://sc.example/a/b", "https://sc.example/a/b", tls),
         ] {
             let url = RestUrl::parse(text).unwrap();
             assert_eq!(url.to_string(), base);
-            assert_eq!(url.exposure(), Exposure::Private, "{text}");
+            assert_eq!(url.transport(), transport, "{text}");
             assert_eq!(url.join("/x"), format!("{base}/x"));
         }
     }
@@ -116,7 +139,7 @@ mod tests {
     #[test]
     fn plain_http_over_a_network_is_seen() {
         let url = RestUrl::parse("http://sc.example:80/rest/v1").unwrap();
-        assert_eq!(url.exposure(), Exposure::PlainOverNetwork);
+        assert_eq!(url.transport(), RestTransport::Plain(Reach::Network));
     }
 
     #[test]

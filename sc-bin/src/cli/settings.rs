@@ -186,16 +186,24 @@ impl Settings {
             }
         })?;
         let key = given.key.filter(|key| key != CONCEALED);
-        let key = pick(key, &["SAUCE_ACCESS_KEY", "SAUCE_API_KEY"]).ok_or(SettingsError::NoKey {
-            flag: if v4 { "--api-key (-k)" } else { "--access-key (-k)" },
-        })?;
-        let name = pick(given.name, &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"]);
+        let key =
+            pick(key, &["SAUCE_ACCESS_KEY", "SAUCE_API_KEY"]).ok_or(SettingsError::NoKey {
+                flag: if v4 {
+                    "--api-key (-k)"
+                } else {
+                    "--access-key (-k)"
+                },
+            })?;
+        let name = pick(
+            given.name,
+            &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"],
+        );
         if name.is_none() && !v4 {
             return Err(SettingsError::NoName);
         }
         let region = pick(given.region, &["SAUCE_REGION"]);
-        let url = pick(given.rest_url, &["SAUCE_REST_URL"])
-            .ok_or(SettingsError::NoRestUrl { region })?;
+        let url =
+            pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
         Ok(Self {
             dialect: given.dialect,
             user: checked_user(user)?,
