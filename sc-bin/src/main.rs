@@ -8,9 +8,10 @@ mod api;
 mod cli;
 mod client;
 mod dev;
+mod server;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::run().into()
+    cli::run()
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::server::ServerArgs;
+
 /// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
 #[derive(Debug, Parser)]
 #[command(
@@ -33,6 +35,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a tunnel, with the options of version 5
     Run(V5Args),
+    /// Run the server: REST API, tunnel listener and the tunnels' proxy ports; or change its users
+    Server(ServerArgs),
     /// Try the whole system on this machine: server, user, tunnel and a demo site
     Dev(DevArgs),
     /// Print the version

@@ -64,6 +64,12 @@ impl fmt::Debug for AccessKey {
 pub(crate) struct TunnelName(String);
 
 impl TunnelName {
+    /// Takes a name if it is one.
+    pub(crate) fn new(name: String) -> Option<Self> {
+        let fits = |b: u8| b == b' ' || b.is_ascii_graphic();
+        (!name.is_empty() && name.bytes().all(fits)).then_some(Self(name))
+    }
+
     /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -208,7 +214,7 @@ impl Settings {
             dialect: given.dialect,
             user: checked_user(user)?,
             access_key: AccessKey::new(key),
-            name: name.map(checked_name).transpose()?,
+            name: name.map(named).transpose()?,
             rest: RestUrl::parse(&url).map_err(|why| SettingsError::BadRestUrl {
                 url: without_credentials(&url),
                 why,
@@ -228,12 +234,8 @@ fn checked_user(user: String) -> Result<String, SettingsError> {
     }
 }
 
-fn checked_name(name: String) -> Result<TunnelName, SettingsError> {
-    if name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
-        Ok(TunnelName(name))
-    } else {
-        Err(SettingsError::BadName(name))
-    }
+fn named(name: String) -> Result<TunnelName, SettingsError> {
+    TunnelName::new(name.clone()).ok_or(SettingsError::BadName(name))
 }
 
 /// The URL for an error text: a password in it must not be echoed.

@@ -152,7 +152,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 }
 
 /// Texts that no version of the original prescribes.
-pub(super) fn common(line: &Line) -> String {
+pub(crate) fn common(line: &Line) -> String {
     match line {
         Line::ServerSays(text) => text.clone(),
         Line::Retry { step, error, wait } => {

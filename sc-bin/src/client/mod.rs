@@ -22,12 +22,13 @@ use std::io::{self, Write as _};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Instant;
 
+pub(crate) use console::common as spoken;
 pub(crate) use controller::Input;
 pub(crate) use failure::Failure;
 pub(crate) use line::{Line, Speaker};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Dialect, Exit, Reach, RestTransport, Settings, SettingsError};
+use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;

@@ -21,7 +21,9 @@ pub(super) fn route(peer: SocketAddr, site: SocketAddr) -> Route {
         SocketAddr::V4(_) => "/proc/self/net/tcp",
         SocketAddr::V6(_) => "/proc/self/net/tcp6",
     };
-    let Ok(table) = fs::read_to_string(table) else { return Route::Unknown };
+    let Ok(table) = fs::read_to_string(table) else {
+        return Route::Unknown;
+    };
     let Some(inode) = table.lines().find_map(|row| inode(row, peer, site)) else {
         return Route::Unknown;
     };

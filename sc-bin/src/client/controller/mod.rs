@@ -302,7 +302,8 @@ impl Controller {
             | Stage::Leaving { until, .. } => Some(*until),
             Stage::Closing(closing) => Some(closing.next()),
             Stage::Serving if self.link != Link::Up => Some(self.link_changed + RESTORE_LIMIT),
-            Stage::Connecting { .. } | Stage::Serving | Stage::Done => None,
+            Stage::Connecting { since } => Some(*since + CONNECT_LIMIT),
+            Stage::Serving | Stage::Done => None,
         };
         let link = match self.link {
             Link::Waiting(moment) => Some(moment),
@@ -325,6 +326,9 @@ impl Controller {
         match &self.stage {
             Stage::Asking(asking) if asking.next_try().is_some_and(|at| at <= now) => self.ask(),
             Stage::Provisioning { until, .. } if *until <= now => self.give_up_provisioning(now),
+            Stage::Connecting { since } if *since + CONNECT_LIMIT <= now => {
+                self.give_up_connecting(now);
+            }
             Stage::Serving if self.link != Link::Up => self.check_restoring(now),
             Stage::Closing(_) => self.on_closing_time(now),
             Stage::Draining { until, exit } | Stage::Leaving { until, exit } if *until <= now => {

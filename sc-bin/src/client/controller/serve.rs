@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use sc_proto::contract::{ConnectFailure, TunnelEnd};
+use sc_proto::contract::{ConnectFailure, TransportLoss, TunnelEnd};
 
 use super::{Controller, Link, RESTORE_LIMIT, Stage, Timer, Trouble};
 use crate::api::{Heartbeat, Status, Tunnel};
@@ -105,6 +105,20 @@ impl Controller {
     pub(in crate::client) fn cannot_connect(&mut self, failure: Failure, now: Instant) {
         self.link = Link::Down;
         self.fail(failure, now);
+    }
+
+    /// The first connection took too long.
+    pub(super) fn give_up_connecting(&mut self, now: Instant) {
+        let Stage::Connecting { since } = self.stage else {
+            return;
+        };
+        let failure = match self.link_trouble.take() {
+            Some(Trouble::Connect(failure)) => failure,
+            Some(Trouble::Lost(_)) | None => {
+                ConnectFailure::Transport(TransportLoss::HandshakeTimeout)
+            }
+        };
+        self.connect_failed(failure, since, now);
     }
 
     fn connect_failed(&mut self, failure: ConnectFailure, since: Instant, now: Instant) {

@@ -301,6 +301,21 @@ fn the_first_connection_is_tried_again_but_not_for_ever() {
 }
 
 #[test]
+fn a_connection_that_never_answers_is_given_up() {
+    let mut run = Run::creating();
+    run.give(created(Status::Running));
+    let begin = run.now;
+    while run.count(|effect| matches!(effect, Effect::Fail(_))) == 0 {
+        run.wake();
+        if run.controller.poll == Timer::UnderWay {
+            run.give(polled(Status::Running));
+        }
+    }
+    assert_eq!(run.now - begin, CONNECT_LIMIT);
+    assert!(run.failure().contains("in time"), "{}", run.failure());
+}
+
+#[test]
 fn a_refused_version_is_not_tried_again() {
     let mut run = Run::creating();
     run.give(created(Status::Running));
