@@ -66,7 +66,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
                 if let Some(warning) = warning {
                     print(&format!("Warning: {warning}"));
                 }
-                print("Please wait for 'you may start your tests' to start your tests.");
+                print("Please wait for 'you may start your tests' to start your tests");
             }
             Line::Provisioned { id, proxy } => {
                 print(&format!("Provisioned tunnel: {id}"));
@@ -93,7 +93,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
                 }
                 self.print(
                     "control",
-                    "please wait for 'you may start your tests' to start your tests",
+                    "please wait until the tunnel is up",
                 );
                 let name = name.as_deref().unwrap_or_default();
                 self.print(
