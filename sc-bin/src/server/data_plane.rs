@@ -2,6 +2,7 @@
 //!
 //! The only file of the server that knows `sc-runtime-mio`.
 
+use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,9 +13,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sc_proto::contract::{Stop, TunnelId, TunnelSecret};
 use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::random;
-use super::stub_runtime::{Handle, Options, Runtime, Stopped};
 
 /// Where a tunnel lives in the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,6 @@ pub(crate) struct Place {
 }
 
 /// The workers of a server.
-#[derive(Debug)]
 pub(crate) struct DataPlane {
     handle: Handle,
     /// Taken by [`DataPlane::stop`].
@@ -32,6 +32,14 @@ pub(crate) struct DataPlane {
     /// Tunnels per worker.
     loads: Mutex<Vec<usize>>,
     next_listener: AtomicU32,
+}
+
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataPlane")
+            .field("loads", &self.loads)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The workers are gone.

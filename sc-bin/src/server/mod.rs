@@ -16,7 +16,6 @@ mod rest;
 mod run;
 mod running;
 mod settings;
-mod stub_runtime;
 mod stub_tls;
 mod tunnels;
 mod user_command;
@@ -27,3 +26,6 @@ pub(crate) use registry::UserError;
 pub(crate) use run::run;
 pub(crate) use running::{Running, StartError, Stopper, start};
 pub(crate) use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 use super::args::{ServerArgs, ServerCommand};
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
-use super::user_command::{self, UserCommandError};
+use super::user_command::{self, Output, UserCommandError};
 
 /// `sc server` ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,11 @@ enum RunError {
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
     let done = match args.command.clone() {
         Some(ServerCommand::User { action, data_dir }) => {
-            user_command::run(action, data_dir).map_err(RunError::from)
+            let mut out = Output {
+                answer: &mut io::stdout().lock(),
+                notes: &mut io::stderr(),
+            };
+            user_command::run(action, data_dir, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };

@@ -330,3 +330,20 @@ async fn keep_house(tunnels: Arc<Tunnels>, registry: Registry) {
         }
     }
 }
+
+#[cfg(test)]
+impl Running {
+    /// Takes in an event as if a worker had told it.
+    pub(super) fn tell(&self, event: Event) {
+        self.runtime.block_on(self.tunnels.on_event(event));
+    }
+
+    /// Does what is due after `span`, without waiting for it.
+    pub(super) fn after(&self, span: Duration) {
+        let then = Instant::now() + span;
+        self.runtime.block_on(async {
+            self.tunnels.end_unconnected(then).await;
+            self.tunnels.end_of_removed_owners().await;
+        });
+    }
+}

@@ -1,6 +1,6 @@
 //! `sc server user …`: works on the registry's file, whether a server runs or not.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::access_key::{AccessKey, sha256_of_key};
@@ -26,9 +26,20 @@ pub(super) enum UserCommandError {
     Io(#[from] io::Error),
 }
 
-/// Carries out a user command. A new key goes alone to standard output, so that a script can
-/// take it; what is said about it goes to standard error.
-pub(super) fn run(action: UserAction, data_dir: Option<PathBuf>) -> Result<(), UserCommandError> {
+/// Where a command prints.
+pub(super) struct Output<'a> {
+    /// The answer: a new key, alone, so that a script can take it; or the list of users.
+    pub(super) answer: &'a mut dyn Write,
+    /// What is said about it.
+    pub(super) notes: &'a mut dyn Write,
+}
+
+/// Carries out a user command.
+pub(super) fn run(
+    action: UserAction,
+    data_dir: Option<PathBuf>,
+    out: &mut Output<'_>,
+) -> Result<(), UserCommandError> {
     let path = match data_dir {
         Some(path) => path,
         None => DataDir::default_path()?,
@@ -39,36 +50,39 @@ pub(super) fn run(action: UserAction, data_dir: Option<PathBuf>) -> Result<(), U
         .build()?;
     runtime.block_on(async {
         let registry = Registry::open(&dir).await?;
-        let done = carry_out(action, &registry).await;
+        let done = carry_out(action, &registry, out).await;
         registry.close().await;
         done
     })
 }
 
-async fn carry_out(action: UserAction, registry: &Registry) -> Result<(), UserCommandError> {
+async fn carry_out(
+    action: UserAction,
+    registry: &Registry,
+    out: &mut Output<'_>,
+) -> Result<(), UserCommandError> {
     match action {
         UserAction::Add { name } => {
             let key = add(registry, &name).await?;
-            print_key(&key, &format!("access key of the new user {name}"))?;
+            out.key(&key, &format!("access key of the new user {name}"))?;
         }
         UserAction::Rotate { name } => {
             let key = AccessKey::generate().map_err(UserError::from)?;
             registry
                 .rotate_key(&name, &sha256_of_key(key.expose()))
                 .await?;
-            print_key(
+            out.key(
                 &key,
                 &format!("new access key of {name}, the old one is void"),
             )?;
         }
         UserAction::Remove { name } => {
             registry.remove_user(&name).await?;
-            writeln!(io::stderr(), "{name} is removed")?;
+            writeln!(out.notes, "{name} is removed")?;
         }
         UserAction::List => {
-            let mut out = io::stdout().lock();
             for user in registry.users().await? {
-                writeln!(out, "{}", line(&user))?;
+                writeln!(out.answer, "{}", line(&user))?;
             }
         }
     }
@@ -84,9 +98,11 @@ pub(super) async fn add(registry: &Registry, name: &str) -> Result<AccessKey, Us
     Ok(key)
 }
 
-fn print_key(key: &AccessKey, what: &str) -> io::Result<()> {
-    writeln!(io::stderr(), "{what}; it is shown only now:")?;
-    writeln!(io::stdout(), "{}", key.expose())
+impl Output<'_> {
+    fn key(&mut self, key: &AccessKey, what: &str) -> io::Result<()> {
+        writeln!(self.notes, "{what}; it is shown only now:")?;
+        writeln!(self.answer, "{}", key.expose())
+    }
 }
 
 /// Name, when added, when last used.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::registry::RegistryError;
 use super::super::tunnels::CreateError;
+use super::MAX_BODY;
 use crate::api::ErrorBody;
 
 /// An answer that is not a success.
@@ -29,10 +30,13 @@ pub(super) enum RestError {
     /// A wrong part of the request.
     #[error("{0}")]
     BadRequest(String),
+    /// A body beyond [`MAX_BODY`].
+    #[error("the body is too large: at most {MAX_BODY} bytes are taken")]
+    TooLarge,
     /// The body could not be read.
     #[error("{text}")]
     Body {
-        /// 413, or 400.
+        /// 413, 408 or 400.
         status: StatusCode,
         /// Why.
         text: String,
@@ -58,6 +62,7 @@ impl RestError {
             Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Body { status, .. } => *status,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Create(error) => match error {

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
@@ -76,11 +77,22 @@ pub(crate) fn router(state: Arc<RestState>) -> Router {
         .with_state(state)
 }
 
+/// Whether a request says that its body is too large, so that nobody needs to wait for it.
+fn announces_too_much(request: &Request) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length > MAX_BODY as u64)
+}
+
 async fn answer_in_time(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
-    let answer = match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) => RestError::TooSlow.into_response(),
+    let answer = if announces_too_much(&request) {
+        RestError::TooLarge.into_response()
+    } else {
+        match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => RestError::TooSlow.into_response(),
+        }
     };
     log::debug!("REST: {line}: {}", answer.status().as_u16());
     answer
