@@ -91,10 +91,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
                 if let Some(warning) = warning {
                     self.print("control", &format!("Warning: {warning}"));
                 }
-                self.print(
-                    "control",
-                    "please wait until the tunnel is up",
-                );
+                self.print("control", "please wait until the tunnel is up");
                 let name = name.as_deref().unwrap_or_default();
                 self.print(
                     "control",

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sc_proto::contract::{ConnectFailure, DialFailure, Refusal, TransportLoss};
 
+use sc_proto::tls::{Fault, TlsError};
+
 use super::rest_error::RestError;
 use super::trust::TrustError;
 use crate::cli::Exit;
@@ -72,6 +74,9 @@ pub(crate) enum Failure {
     /// A CA file is not usable.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// This machine did not give what a tunnel needs.
     #[error("{what}: {error}")]
     Machine {
@@ -101,6 +106,7 @@ impl Failure {
             Self::Address(_) => "reading the server's answer".to_owned(),
             Self::EndedElsewhere { .. } => "serving the tunnel".to_owned(),
             Self::Trust(_) => "reading it".to_owned(),
+            Self::Tls(_) => "setting TLS up".to_owned(),
             Self::Machine { .. } => "asking the operating system".to_owned(),
         }
     }
@@ -122,6 +128,7 @@ impl Failure {
                  manager let it restart on exit code 4"
             }
             Self::Trust(_) => "give a PEM file with at least one CA certificate",
+            Self::Tls(_) => "name the CA file of the tunnel's server with --tunnel-cainfo",
             Self::Machine { .. } => "free some resources of this machine, then start again",
         }
     }
@@ -137,6 +144,7 @@ impl Failure {
             | Self::NotRunning { .. }
             | Self::Connect { .. }
             | Self::Trust(_)
+            | Self::Tls(_)
             | Self::Machine { .. } => Exit::Failed,
         }
     }
@@ -182,8 +190,12 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending) => {
                 ConnectRemedy::AskRecord
             }
+            // The keys' end asks for a new connection; a cut connection may be a server's restart.
+            TransportLoss::Tls(error) => match (error, error.fault()) {
+                (TlsError::KeysExhausted, _) | (_, Fault::Network) => ConnectRemedy::TryAgain,
+                (_, Fault::Configuration | Fault::Peer | Fault::Internal) => ConnectRemedy::GiveUp,
+            },
             TransportLoss::Refused(Refusal::Version | Refusal::Parameters)
-            | TransportLoss::Tls(_)
             | TransportLoss::Protocol(_) => ConnectRemedy::GiveUp,
         },
         ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
