@@ -1,6 +1,6 @@
 //! `sc server`: users, the registry of tunnels, the REST API, and the data plane behind them.
 //!
-//! [`run`] is the command, [`start`] the same server inside a process that goes on, as `sc dev`
+//! [`run()`] is the command, [`start`] the same server inside a process that goes on, as `sc dev`
 //! needs it. Threads: the data workers, one for the REST API and all that waits (a tokio runtime),
 //! one that takes in what the workers tell.
 
@@ -16,7 +16,6 @@ mod rest;
 mod run;
 mod running;
 mod settings;
-mod stub_tls;
 mod tunnels;
 mod user_command;
 

@@ -307,8 +307,8 @@ fn join(thread: JoinHandle<()>, name: &str) {
 
 /// Takes in what the workers tell, until they are gone.
 fn take_in(events: &Receiver<(WorkerId, Event)>, tunnels: &Tunnels, runtime: &Handle) {
-    for (_, event) in events {
-        runtime.block_on(tunnels.on_event(event));
+    for (worker, event) in events {
+        runtime.block_on(tunnels.on_event(worker, event));
     }
 }
 
@@ -335,7 +335,8 @@ async fn keep_house(tunnels: Arc<Tunnels>, registry: Registry) {
 impl Running {
     /// Takes in an event as if a worker had told it.
     pub(super) fn tell(&self, event: Event) {
-        self.runtime.block_on(self.tunnels.on_event(event));
+        self.runtime
+            .block_on(self.tunnels.on_event(WorkerId(0), event));
     }
 
     /// Does what is due after `span`, without waiting for it.

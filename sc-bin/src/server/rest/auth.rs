@@ -14,7 +14,7 @@ use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
 
-/// The other end of the connection. Put into every request by [`serve`](super::serve).
+/// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 

@@ -34,7 +34,7 @@ fn command(server: &TestServer, action: UserAction) -> Result<String, UserComman
         notes: &mut notes,
     };
     user_command::run(action, Some(server.data_dir()), &mut out)?;
-    Ok(String::from_utf8(answer).unwrap())
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 fn status_for(server: &TestServer, user: &str, key: &str) -> u16 {

@@ -157,7 +157,7 @@ impl Tunnels {
         let workers = self.data_plane.worker_count();
         let mut stopped = self.stopped_workers.subscribe();
         // The sender lives as long as `self`.
-        let _ = stopped.wait_for(|count| *count >= workers).await;
+        let _ = stopped.wait_for(|done| done.len() >= workers).await;
     }
 
     /// Ends all that is left, and the data plane.

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use sc_proto::Event;
 use sc_proto::contract::{SessionId, TunnelEnd, TunnelId};
+use sc_proto::{Event, WorkerId};
 
 use super::{Connection, Label, Tunnels, unix_now};
 
 impl Tunnels {
-    /// Takes in one event.
-    pub(crate) async fn on_event(&self, event: Event) {
+    /// Takes in one event of one worker.
+    pub(crate) async fn on_event(&self, worker: WorkerId, event: Event) {
         match event {
             Event::TunnelUp {
                 tunnel,
@@ -28,7 +28,9 @@ impl Tunnels {
             }
             // A client's.
             Event::ConnectFailed { .. } => {}
-            Event::Stopped => self.stopped_workers.send_modify(|count| *count += 1),
+            Event::Stopped => self.stopped_workers.send_modify(|done| {
+                done.insert(worker);
+            }),
         }
     }
 

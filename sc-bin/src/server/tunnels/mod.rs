@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use sc_proto::WorkerId;
 use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
@@ -47,7 +48,7 @@ pub(crate) struct Tunnels {
     life: tokio::sync::Mutex<ProxyPorts>,
     state: Mutex<State>,
     /// Workers whose sessions have all ended after a stop.
-    stopped_workers: watch::Sender<usize>,
+    stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
 }
 
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Tunnels {
                 phase: Phase::Serving,
                 live: BTreeMap::new(),
             }),
-            stopped_workers: watch::Sender::new(0),
+            stopped_workers: watch::Sender::new(BTreeSet::new()),
         }
     }
 
