@@ -1,0 +1,99 @@
+//! The REST API: HTTP, on its own thread.
+//!
+//! `serve` speaks HTTP and TLS, `auth` finds out who calls, `tunnels` and `info` answer, `error`
+//! says what went wrong. What is answered is decided in [`tunnels`](super::tunnels).
+
+mod auth;
+mod error;
+mod info;
+mod query;
+mod serve;
+mod tls;
+mod tunnels;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+
+use super::registry::Registry;
+use super::tunnels::Tunnels;
+use crate::api::BASE;
+use error::RestError;
+pub(crate) use serve::serve;
+pub(crate) use tls::{RestTlsError, acceptor};
+
+/// Largest body of a request, in bytes. A create request with long rule lists fits by far.
+const MAX_BODY: usize = 256 * 1024;
+
+/// From the end of a request's head to its answer. Bounds slow bodies too.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the handlers work on.
+#[derive(Debug)]
+pub(crate) struct RestState {
+    /// Users.
+    pub(crate) registry: Registry,
+    /// Tunnels.
+    pub(crate) tunnels: Arc<Tunnels>,
+    /// `http` or `https`.
+    pub(crate) scheme: &'static str,
+    /// This API, as seen from this machine.
+    pub(crate) url: String,
+}
+
+/// All paths of the API.
+pub(crate) fn router(state: Arc<RestState>) -> Router {
+    let path = |path: &str| format!("{BASE}{path}");
+    Router::new()
+        .route(
+            &path("/{user}/tunnels"),
+            get(tunnels::list).post(tunnels::create),
+        )
+        .route(&path("/{user}/all_tunnels"), get(tunnels::list_all))
+        .route(
+            &path("/{user}/tunnels/{id}"),
+            get(tunnels::show).delete(tunnels::delete),
+        )
+        .route(
+            &path("/{user}/tunnels/{id}/num_jobs"),
+            get(tunnels::num_jobs),
+        )
+        .route(
+            &path("/{user}/tunnels/{id}/connected"),
+            post(tunnels::connected),
+        )
+        .route(&path("/{user}/tunnels/info/updates"), get(info::updates))
+        .route(&path("/public/tunnels/info/versions"), get(info::versions))
+        .fallback(async || RestError::NoSuchPath)
+        .method_not_allowed_fallback(async || RestError::MethodNotAllowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(answer_in_time))
+        .with_state(state)
+}
+
+/// Whether a request says that its body is too large, so that nobody needs to wait for it.
+fn announces_too_much(request: &Request) -> bool {
+    let length = request.headers().get(header::CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.is_some_and(|length| length > MAX_BODY as u64)
+}
+
+async fn answer_in_time(request: Request, next: Next) -> Response {
+    let line = format!("{} {}", request.method(), request.uri().path());
+    let answer = if announces_too_much(&request) {
+        RestError::TooLarge.into_response()
+    } else {
+        match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => RestError::TooSlow.into_response(),
+        }
+    };
+    log::debug!("REST: {line}: {}", answer.status().as_u16());
+    answer
+}
