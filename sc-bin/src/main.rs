@@ -4,9 +4,17 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-#[allow(dead_code, unused_imports, reason = "their other users live on another branch")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "their other users live on another branch"
+)]
 mod api;
-#[allow(dead_code, unused_imports, reason = "their other users live on another branch")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "their other users live on another branch"
+)]
 mod server;
 
 #[derive(clap::Parser)]
