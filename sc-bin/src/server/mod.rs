@@ -16,7 +16,6 @@ mod rest;
 mod run;
 mod running;
 mod settings;
-mod stub_tls;
 mod tunnels;
 mod user_command;
 
