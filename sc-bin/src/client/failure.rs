@@ -179,6 +179,7 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             | DialFailure::NameNotFound
             | DialFailure::Tls
             | DialFailure::Resources
+            | DialFailure::Draining
             | DialFailure::Other => ConnectRemedy::TryAgain,
         },
         ConnectFailure::Transport(loss) => match loss {
