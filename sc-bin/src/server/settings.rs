@@ -24,7 +24,7 @@ pub(crate) struct Options {
 
     /// Serve the REST API by plain HTTP on an address that is not loopback
     #[arg(
-        long, env = "SC_SERVER_INSECURE_REST",
+        long, value_name = "BOOL", env = "SC_SERVER_INSECURE_REST",
         num_args = 0..=1, default_missing_value = "true", require_equals = true
     )]
     insecure_rest: Option<bool>,

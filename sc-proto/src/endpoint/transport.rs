@@ -35,6 +35,16 @@ pub(crate) struct Transport {
     stage: Stage,
     /// Plaintext that goes before all else: the handshake's frames.
     first: Vec<u8>,
+    /// Whether TLS takes more ciphertext.
+    intake: Intake,
+}
+
+/// Whether TLS takes more ciphertext.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Intake {
+    Open,
+    /// It has to write something of its own first.
+    Blocked,
 }
 
 /// How far a transport is.
@@ -84,6 +94,7 @@ impl Core {
             pipe,
             stage: Stage::AwaitWelcome(tunnel),
             first,
+            intake: Intake::Open,
         };
         let key = self.sockets.insert(Socket::new(
             Role::Transport(Some(Box::new(transport))),
@@ -107,6 +118,7 @@ impl Core {
             pipe,
             stage: Stage::AwaitHello,
             first: Vec::new(),
+            intake: Intake::Open,
         };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
@@ -189,12 +201,23 @@ impl Core {
             Read::Bytes(_) | Read::Drained(_) | Read::WouldBlock => {}
             Read::End => {
                 self.settle();
-                self.lose_transport(key, TransportLoss::Closed, now);
+                let loss = self.end_of_input(key);
+                self.lose_transport(key, loss, now);
             }
             Read::Failed => {
                 self.settle();
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
+        }
+    }
+
+    /// What the end of the socket's bytes means: an orderly end only after TLS' goodbye.
+    fn end_of_input(&mut self, key: SocketKey) -> TransportLoss {
+        let Self { sockets, tls_pool, .. } = self;
+        let transport = sockets.get_mut(key).and_then(Socket::transport);
+        match transport.map(|transport| transport.pipe.input_ended(tls_pool)) {
+            Some(Ok(())) => TransportLoss::Closed,
+            _ => TransportLoss::Failed,
         }
     }
 
@@ -241,7 +264,11 @@ impl Core {
                 return Ok(());
             }
             transport.pipe.consume(used, &mut self.tls_pool);
-            if progress == Progress::Drained || used == 0 {
+            transport.intake = match progress {
+                Progress::Drained => Intake::Open,
+                Progress::Blocked => Intake::Blocked,
+            };
+            if transport.intake == Intake::Open || used == 0 {
                 break;
             }
         }
@@ -467,7 +494,9 @@ impl Core {
     }
 
     fn fill_output(&mut self, transport: &mut Transport, now: Time) {
-        let Transport { pipe, first, stage } = transport;
+        let Transport {
+            pipe, first, stage, ..
+        } = transport;
         if !first.is_empty() {
             let n = pipe.encrypt(first, &mut self.tls_pool);
             first.drain(..n);
@@ -547,6 +576,7 @@ impl Core {
             return;
         };
         transport.pipe.sent(n, tls_pool);
+        let blocked = transport.intake == Intake::Blocked;
         let attached = match transport.stage {
             Stage::Attached(session) => Some(session),
             _ => None,
@@ -555,6 +585,10 @@ impl Core {
             // Room in the ring: sockets may be read again.
             self.queue_sources(session);
             self.note_drained(session);
+        }
+        if blocked && self.lent.is_empty() {
+            self.pump_in(key, now);
+            self.queue_transport_read(key);
         }
         self.kick_transport(key);
         self.close_if_written(key);
@@ -589,7 +623,9 @@ impl Core {
     /// Whether this transport may be read now.
     pub(super) fn transport_may_read(&mut self, key: SocketKey) -> bool {
         let lent_out = self.lent.transport == Some(key.into());
-        let open = |transport: &mut Transport| !matches!(transport.stage, Stage::Closing);
+        let open = |transport: &mut Transport| {
+            transport.intake == Intake::Open && !matches!(transport.stage, Stage::Closing)
+        };
         !lent_out
             && self
                 .sockets

@@ -143,12 +143,14 @@ impl Tunnels {
     }
 
     /// A record of the registry, brought up to date. What does not run has ended, even if that
-    /// could not be written down.
+    /// could not be written down; unless it is just being made.
     fn current(&self, mut record: Tunnel) -> Tunnel {
         match self.state().live.get(&record.id) {
             Some(live) => live.record.clone(),
             None => {
-                record.status = Status::Terminated;
+                if record.status != Status::Booting {
+                    record.status = Status::Terminated;
+                }
                 record
             }
         }
