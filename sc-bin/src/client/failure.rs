@@ -54,8 +54,15 @@ pub(crate) enum Failure {
         over: Duration,
     },
     /// Someone else ended the tunnel.
-    #[error("the tunnel was ended from elsewhere{}", reason.as_ref().map_or(String::new(), |r| format!(" (reason: {r})")))]
+    #[error("the tunnel was ended from elsewhere{}", because(reason.as_deref()))]
     EndedElsewhere {
+        /// The word in its record.
+        reason: Option<String>,
+    },
+    /// The server ended the tunnel for reasons of its own: its restart, or a client unseen for
+    /// too long.
+    #[error("the server ended the tunnel{}", because(reason.as_deref()))]
+    EndedByServer {
         /// The word in its record.
         reason: Option<String>,
     },
@@ -104,7 +111,9 @@ impl Failure {
             }
             Self::Fatal(_) => "asking the server for a tunnel".to_owned(),
             Self::Address(_) => "reading the server's answer".to_owned(),
-            Self::EndedElsewhere { .. } => "serving the tunnel".to_owned(),
+            Self::EndedElsewhere { .. } | Self::EndedByServer { .. } => {
+                "serving the tunnel".to_owned()
+            }
             Self::Trust(_) => "reading it".to_owned(),
             Self::Tls(_) => "setting TLS up".to_owned(),
             Self::Machine { .. } => "asking the operating system".to_owned(),
@@ -123,6 +132,9 @@ impl Failure {
                 "start it again if that was not meant; a tunnel that starts with the same name \
                  and user ends the one before, so give each its own name with -i"
             }
+            Self::EndedByServer { .. } => {
+                "start it again; under a service manager let it restart on exit code 4"
+            }
             Self::Lost { .. } => {
                 "check the server and the network between, then start again; under a service \
                  manager let it restart on exit code 4"
@@ -137,7 +149,7 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::EndedElsewhere { .. } => Exit::EndedElsewhere,
-            Self::Lost { .. } => Exit::ConnectionLost,
+            Self::Lost { .. } | Self::EndedByServer { .. } => Exit::ConnectionLost,
             Self::Rest { .. }
             | Self::Fatal(_)
             | Self::Address(_)
@@ -148,6 +160,10 @@ impl Failure {
             | Self::Machine { .. } => Exit::Failed,
         }
     }
+}
+
+fn because(reason: Option<&str>) -> String {
+    reason.map_or(String::new(), |reason| format!(" (reason: {reason})"))
 }
 
 fn tried(what: &str, tries: u32, over: Duration) -> String {

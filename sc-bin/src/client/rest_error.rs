@@ -64,6 +64,17 @@ impl RestError {
         )
     }
 
+    /// Whether the server does not take the user or the key (any more).
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(
+            self,
+            Self::Status {
+                code: 401 | 403,
+                ..
+            }
+        )
+    }
+
     /// What a person does next.
     pub(super) fn next_step(&self) -> &'static str {
         match self {

@@ -44,6 +44,16 @@ pub(super) enum NoProxy {
     Unset,
 }
 
+/// The text as one word of a POSIX shell.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/:._-+@%".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// Speaks for `sc dev`.
 pub(super) struct Guide<Out, Err> {
     facts: Facts,
@@ -84,6 +94,7 @@ impl<Out: Write, Err: Write> Guide<Out, Err> {
                 answers: false,
             } => ("application ", url, "   (nothing answers there yet)"),
         };
+        let word = shell_word(url);
         let no_proxy = match no_proxy {
             NoProxy::Set => "--noproxy '' ",
             NoProxy::Unset => "",
@@ -99,11 +110,11 @@ impl<Out: Write, Err: Write> Guide<Out, Err> {
 
 From another terminal, through the tunnel:
 
-  curl -x http://{proxy} {no_proxy}'{url}'
+  curl -x http://{proxy} {no_proxy}{word}
 
 In a browser of its own (Chromium keeps localhost away from proxies unless told otherwise):
 
-  chromium --user-data-dir=/tmp/sc-dev --proxy-server=http://{proxy} '--proxy-bypass-list=<-loopback>' '{url}'
+  chromium --user-data-dir=/tmp/sc-dev --proxy-server=http://{proxy} '--proxy-bypass-list=<-loopback>' {word}
 
 The tunnels by REST:
 
@@ -188,7 +199,7 @@ mod tests {
         );
         assert_eq!(
             line(&text, "  curl -x "),
-            "  curl -x http://127.0.0.1:4490 'http://localhost:4488/'"
+            "  curl -x http://127.0.0.1:4490 http://localhost:4488/"
         );
         assert_eq!(
             line(&text, "  curl -u dev:"),
@@ -202,15 +213,22 @@ mod tests {
     }
 
     #[test]
+    fn words_of_a_shell() {
+        assert_eq!(shell_word("http://localhost:1/"), "http://localhost:1/");
+        assert_eq!(shell_word("/my dir/sc"), "'/my dir/sc'");
+        assert_eq!(shell_word("/it's/sc"), r"'/it'\''s/sc'");
+    }
+
+    #[test]
     fn the_users_own_application() {
         let own = |answers| App::Own {
-            url: "https://app.test/".to_owned(),
+            url: "https://app.test/?a=b".to_owned(),
             answers,
         };
         let text = printed(own(false), NoProxy::Set);
         assert_eq!(
             line(&text, "  curl -x "),
-            "  curl -x http://127.0.0.1:4490 --noproxy '' 'https://app.test/'"
+            "  curl -x http://127.0.0.1:4490 --noproxy '' 'https://app.test/?a=b'"
         );
         assert!(text.contains("nothing answers there yet") && !text.contains("demo"));
         assert!(!printed(own(true), NoProxy::Set).contains("nothing answers"));

@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use guide::{App, Facts, Guide, NoProxy};
+use guide::{App, Facts, Guide, NoProxy, shell_word};
 use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
@@ -173,16 +173,6 @@ fn program() -> String {
     path.map_or_else(|_| "sc".to_owned(), |path| shell_word(&path))
 }
 
-/// The text as one word of a POSIX shell.
-fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
-    if text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
-}
-
 fn no_proxy() -> NoProxy {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     if is_set("NO_PROXY") || is_set("no_proxy") {
@@ -207,13 +197,6 @@ fn free(port: u16) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_become_shell_words() {
-        assert_eq!(shell_word("/usr/bin/sc"), "/usr/bin/sc");
-        assert_eq!(shell_word("/my dir/sc"), "'/my dir/sc'");
-        assert_eq!(shell_word("/it's/sc"), r"'/it'\''s/sc'");
-    }
 
     #[test]
     fn a_taken_port_is_left_alone() {

@@ -11,7 +11,7 @@ fn env(pairs: &[(&str, &str)]) -> Environment {
 }
 
 fn resolve(line: &str, env: &Environment) -> Result<Settings, SettingsError> {
-    let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+    let cli = Cli::parse_from(line.split(' '));
     match cli.command {
         None => Settings::of_v4(cli.tunnel, env),
         Some(Command::Run(args)) => Settings::of_v5(args, env),

@@ -7,10 +7,12 @@ use sc_proto::contract::Stop;
 use super::{
     Controller, DRAIN_LIMIT, Effect, FORCED_LIMIT, JOBS_POLL, LEAVE_LIMIT, Link, Stage, Timer,
 };
+use crate::api::Tunnel;
 use crate::cli::Exit;
 use crate::client::call::{Call, JobsAtEnd};
 use crate::client::failure::Failure;
 use crate::client::line::Line;
+use crate::client::rest::printable;
 use crate::client::rest_error::RestError;
 
 /// How often the server is asked to end the tunnel.
@@ -64,15 +66,27 @@ impl Controller {
 
     /// Someone else asked for the end, and jobs may still run.
     pub(super) fn halting(&mut self, reason: Option<String>, now: Instant) {
+        let reason = reason.as_deref().map(printable);
         self.say(Line::Halting { reason });
         self.close(Exit::EndedElsewhere, DELETE_TRIES, now);
         self.jobs = Timer::At(now);
     }
 
-    /// The tunnel is no more.
-    pub(super) fn gone(&mut self, reason: Option<String>, now: Instant) {
+    /// The tunnel is no more, as its record says if there is one.
+    pub(super) fn gone(&mut self, record: Option<&Tunnel>, now: Instant) {
         self.place = None;
-        self.fail(Failure::EndedElsewhere { reason }, now);
+        let reason = record.and_then(|tunnel| tunnel.shutdown_reason.as_deref());
+        let reason = reason.map(printable);
+        let by_server = record.is_some_and(|tunnel| tunnel.user_shutdown != Some(true))
+            && reason
+                .as_ref()
+                .is_some_and(|reason| reason.starts_with("server"));
+        let failure = if by_server {
+            Failure::EndedByServer { reason }
+        } else {
+            Failure::EndedElsewhere { reason }
+        };
+        self.fail(failure, now);
     }
 
     fn close(&mut self, exit: Exit, deletes: u32, now: Instant) {

@@ -210,6 +210,8 @@ pub(super) struct Controller {
     dials: u32,
     /// Why the session is down.
     link_trouble: Option<Trouble>,
+    /// The loss of the session, not told yet: its record may say that the tunnel was ended.
+    untold: Option<Line>,
     poll: Timer,
     heartbeat: Timer,
     jobs: Timer,
@@ -248,6 +250,7 @@ impl Controller {
             link_changed: now,
             dials: 0,
             link_trouble: None,
+            untold: None,
             poll: Timer::Off,
             heartbeat: Timer::Off,
             jobs: Timer::Off,
@@ -355,6 +358,13 @@ impl Controller {
             let beat = self.beat(now);
             self.effects
                 .push_back(Effect::Call(Call::Heartbeat(id, beat)));
+        }
+    }
+
+    /// Tells what was kept back.
+    fn tell_loss(&mut self) {
+        if let Some(line) = self.untold.take() {
+            self.say(line);
         }
     }
 

@@ -1,7 +1,7 @@
 //! While the tunnel serves: its session, its record, its heartbeat.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sc_proto::contract::{ConnectFailure, TransportLoss, TunnelEnd};
 
@@ -24,7 +24,10 @@ impl Controller {
                 self.say(Line::Established { peer });
                 self.say(Line::Ready);
             }
-            Stage::Serving | Stage::Closing(_) => self.say(Line::Restored),
+            Stage::Serving | Stage::Closing(_) => {
+                self.tell_loss();
+                self.say(Line::Restored);
+            }
             // Too late to be of use; what ends the run ends it too.
             Stage::Asking(_)
             | Stage::Provisioning { .. }
@@ -42,7 +45,7 @@ impl Controller {
         self.link_trouble = Some(Trouble::Lost(end.to_string()));
         match &self.stage {
             Stage::Serving => {
-                self.say(Line::Lost {
+                self.untold = Some(Line::Lost {
                     why: end.to_string(),
                 });
                 self.link = Link::Waiting(now + self.link_backoff.next_wait());
@@ -86,6 +89,7 @@ impl Controller {
                 self.link_trouble = Some(Trouble::Connect(failure));
                 return self.lost(now);
             }
+            Stage::Serving if remedy == ConnectRemedy::TryAgain => self.tell_loss(),
             Stage::Serving => {}
             Stage::Closing(closing) if closing.jobs_may_run() => {}
             Stage::Draining { exit, .. } => {
@@ -189,12 +193,25 @@ impl Controller {
         self.poll = Timer::At(now + self.timing.poll);
         match result {
             Ok(tunnel) => match tunnel.status {
-                Status::Running | Status::Booting => {}
+                Status::Running | Status::Booting => self.tell_loss(),
                 Status::Halting => self.halting(tunnel.shutdown_reason, now),
-                Status::Terminated => self.gone(tunnel.shutdown_reason, now),
+                Status::Terminated => self.gone(Some(&tunnel), now),
             },
+            Err(error) if error.is_unauthorized() && self.link != Link::Up => {
+                let failure = Failure::Rest {
+                    step: "reading the tunnel's record",
+                    url: self.rest_url.clone(),
+                    error,
+                    tries: 1,
+                    over: Duration::ZERO,
+                };
+                self.fail(failure, now);
+            }
             // The tunnel itself works without REST.
-            Err(error) => log::info!("the tunnel's record cannot be read: {error}"),
+            Err(error) => {
+                log::info!("the tunnel's record cannot be read: {error}");
+                self.tell_loss();
+            }
         }
     }
 

@@ -221,7 +221,7 @@ impl Controller {
                 self.stage = Stage::Connecting { since: now };
                 self.dial();
             }
-            Status::Halting | Status::Terminated => self.gone(tunnel.shutdown_reason.clone(), now),
+            Status::Halting | Status::Terminated => self.gone(Some(tunnel), now),
         }
         if let Stage::Provisioning { last, .. } = &mut self.stage {
             "it is still booting".clone_into(last);
