@@ -1,30 +1,17 @@
-//! `sc`: stands in for the real command line, which lives on another branch.
+//! `sc`: reach private web applications from browsers elsewhere, through one outbound TLS
+//! connection.
+//!
+//! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
+//! at once for trying, `api` the REST API's types that client and server share.
+
+mod api;
+mod cli;
+mod client;
+mod dev;
+mod server;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "their other users live on another branch"
-)]
-mod api;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "their other users live on another branch"
-)]
-mod server;
-
-#[derive(clap::Parser)]
-enum Cli {
-    /// Run the server
-    Server(server::ServerArgs),
-}
-
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
-    let Cli::Server(args) = Cli::parse();
-    server::run(args)
+    cli::run()
 }

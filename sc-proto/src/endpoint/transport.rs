@@ -201,12 +201,23 @@ impl Core {
             Read::Bytes(_) | Read::Drained(_) | Read::WouldBlock => {}
             Read::End => {
                 self.settle();
-                self.lose_transport(key, TransportLoss::Closed, now);
+                let loss = self.end_of_input(key);
+                self.lose_transport(key, loss, now);
             }
             Read::Failed => {
                 self.settle();
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
+        }
+    }
+
+    /// What the end of the socket's bytes means: an orderly end only after TLS' goodbye.
+    fn end_of_input(&mut self, key: SocketKey) -> TransportLoss {
+        let Self { sockets, tls_pool, .. } = self;
+        let transport = sockets.get_mut(key).and_then(Socket::transport);
+        match transport.map(|transport| transport.pipe.input_ended(tls_pool)) {
+            Some(Ok(())) => TransportLoss::Closed,
+            _ => TransportLoss::Failed,
         }
     }
 
