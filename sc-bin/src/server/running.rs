@@ -211,12 +211,18 @@ impl Rest {
             let _guard = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Threads)?
         };
-        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), self.state.registry.clone());
+        let registry = self.state.registry.clone();
+        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), registry.clone());
         let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
         spawn("sc-rest", move || {
-            runtime.spawn(housekeeping);
-            runtime.block_on(serving);
-            // Ends what is left of connections, and the housekeeping.
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serving => {}
+                    () = housekeeping => {}
+                }
+                registry.close().await;
+            });
+            // Ends what is left of connections.
             runtime.shutdown_timeout(LAST_WORDS);
         })
     }
@@ -273,7 +279,6 @@ impl Running {
         self.tunnels.stop_data_plane();
         // The workers were the channel's senders.
         join(self.event_thread, "event");
-        self.runtime.block_on(self.registry.close());
         self.stop_rest.send_replace(true);
         join(self.rest_thread, "REST");
         drop(self.lock);
