@@ -11,7 +11,7 @@ fn bytes_read_into_a_place_survive_an_acknowledgement_meanwhile() {
     let end = &mut w.ends[CLIENT];
     assert_eq!(end.session.ring.retained(), 0);
     let key = end.apps[&stream].key;
-    assert_eq!(end.session.send(key, b"one", 3, &mut end.pool), 3);
+    assert_eq!(end.session.send(key, b"one", &mut end.pool), 3);
     while w.transmit(CLIENT, &mut Whole) {}
     let end = &mut w.ends[CLIENT];
     end.session.reserve(key, 3, &mut end.pool)[..3].copy_from_slice(b"two");
@@ -68,8 +68,8 @@ fn no_frame_overtakes_one_that_has_gone_in_part() {
     w.run();
     let end = &mut w.ends[CLIENT];
     let key = end.apps[&stream].key;
-    end.session.send(key, &[1; 100], 100, &mut end.pool);
-    end.session.send(key, &[2; 100], 100, &mut end.pool);
+    end.session.send(key, &[1; 100], &mut end.pool);
+    end.session.send(key, &[2; 100], &mut end.pool);
     while end.session.next_control(w.now).is_some() {}
     end.session.mark_sent(108 + 3);
     let ping = Frame::Ping { token: 5 };
@@ -80,4 +80,20 @@ fn no_frame_overtakes_one_that_has_gone_in_part() {
     let pong = Frame::Pong { token: 5 }.encode();
     let next = end.session.next_control(w.now).unwrap();
     assert_eq!(next.as_slice(), pong.as_slice());
+}
+
+#[test]
+fn what_is_sent_by_copying_keeps_to_the_credit_in_as_many_frames_as_it_takes() {
+    let mut w = super::world();
+    let stream = w.open(CLIENT).unwrap();
+    w.run();
+    let end = &mut w.ends[CLIENT];
+    let key = end.apps[&stream].key;
+    let credit = end.session.credit_of(key);
+    assert!(credit > 2 * usize::from(u16::MAX));
+    let bytes = std::vec![7; credit + 1000];
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), credit);
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), 0);
+    end.session.finish(key, &mut end.pool);
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), 0);
 }

@@ -20,7 +20,7 @@ pub(crate) fn settings(choice: &mut impl Choice) -> Settings {
         initial_window: 1024 << choice.below(7),
         max_window: 100_000 << choice.below(6),
         window_pool,
-        max_retained: 256 * 1024 << choice.below(4),
+        max_retained: (256 * 1024) << choice.below(4),
         ..Settings::default()
     }
 }
