@@ -122,7 +122,7 @@ impl Window {
 
     /// Counts bytes out without a thought of a new limit, as after [`Self::close`].
     pub(crate) fn drain(&mut self, n: u64, pool: &mut WindowPool) {
-        self.consumed = (self.consumed + n).min(self.received);
+        self.consumed = self.consumed.saturating_add(n).min(self.received);
         self.settle(pool);
     }
 
