@@ -92,21 +92,21 @@ pub fn hostile(input: &[u8]) {
         pool: Pool::new(2),
         keys: Vec::new(),
         now: Time::ZERO,
+        is_broken: false,
     };
     victim.session.attach(Time::ZERO);
     while !choice.0.is_empty() {
         let outcome = match choice.below(4) {
-            0 => victim.raw(choice),
-            1 => victim.frame(choice),
+            0 if !victim.is_broken => victim.raw(choice),
+            1 if !victim.is_broken => victim.frame(choice),
             _ => {
                 victim.act(choice);
                 Ok(())
             }
         };
         victim.session.check();
-        if outcome.is_err() {
-            break;
-        }
+        // After an error its own side may still do something before it ends the session.
+        victim.is_broken |= outcome.is_err();
     }
     victim.session.clear(&mut victim.pool);
 }
@@ -117,6 +117,8 @@ struct Victim {
     /// Of all streams there ever were.
     keys: Vec<StreamKey>,
     now: Time,
+    /// The peer broke the rules.
+    is_broken: bool,
 }
 
 impl Victim {
