@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
+use super::Core;
 use super::socket::{Role, Socket, SocketKey};
 use super::transport::{Intake, Stage, Transport};
-use super::Core;
 use crate::Time;
 use crate::contract::TransportLoss;
 use crate::kgp::ProtocolError;

@@ -182,7 +182,9 @@ impl Core {
 
     /// What the end of the socket's bytes means: an orderly end only after TLS' goodbye.
     fn end_of_input(&mut self, key: SocketKey) -> TransportLoss {
-        let Self { sockets, tls_pool, .. } = self;
+        let Self {
+            sockets, tls_pool, ..
+        } = self;
         let transport = sockets.get_mut(key).and_then(Socket::transport);
         match transport.map(|transport| transport.pipe.input_ended(tls_pool)) {
             Some(Ok(())) => TransportLoss::Closed,
