@@ -133,7 +133,7 @@ impl Core {
     }
 
     fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
-        self.unlink(key, ResetReason::Cancelled, now);
+        self.retire_stream(key, now);
         self.conclude(
             key,
             Ending {

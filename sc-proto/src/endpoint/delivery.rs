@@ -177,6 +177,9 @@ impl Core {
             let transport = entry.transport;
             self.kick_transport(transport);
         }
+        if empty {
+            self.next_exchange(key);
+        }
         self.flush(key, now);
     }
 

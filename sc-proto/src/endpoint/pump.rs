@@ -87,6 +87,9 @@ impl Core {
         let mut used = 0;
         loop {
             let Stage::Attached(session) = transport.stage else {
+                if let Some(byte) = transport.pipe.plaintext()[used..].first() {
+                    transport.stage.expects(*byte)?;
+                }
                 let Some((frame, length)) = Frame::decode(&transport.pipe.plaintext()[used..])?
                 else {
                     break;

@@ -122,6 +122,11 @@ impl Window {
         self.settle(pool);
     }
 
+    /// Bytes that came and have not left the process.
+    pub(crate) fn unconsumed(&self) -> u64 {
+        self.received - self.consumed
+    }
+
     /// Counts bytes out without a thought of a new limit, as after [`Self::close`].
     pub(crate) fn drain(&mut self, n: u64, pool: &mut WindowPool) {
         self.consumed = self.consumed.saturating_add(n).min(self.received);

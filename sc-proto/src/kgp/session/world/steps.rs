@@ -7,6 +7,7 @@ use super::super::{Direction, MAX_UNSENT, Session};
 use super::{Answers, App, CLIENT, Choice, End, Outcome, SERVER, World, byte};
 use crate::contract::{DialFailure, ResetReason, TransportLoss};
 use crate::kgp::Settings;
+use crate::kgp::credit::Window;
 use crate::kgp::pool::CHUNK;
 
 /// Rounds of time after which a calm world must have come to rest.
@@ -230,7 +231,8 @@ impl Session {
     /// The books balance and the bounds hold.
     pub(crate) fn check(&self) {
         let pooled: u64 = self.streams.iter().map(|(_, s)| s.window.pooled()).sum();
-        assert_eq!(self.credit.free() + pooled, self.settings.window_pool);
+        let remaining: u64 = self.remains.values().map(Window::pooled).sum();
+        assert_eq!(self.credit.free() + pooled + remaining, self.settings.window_pool);
         assert_eq!(self.by_id.len(), self.streams.len());
         let mine = self.by_id.keys().filter(|id| self.is_mine(**id)).count();
         assert_eq!(mine, self.opened_here as usize);
@@ -254,6 +256,7 @@ impl Session {
     pub(crate) fn is_at_rest(&self) -> bool {
         (self.streams.len(), self.by_id.len(), self.opened_here) == (0, 0, 0)
             && (self.ring.retained(), self.ring.memory()) == (0, 0)
+            && self.remains.is_empty()
             && self.credit.free() == self.settings.window_pool
             && !self.wants_to_send()
     }
