@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sc_proto::{Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
@@ -34,7 +35,7 @@ const OWNER_TICKS: u64 = 5;
 const PRUNE_TICKS: u64 = 3600;
 const PRUNE_AGE: u64 = 30 * 86_400;
 
-/// How long sessions get to say goodbye after a drain that took too long.
+/// How long what is left gets to end after it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// The server does not start.
@@ -121,46 +122,31 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Threads)?;
+    let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
-    let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
-    let workers = settings.workers.get();
-    let data_plane = DataPlane::start(workers, certificate.tls, kgp_listener, event_sender)
-        .map_err(StartError::Threads)?;
-    let announced = Announced {
-        tunnel_host: settings.tunnel_host,
-        tunnel_port: tunnel_address.port(),
-        pin: certificate.pin,
-        proxy_host: settings.proxy_host,
-    };
-    let tunnels = Arc::new(Tunnels::new(
+    let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let (tunnels, events) = start_tunnels(
+        settings,
         registry.clone(),
-        data_plane,
-        announced,
-        ProxyPorts::new(settings.proxy_ip, settings.proxy_ports),
-        settings.unconnected_limit,
-    ));
+        certificate,
+        kgp_listener,
+        announced_port,
+    )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let rest_url = format!("{scheme}://{}{BASE}", dialable(rest_address));
-    let router = rest::router(Arc::new(RestState {
-        registry: registry.clone(),
-        tunnels: Arc::clone(&tunnels),
-        scheme,
-        url: rest_url.clone(),
-    }));
-    let handle = runtime.handle().clone();
-    let (stop_rest, stopped) = watch::channel(false);
-    let housekeeping = keep_house(Arc::clone(&tunnels), registry.clone());
-    let rest_listener = {
-        let _guard = handle.enter();
-        tokio::net::TcpListener::from_std(rest_listener).map_err(StartError::Threads)?
+    let rest = Rest {
+        listener: rest_listener,
+        tls,
+        state: Arc::new(RestState {
+            registry: registry.clone(),
+            tunnels: Arc::clone(&tunnels),
+            scheme,
+            url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
+        }),
     };
-    let rest_thread = spawn("sc-rest", move || {
-        runtime.spawn(housekeeping);
-        runtime.block_on(rest::serve(rest_listener, tls, router, stopped));
-        // Ends what is left of connections with it.
-        stop_runtime(runtime);
-    })?;
+    let rest_url = rest.state.url.clone();
+    let (stop_rest, stopped) = watch::channel(false);
+    let rest_thread = rest.spawn(runtime, stopped)?;
     let event_thread = {
         let (tunnels, handle) = (Arc::clone(&tunnels), handle.clone());
         spawn("sc-events", move || take_in(&events, &tunnels, &handle))?
@@ -172,13 +158,74 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         registry,
         tunnels,
         runtime: handle,
-        drain_limit: settings.drain_limit,
+        drain_limit,
         stop_rest,
         hurry: watch::Sender::new(false),
         rest_thread,
         event_thread,
         lock,
     })
+}
+
+type Events = Receiver<(WorkerId, Event)>;
+
+/// Starts the data plane, and what keeps tunnels on it.
+fn start_tunnels(
+    settings: Settings,
+    registry: Registry,
+    certificate: TunnelCertificate,
+    kgp_listener: std::net::TcpListener,
+    tunnel_port: u16,
+) -> Result<(Arc<Tunnels>, Events), StartError> {
+    let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
+    let workers = settings.workers.get();
+    let data_plane = DataPlane::start(workers, certificate.tls, kgp_listener, event_sender)
+        .map_err(StartError::Threads)?;
+    let announced = Announced {
+        tunnel_host: settings.tunnel_host,
+        tunnel_port,
+        pin: certificate.pin,
+        proxy_host: settings.proxy_host,
+    };
+    let ports = ProxyPorts::new(settings.proxy_ip, settings.proxy_ports);
+    let limit = settings.unconnected_limit;
+    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit);
+    Ok((Arc::new(tunnels), events))
+}
+
+/// The REST API before it serves.
+struct Rest {
+    listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    state: Arc<RestState>,
+}
+
+impl Rest {
+    /// Serves on a thread of its own, with all else that waits in `runtime`, until `stopped`.
+    fn spawn(
+        self,
+        runtime: Runtime,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Threads)?
+        };
+        let registry = self.state.registry.clone();
+        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), registry.clone());
+        let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
+        spawn("sc-rest", move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serving => {}
+                    () = housekeeping => {}
+                }
+                registry.close().await;
+            });
+            // Ends what is left of connections.
+            runtime.shutdown_timeout(LAST_WORDS);
+        })
+    }
 }
 
 impl Running {
@@ -232,7 +279,6 @@ impl Running {
         self.tunnels.stop_data_plane();
         // The workers were the channel's senders.
         join(self.event_thread, "event");
-        self.runtime.block_on(self.registry.close());
         self.stop_rest.send_replace(true);
         join(self.rest_thread, "REST");
         drop(self.lock);
@@ -295,10 +341,6 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     builder.spawn(body).map_err(StartError::Threads)
 }
 
-fn stop_runtime(runtime: Runtime) {
-    runtime.shutdown_timeout(Duration::from_secs(1));
-}
-
 fn join(thread: JoinHandle<()>, name: &str) {
     if thread.join().is_err() {
         log::error!("the server's {name} thread broke down");
@@ -306,7 +348,7 @@ fn join(thread: JoinHandle<()>, name: &str) {
 }
 
 /// Takes in what the workers tell, until they are gone.
-fn take_in(events: &Receiver<(WorkerId, Event)>, tunnels: &Tunnels, runtime: &Handle) {
+fn take_in(events: &Events, tunnels: &Tunnels, runtime: &Handle) {
     for (worker, event) in events {
         runtime.block_on(tunnels.on_event(worker, event));
     }
