@@ -1,0 +1,1 @@
+//! stalled_reader
