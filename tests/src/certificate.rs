@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 use tempfile::TempDir;
 
 /// A CA and one server certificate for `localhost` and `127.0.0.1`, as PEM files in a folder
@@ -20,6 +22,9 @@ impl Certificates {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
+        // Without a name of its own it would have the leaf's, which would then look self-signed.
+        ca.distinguished_name
+            .push(DnType::CommonName, "CA of the sc tests");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = KeyPair::generate().expect("a key");
