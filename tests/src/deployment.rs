@@ -311,12 +311,14 @@ pub fn proxy_address(record: &Value) -> SocketAddr {
     address.unwrap_or_else(|| panic!("no proxy_address in {record}"))
 }
 
-/// The access key in what `sc server user add` printed: its last word.
-fn key_in(output: &str) -> String {
-    output
-        .split_whitespace()
-        .next_back()
-        .expect("user add prints a key")
+/// The access key in what `sc server user add` printed: a word in the shape of a UUID.
+///
+/// # Panics
+/// If there is none.
+pub fn key_in(output: &str) -> String {
+    let is_key = |word: &&str| word.len() == 36 && word.matches('-').count() == 4;
+    let key = output.split_whitespace().find(is_key);
+    key.unwrap_or_else(|| panic!("no access key in {output:?}"))
         .to_owned()
 }
 
