@@ -22,15 +22,9 @@ pub fn sc() -> &'static Path {
     })
 }
 
-/// A command that runs the binary with none of the caller's own `SAUCE_…` settings.
+/// A command that runs the binary with none of the caller's own settings.
 pub fn command() -> Command {
-    let mut command = Command::new(sc());
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("SAUCE_") {
-            command.env_remove(name);
-        }
-    }
-    command
+    without_settings(Command::new(sc()))
 }
 
 /// A shell that sets a limit of open files and then becomes the binary.
@@ -40,12 +34,18 @@ pub fn command_with_open_files(limit: u32) -> Command {
         .arg("-c")
         .arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\""))
         .arg(sc());
+    without_settings(shell)
+}
+
+/// Takes away what would be read as a setting: a developer's own account, say.
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("SAUCE_") {
-            shell.env_remove(name);
+        let text = name.to_string_lossy();
+        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") {
+            command.env_remove(name);
         }
     }
-    shell
+    command
 }
 
 fn build() -> PathBuf {

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::process::Process;
 use crate::rest::Rest;
 use crate::shared::Report;
-use crate::{binary, ports, wait};
+use crate::{binary, ports};
 
 /// How many proxy ports a server of a test has: more than any test starts tunnels.
 const PROXY_PORTS: u16 = 8;
@@ -101,8 +101,12 @@ impl Server {
             .arg(data.path())
             .args(options);
         let process = Process::start("sc server", command);
-        let rest = process.wait_for("its REST address", |line| address_of("rest", line));
-        let tunnel = process.wait_for("its tunnel address", |line| address_of("tunnel", line));
+        let rest = process.wait_for("its REST address", |line| {
+            address_in("rest-address: ", line)
+        });
+        let tunnel = process.wait_for("its tunnel address", |line| {
+            address_in("tunnel-address: ", line)
+        });
         Self {
             process,
             data,
@@ -322,24 +326,8 @@ pub fn key_in(output: &str) -> String {
         .to_owned()
 }
 
-/// The socket address in a line that has the word `kind` in any case.
-fn address_of(kind: &str, line: &str) -> Option<SocketAddr> {
-    if !line.to_ascii_lowercase().contains(kind) {
-        return None;
-    }
-    let may_be_address = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':' | '[' | ']');
-    let mut words = line.split(|c: char| !may_be_address(c));
-    // `://` of a URL leaves colons at the front of the address.
-    words.find_map(|word| word.trim_matches(':').parse().ok())
-}
-
-/// Waits until `user` has no running tunnel.
-///
-/// # Panics
-/// If it still has one after [`wait::PATIENCE`].
-pub fn wait_no_tunnels(server: &Server, user: &User) {
-    let rest = server.rest(user);
-    wait::until("no tunnel of the user", || {
-        rest.tunnels().is_empty().then_some(())
-    });
+/// The socket address in a line `KEY: ADDRESS` of the server.
+fn address_in(key: &str, line: &str) -> Option<SocketAddr> {
+    line.strip_prefix(key)
+        .and_then(|address| address.parse().ok())
 }
