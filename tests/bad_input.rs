@@ -6,12 +6,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sc_tests::deployment::Tunnel;
-use sc_tests::http::Connection;
+use sc_tests::http::{self, Connection};
 use sc_tests::payload::{Digest, Payload};
 use sc_tests::shared::Shared;
 use sc_tests::site::Site;
 use sc_tests::tls;
 use sc_tests::wait::{self, PATIENCE};
+
+/// The corpus is shared with the unit tests of `sc-proto`.
+#[allow(missing_docs, unreachable_pub, reason = "it is a file to be included")]
+mod corpus {
+    include!("corpus/malformed_requests.rs");
+}
 
 static TUNNEL: Shared<Tunnel> = Shared::new(Tunnel::start);
 
@@ -164,6 +170,73 @@ fn expect_no_session(stream: TcpStream, alpn: &[&[u8]]) {
             "the server speaks to a peer without kgp/1: {received:?}"
         );
     }
+}
+
+#[test]
+fn malformed_requests_are_refused_and_never_forwarded() {
+    let (tunnel, site) = (TUNNEL.lease(), Site::start());
+    let requests = corpus::malformed_requests();
+    assert!(requests.len() >= 60, "{}", requests.len());
+    for request in &requests {
+        expect_refusal(&tunnel, request.name, &request.bytes, request.status);
+        // A port makes this one well-formed.
+        if request.name != "CONNECT without port" {
+            let aimed = aimed_at(&site, &request.bytes);
+            expect_refusal(&tunnel, request.name, &aimed, request.status);
+        }
+    }
+    assert_eq!(site.received(""), [], "the site has got a request");
+    // The proxy is as well as before.
+    assert_eq!(
+        http::get(tunnel.proxy, &site.url("/hello"))
+            .unwrap()
+            .status(),
+        200
+    );
+}
+
+/// The same bytes towards a site that really listens, and a good request behind them that must
+/// not get through either.
+fn aimed_at(site: &Site, bytes: &[u8]) -> Vec<u8> {
+    const PLACE: &[u8] = b"site.test";
+    let address = site.address().to_string();
+    let mut aimed = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(PLACE.len()).position(|part| part == PLACE) {
+        aimed.extend_from_slice(&rest[..at]);
+        aimed.extend_from_slice(address.as_bytes());
+        rest = &rest[at + PLACE.len()..];
+    }
+    aimed.extend_from_slice(rest);
+    let smuggled = format!(
+        "GET {} HTTP/1.1\r\nHost: {address}\r\n\r\n",
+        site.url("/smuggled")
+    );
+    aimed.extend_from_slice(smuggled.as_bytes());
+    aimed
+}
+
+/// Exactly one answer with this status comes, then the end of the connection.
+fn expect_refusal(tunnel: &Tunnel, name: &str, bytes: &[u8], status: u16) {
+    let mut user = Connection::open(tunnel.proxy).unwrap();
+    // The proxy may have refused and closed before the last byte is out.
+    let _ = user.send(bytes);
+    let answer = user
+        .read_to_close()
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{name}: {answer:?}"
+    );
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("{name}: {answer:?}"));
+    assert!(
+        head.to_ascii_lowercase().contains("\r\nconnection: close"),
+        "{name}: {answer:?}"
+    );
+    assert!(!body.contains("HTTP/1.1 "), "{name}: {answer:?}");
 }
 
 #[test]
