@@ -14,7 +14,12 @@ use sc_tests::tls;
 use sc_tests::wait::{self, PATIENCE};
 
 /// The corpus is shared with the unit tests of `sc-proto`.
-#[allow(missing_docs, unreachable_pub, reason = "it is a file to be included")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "it suits no_std too"
+)]
 mod corpus {
     include!("corpus/malformed_requests.rs");
 }
