@@ -16,6 +16,12 @@ pub struct SocketId {
 }
 
 impl SocketId {
+    /// An id as a core would give it out, to test a driver without a core. A core ignores ids
+    /// that are not its own.
+    pub const fn from_parts(index: u32, generation: u32) -> Self {
+        Self { index, generation }
+    }
+
     /// The slot of this socket: small and dense, so a driver may index a table with it.
     pub fn index(self) -> usize {
         self.index as usize

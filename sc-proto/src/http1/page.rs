@@ -175,6 +175,11 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "The machine that runs the sc client is out of descriptors, memory or ports. Try again \
              later, or raise its limits.",
         ),
+        DialFailure::Draining => (
+            503,
+            "client-draining",
+            "The sc client of this tunnel is shutting down. Try again when the next one has started.",
+        ),
         DialFailure::Other => (
             502,
             "dial-failed",

@@ -59,6 +59,11 @@ impl Schedule {
         }
     }
 
+    /// Whether no stream is in any list.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.bulk.is_empty()
+    }
+
     /// The stream whose turn it is, and how many bytes it may send.
     pub(crate) fn next(&mut self, streams: &mut Streams) -> Option<(StreamKey, usize)> {
         // Each step either answers or takes an entry a step further; the lists are finite.

@@ -181,7 +181,7 @@ impl Session {
         if self.going == Going::AwaySent || self.peer_going == Going::AwaySent {
             return Err(OpenRefused::Draining);
         }
-        if self.opened_here >= self.peer.max_streams || !self.has_room() {
+        if !self.may_open() {
             return Err(OpenRefused::TooMany);
         }
         let id = StreamId::new(self.next_id).ok_or(OpenRefused::Draining)?;
@@ -198,6 +198,16 @@ impl Session {
         self.by_id.insert(id, key);
         self.put(&Frame::Open { stream: id, open }, pool);
         Ok(key)
+    }
+
+    /// Whether a stream more is within the peer's limit and what waits for the transport.
+    pub(crate) fn may_open(&self) -> bool {
+        self.opened_here < self.peer.max_streams && self.has_room()
+    }
+
+    /// The socket of a stream.
+    pub(crate) fn owner(&self, key: StreamKey) -> Option<SocketId> {
+        self.streams.get(key).map(|stream| stream.owner)
     }
 
     /// Gives a stream that the peer opened its socket.

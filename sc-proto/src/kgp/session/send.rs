@@ -33,6 +33,11 @@ impl Session {
         Some((key, max))
     }
 
+    /// Whether [`Self::next_source`] may have an answer.
+    pub(crate) fn has_sources(&self) -> bool {
+        self.has_room() && !self.schedule.is_empty()
+    }
+
     /// Whether the ring takes more for now.
     pub(crate) fn has_room(&self) -> bool {
         self.ring.unsent_len() < MAX_UNSENT && self.ring.retained() < self.settings.max_retained
@@ -80,20 +85,25 @@ impl Session {
         Ok(())
     }
 
-    /// Appends bytes of the stream by copying; says how many were taken.
-    pub(crate) fn send(
-        &mut self,
-        key: StreamKey,
-        bytes: &[u8],
-        max: usize,
-        pool: &mut Pool,
-    ) -> usize {
-        let space = self.reserve(key, max.min(bytes.len()), pool);
-        let n = space.len().min(bytes.len());
-        space[..n].copy_from_slice(&bytes[..n]);
-        match self.commit(key, n, pool) {
-            Ok(()) => n,
-            Err(PlaceLost) => 0,
+    /// Appends bytes of the stream by copying, as far as its credit goes; says how many.
+    pub(crate) fn send(&mut self, key: StreamKey, bytes: &[u8], pool: &mut Pool) -> usize {
+        let mut taken = 0;
+        loop {
+            let rest = &bytes[taken..];
+            let max = rest
+                .len()
+                .min(self.credit_of(key))
+                .min(self.peer.max_data.into());
+            if max == 0 {
+                return taken;
+            }
+            let space = self.reserve(key, max, pool);
+            let n = space.len().min(max);
+            space[..n].copy_from_slice(&rest[..n]);
+            if self.commit(key, n, pool).is_err() {
+                return taken;
+            }
+            taken += n;
         }
     }
 

@@ -1,0 +1,259 @@
+//! Listeners: who is accepted, and when accepting pauses.
+//!
+//! Edge-triggered: a listener whose event came is in the ready queue until an accept says that
+//! nobody waits. Pausing therefore needs no change of registration: the queue is left alone and
+//! connections wait in the kernel's backlog.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
+use sc_proto::{ListenerId, ListenerRole, SocketClass, Time};
+
+use crate::capacity::{Capacity, Permit};
+use crate::token::{MAX_INDEX, Tokens};
+
+/// How often the log hears of pauses.
+const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// The listeners of one worker.
+pub(crate) struct Listeners {
+    slots: Vec<Option<Listener>>,
+    /// Slots where somebody may wait, each at most once.
+    ready: VecDeque<usize>,
+    capacity: Arc<Capacity>,
+    retry: Duration,
+    pause: Option<Pause>,
+    logged: Option<Time>,
+}
+
+struct Listener {
+    id: ListenerId,
+    role: ListenerRole,
+    socket: TcpListener,
+    token: Token,
+    queued: bool,
+}
+
+/// Why nobody is accepted now, and when to look again.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    cause: Cause,
+    until: Time,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// All sockets that may be open are.
+    Full,
+    /// The system has no descriptors or memory left.
+    Exhausted,
+}
+
+/// What [`Listeners::accept`] did.
+#[derive(Debug)]
+pub(crate) enum Step {
+    Accepted(Accepted),
+    /// The connection at the front was gone already.
+    Skipped,
+    /// Nobody waits, or accepting pauses.
+    Idle,
+}
+
+/// A new connection.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) listener: ListenerId,
+    pub(crate) class: SocketClass,
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) permit: Permit,
+}
+
+impl Listeners {
+    pub(crate) const fn new(capacity: Arc<Capacity>, retry: Duration) -> Self {
+        Self {
+            slots: Vec::new(),
+            ready: VecDeque::new(),
+            capacity,
+            retry,
+            pause: None,
+            logged: None,
+        }
+    }
+
+    /// Takes a bound and listening socket. An earlier listener of the same id is closed.
+    pub(crate) fn add(
+        &mut self,
+        registry: &Registry,
+        tokens: &mut Tokens,
+        id: ListenerId,
+        role: ListenerRole,
+        socket: std::net::TcpListener,
+    ) -> io::Result<()> {
+        self.remove(id);
+        socket.set_nonblocking(true)?;
+        let free = self.slots.iter().position(Option::is_none);
+        let slot = free.unwrap_or(self.slots.len());
+        if slot > MAX_INDEX {
+            return Err(ErrorKind::OutOfMemory.into());
+        }
+        let token = tokens.listener(slot);
+        let mut socket = TcpListener::from_std(socket);
+        registry.register(&mut socket, token, Interest::READABLE)?;
+        let listener = Some(Listener {
+            id,
+            role,
+            socket,
+            token,
+            queued: false,
+        });
+        match self.slots.get_mut(slot) {
+            Some(place) => *place = listener,
+            None => self.slots.push(listener),
+        }
+        Ok(())
+    }
+
+    /// Closes a listener.
+    pub(crate) fn remove(&mut self, id: ListenerId) {
+        for (slot, place) in self.slots.iter_mut().enumerate() {
+            if place.take_if(|listener| listener.id == id).is_some() {
+                self.ready.retain(|ready| *ready != slot);
+            }
+        }
+    }
+
+    /// Notes an event.
+    pub(crate) fn ready(&mut self, slot: usize, token: Token) {
+        if let Some(Some(listener)) = self.slots.get_mut(slot)
+            && listener.token == token
+            && !listener.queued
+        {
+            listener.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Whether [`Listeners::accept`] may find somebody.
+    pub(crate) fn has_work(&self) -> bool {
+        self.pause.is_none() && !self.ready.is_empty()
+    }
+
+    /// Accepts one connection, from each listener in turn.
+    pub(crate) fn accept(&mut self, now: Time) -> Step {
+        if self.pause.is_some() {
+            return Step::Idle;
+        }
+        let Some(slot) = self.ready.pop_front() else {
+            return Step::Idle;
+        };
+        let Some(Some(listener)) = self.slots.get_mut(slot) else {
+            return Step::Skipped;
+        };
+        let Some(permit) = self.capacity.to_accept() else {
+            self.ready.push_front(slot);
+            self.pause(Cause::Full, now, "as many as may be are open");
+            return Step::Idle;
+        };
+        match listener.socket.accept() {
+            Ok((stream, peer)) => {
+                self.ready.push_back(slot);
+                Step::Accepted(Accepted {
+                    listener: listener.id,
+                    class: class_of(listener.role),
+                    stream,
+                    peer,
+                    permit,
+                })
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                listener.queued = false;
+                Step::Skipped
+            }
+            Err(error) if is_of_one_connection(&error) => {
+                self.ready.push_back(slot);
+                Step::Skipped
+            }
+            // EMFILE, ENFILE, ENOMEM, ENOBUFS, and whatever else: wait, or this would spin.
+            Err(error) => {
+                self.ready.push_front(slot);
+                drop(permit);
+                self.pause(Cause::Exhausted, now, &error.to_string());
+                Step::Idle
+            }
+        }
+    }
+
+    /// When [`Listeners::retry`] has something to do.
+    pub(crate) fn next_retry(&self) -> Option<Time> {
+        self.pause.map(|pause| pause.until)
+    }
+
+    /// Ends a pause that is over, or makes it longer.
+    pub(crate) fn retry(&mut self, now: Time) {
+        match &mut self.pause {
+            Some(pause) if pause.until <= now => {
+                if pause.cause == Cause::Exhausted || self.capacity.has_room_again() {
+                    self.pause = None;
+                } else {
+                    pause.until = now.after(self.retry);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A socket of this worker was closed, which may end a pause early.
+    pub(crate) fn socket_closed(&mut self) {
+        if let Some(pause) = self.pause
+            && (pause.cause == Cause::Exhausted || self.capacity.has_room_again())
+        {
+            self.pause = None;
+        }
+    }
+
+    fn pause(&mut self, cause: Cause, now: Time, why: &str) {
+        self.pause = Some(Pause {
+            cause,
+            until: now.after(self.retry),
+        });
+        let quiet = |logged: Time| now.since(logged) < LOG_EVERY;
+        if !self.logged.is_some_and(quiet) {
+            self.logged = Some(now);
+            log::warn!(
+                "new connections wait: {why}; raise the limit of open files (ulimit -n) if this \
+                 goes on"
+            );
+        }
+    }
+}
+
+const fn class_of(role: ListenerRole) -> SocketClass {
+    match role {
+        ListenerRole::Kgp => SocketClass::Transport,
+        ListenerRole::Ingress(_) => SocketClass::Proxied,
+    }
+}
+
+/// Errors that accept(2) passes on from the new connection: it is gone, the next may be fine.
+/// What might stay for good, as `EPERM`, is not among them.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted
+            | ErrorKind::ConnectionReset
+            | ErrorKind::Interrupted
+            | ErrorKind::TimedOut
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+    )
+}
+
+#[cfg(test)]
+mod tests;
