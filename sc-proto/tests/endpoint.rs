@@ -1,5 +1,6 @@
 //! A server's core and a client's core, browsers and sites: the whole way, without sockets.
 
+#[allow(dead_code, reason = "not every test file needs all of the world")]
 mod world;
 
 use std::time::Duration;

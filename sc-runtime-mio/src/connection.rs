@@ -1,7 +1,7 @@
 //! One connected socket: how it is set up, read, written and closed.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -111,10 +111,16 @@ impl Connection {
             many => stream.write_vectored(many),
         });
         match outcome {
+            Ok(n) if n < slices.iter().map(|slice| slice.len()).sum() => Write::Blocked(n),
             Ok(n) => Write::Bytes(n),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Bytes(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
             Err(_) => Write::Failed,
         }
+    }
+
+    /// The address of the other end.
+    pub(crate) fn peer(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
     }
 
     /// Sends the end of data. A failure shows in the reads.

@@ -265,7 +265,12 @@ impl Worker {
     /// Takes a transport from another worker. What happened to it in between is unknown, so it
     /// counts as ready for both.
     fn adopt(&mut self, adoption: Adoption) {
-        let id = self.core.adopt(adoption.state, self.now);
+        let Ok(peer) = adoption.connection.peer() else {
+            // The peer has gone while it moved.
+            self.listeners.socket_closed();
+            return;
+        };
+        let id = self.core.adopt(adoption.state, peer, self.now);
         self.keep(id, adoption.connection);
         self.core.readable(id);
         self.core.writable(id);
@@ -352,7 +357,7 @@ impl Worker {
         };
         self.core.write_done(id, outcome, self.now);
         match outcome {
-            Write::Bytes(n) => n,
+            Write::Bytes(n) | Write::Blocked(n) => n,
             Write::Failed => 0,
         }
     }

@@ -7,7 +7,7 @@
 //! 5. transports are read.
 
 use super::socket::SocketKey;
-use super::transport::HasOutput;
+use super::pump::HasOutput;
 use super::{Core, Place, SCRATCH};
 use crate::Time;
 use crate::contract::Action;

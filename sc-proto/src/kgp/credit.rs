@@ -32,7 +32,7 @@ impl WindowPool {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn free(&self) -> u64 {
         self.free
     }
@@ -83,6 +83,11 @@ impl Window {
         self.limit
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn pooled(&self) -> u64 {
+        self.pooled
+    }
+
     /// Counts bytes in.
     pub(crate) fn receive(&mut self, n: usize) -> Result<(), Overrun> {
         self.received += n as u64;
@@ -101,13 +106,24 @@ impl Window {
         pool: &mut WindowPool,
         now: Time,
     ) -> Option<u64> {
-        self.consumed = (self.consumed + n).min(self.received);
-        self.settle(pool);
+        self.drain(n, pool);
         if self.consumed + self.size < self.limit + self.size / 2 {
             return None;
         }
         self.grow(rtt, pool, now);
         self.extend(pool)
+    }
+
+    /// The peer will send no more: what it has not used goes back to the pool.
+    pub(crate) fn close(&mut self, pool: &mut WindowPool) {
+        self.limit = self.received;
+        self.settle(pool);
+    }
+
+    /// Counts bytes out without a thought of a new limit, as after [`Self::close`].
+    pub(crate) fn drain(&mut self, n: u64, pool: &mut WindowPool) {
+        self.consumed = (self.consumed + n).min(self.received);
+        self.settle(pool);
     }
 
     /// Doubles the window if a whole one was emptied within two round trips.
@@ -190,6 +206,22 @@ mod tests {
         let limit = window.limit() as usize;
         window.receive(limit).unwrap();
         assert_eq!(window.receive(1), Err(Overrun));
+    }
+
+    #[test]
+    fn what_a_finished_peer_did_not_use_is_free_at_once() {
+        let settings = settings();
+        let mut pool = WindowPool::new(&settings);
+        let mut window = Window::new(&mut pool, Time::ZERO);
+        assert!(pool.free() < settings.window_pool);
+        window.receive(10_000).unwrap();
+        window.close(&mut pool);
+        let beyond = 10_000 - u64::from(settings.initial_window);
+        assert_eq!(pool.free(), settings.window_pool - beyond);
+        window.drain(10_000, &mut pool);
+        assert_eq!(pool.free(), settings.window_pool);
+        window.release(&mut pool);
+        assert_eq!(pool.free(), settings.window_pool);
     }
 
     #[test]
