@@ -37,6 +37,8 @@ pub mod http1;
 pub mod kgp;
 pub mod tls;
 
+mod slab;
+
 mod time;
 
 pub use contract::{

@@ -79,12 +79,12 @@ pub enum DeadlineReason {
     RequestHead,
     /// A stream waits for room to be opened.
     OpenWait,
-    /// A session acknowledges what it has received.
-    Ack,
-    /// A session sends a keepalive or gives its transport up.
-    Keepalive,
+    /// The other end must have said whether it reached a site.
+    OpenAnswer,
+    /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.
+    Session,
     /// A drained session must have ended.
     Drain,
-    /// A half-closed or finished socket must have gone.
+    /// A socket whose last bytes were written must have gone.
     Linger,
 }

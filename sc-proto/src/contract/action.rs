@@ -86,9 +86,11 @@ pub enum Read {
 /// The outcome of [`Action::Write`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Write {
-    /// So many bytes went. Fewer than offered means "not writable now":
-    /// [`Core::writable`](crate::Core::writable) will follow. 0 is legal.
+    /// So many bytes went, and the socket may take more now.
     Bytes(usize),
+    /// So many bytes went, perhaps none, and the socket takes no more now;
+    /// [`Core::writable`](crate::Core::writable) will follow. Say so after a short write.
+    Blocked(usize),
     /// The socket failed.
     Failed,
 }

@@ -28,6 +28,9 @@ pub enum DialFailure {
     /// The client is out of descriptors, memory or ports.
     #[error("out of resources")]
     Resources,
+    /// The client is ending and takes no new connections.
+    #[error("the client is shutting down")]
+    Draining,
     /// Any other failure.
     #[error("connection failed")]
     Other,

@@ -1,128 +1,402 @@
 //! The composition: sockets, transports, sessions and proxied connections of one worker.
+//!
+//! | file | idea |
+//! | --- | --- |
+//! | `socket.rs` | one socket: its role, its readiness, what waits for it |
+//! | `transport.rs` | TLS, the handshake, the pump between a socket and a session |
+//! | `tunnel.rs` | tunnels, the life of sessions, stopping |
+//! | `relay.rs` | sockets and streams: bytes both ways, half-closes, resets, dials |
+//! | `http.rs` | HTTP with the browser |
+//! | `lent.rs` | payload that is written from where it was decrypted |
+//! | `turn.rs` | what is done next, in which order |
+//! | `timers.rs` | deadlines |
 
 mod config;
+mod http;
+mod lent;
+mod relay;
+mod socket;
+mod timers;
+mod transport;
+mod tunnel;
+mod turn;
 
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::lent::Lent;
+use self::socket::{Role, Socket, SocketKey};
+use self::timers::{Timer, Timers};
+use self::tunnel::{SessionEntry, Tunnel};
+use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId,
-    WorkerId, Write,
+    Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
+    TunnelId, WorkerId, Write,
 };
+use crate::kgp::{Pool, StreamKey};
+use crate::slab::{Key, Slab};
+use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub(crate) use transport::Transport;
 
-/// State of a transport while it moves between workers.
-#[derive(Debug)]
-pub(crate) struct Transport;
+type SessionKey = Key<SessionEntry>;
+
+/// Free chunks kept per worker: 2 MiB.
+const FREE_CHUNKS: usize = 32;
+/// The buffer that HTTP is read into, in bytes.
+const SCRATCH: usize = 64 * 1024;
+/// With so many events unread by the embedder, no new client is let in.
+const MAX_EVENTS: usize = 1024;
 
 /// Everything one worker owns. See the [crate] documentation for how a driver runs it.
 #[derive(Debug)]
-pub struct Core {}
+pub struct Core {
+    config: Config,
+    worker: WorkerId,
+    /// State of the generator of session ids.
+    random: [u64; 4],
+    listeners: BTreeMap<ListenerId, ListenerRole>,
+    tunnels: BTreeMap<TunnelId, Tunnel>,
+    sessions: Slab<SessionEntry>,
+    sockets: Slab<Socket>,
+    timers: Timers,
+    pool: Pool,
+    tls_pool: BufferPool,
+    lent: Lent,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+    phase: Phase,
+    /// Proxied sockets with something to write.
+    writes: VecDeque<SocketKey>,
+    /// Browsers' sockets to read outside the turns of a session.
+    reads: VecDeque<SocketKey>,
+    /// Sessions with sockets to read.
+    sources: VecDeque<SessionKey>,
+    transport_reads: VecDeque<SocketKey>,
+    transport_writes: VecDeque<SocketKey>,
+    /// Browsers' sockets whose exchange has ended.
+    revive: VecDeque<SocketKey>,
+    /// Sessions that may have ended.
+    drained: VecDeque<SessionKey>,
+    /// Transports that may have more plaintext, now that what was lent came back.
+    resume: VecDeque<SocketKey>,
+    /// What the driver is reading, and where to.
+    reading: Option<(SocketKey, Place)>,
+    scratch: Box<[u8]>,
+    /// Where control frames become one TLS record.
+    record: Vec<u8>,
+    stopping: Option<Stop>,
+    stopped_told: bool,
+}
+
+/// Where a read goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The TLS pipe of the transport.
+    Pipe,
+    /// The ring of the session, as the next DATA of the stream.
+    Ring {
+        session: SessionKey,
+        stream: StreamKey,
+        max: usize,
+    },
+    /// The scratch buffer.
+    Scratch { max: usize },
+}
 
 impl Core {
-    /// A core for worker `worker`. `seed` feeds ids and jitter; it must be unpredictable.
+    /// A core for worker `worker`. `seed` feeds ids; it must be unpredictable.
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
-        let _ = (config, worker, seed);
-        Self {}
+        let mut random = [0; 4];
+        for (word, bytes) in random.iter_mut().zip(seed.chunks_exact(8)) {
+            *word = bytes
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+        }
+        Self {
+            config,
+            worker,
+            random,
+            listeners: BTreeMap::new(),
+            tunnels: BTreeMap::new(),
+            sessions: Slab::new(),
+            sockets: Slab::new(),
+            timers: Timers::default(),
+            pool: Pool::new(FREE_CHUNKS),
+            tls_pool: BufferPool::default(),
+            lent: Lent::default(),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            phase: Phase::default(),
+            writes: VecDeque::new(),
+            reads: VecDeque::new(),
+            sources: VecDeque::new(),
+            transport_reads: VecDeque::new(),
+            transport_writes: VecDeque::new(),
+            revive: VecDeque::new(),
+            drained: VecDeque::new(),
+            resume: VecDeque::new(),
+            reading: None,
+            scratch: vec![0; SCRATCH].into_boxed_slice(),
+            record: Vec::new(),
+            stopping: None,
+            stopped_told: false,
+        }
     }
 
     /// Carries out a command of the embedder.
     pub fn command(&mut self, command: Command, now: Time) {
-        let _ = (command, now);
+        self.settle();
+        self.carry_out(command, now);
     }
 
     /// The next thing the embedder should know, until there is none.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
     /// Says what connections accepted by `listener` are.
     pub fn add_listener(&mut self, listener: ListenerId, role: ListenerRole) {
-        let _ = (listener, role);
+        self.listeners.insert(listener, role);
     }
 
     /// Forgets a listener. Connections it accepted live on.
     pub fn remove_listener(&mut self, listener: ListenerId) {
-        let _ = listener;
+        self.listeners.remove(&listener);
     }
 
     /// A connection was accepted. `None`: the core does not want it; close it.
+    ///
+    /// The socket counts as writable, and as not readable until told otherwise.
     pub fn accepted(
         &mut self,
         listener: ListenerId,
         peer: SocketAddr,
         now: Time,
     ) -> Option<SocketId> {
-        let _ = (listener, peer, now);
-        None
-    }
-
-    /// Takes a transport from another worker; the driver has registered its socket.
-    pub fn adopt(&mut self, state: HandOver, now: Time) -> SocketId {
-        let _ = (state, now);
-        SocketId {
-            index: 0,
-            generation: 0,
+        match self.listeners.get(&listener)? {
+            ListenerRole::Kgp if self.events.len() >= MAX_EVENTS => None,
+            ListenerRole::Kgp => self.accept_transport(peer, now),
+            ListenerRole::Ingress(tunnel) => {
+                let tunnel = *tunnel;
+                Some(self.accept_browser(tunnel, peer, now).into())
+            }
         }
     }
 
-    /// A dial succeeded. The socket counts as writable and not readable until told otherwise.
+    /// Takes a transport from another worker; the driver has registered its socket. It counts as
+    /// writable, and as not readable until told otherwise.
+    pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
+        self.settle();
+        self.adopt_transport(state, peer, now)
+    }
+
+    /// A dial succeeded. The socket counts as writable, and as not readable until told otherwise.
     pub fn connected(&mut self, socket: SocketId, peer: SocketAddr, now: Time) {
-        let _ = (socket, peer, now);
+        let key = SocketKey::from(socket);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.peer.is_some() {
+            return;
+        }
+        entry.peer = Some(peer);
+        entry.can_write = true;
+        match entry.role {
+            Role::Transport(_) => self.transport_connected(key, now),
+            Role::Proxied(_) => self.target_dialled(key, Ok(()), now),
+        }
     }
 
     /// A dial failed. The id is dead from here on.
     pub fn dial_failed(&mut self, socket: SocketId, failure: DialFailure, now: Time) {
-        let _ = (socket, failure, now);
+        let key = SocketKey::from(socket);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.peer.is_some() {
+            return;
+        }
+        match entry.role {
+            Role::Transport(_) => self.transport_dial_failed(key, failure),
+            Role::Proxied(_) => self.target_dialled(key, Err(failure), now),
+        }
     }
 
     /// The socket may have bytes, an end or an error to read. Sticks until a read says otherwise.
     pub fn readable(&mut self, socket: SocketId) {
-        let _ = socket;
+        let key = SocketKey::from(socket);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        entry.can_read = true;
+        match entry.role {
+            Role::Transport(_) => self.queue_transport_read(key),
+            Role::Proxied(_) => {
+                self.queue_read(key);
+                self.offer_source(key);
+            }
+        }
     }
 
     /// The socket may take bytes. Sticks until a write is short.
     pub fn writable(&mut self, socket: SocketId) {
-        let _ = socket;
-    }
-
-    /// The next thing to do, or `None` if there is nothing until the next call of another method.
-    #[must_use]
-    pub fn poll_action(&mut self, now: Time) -> Option<Action> {
-        let _ = now;
-        None
+        let key = SocketKey::from(socket);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.peer.is_none() {
+            return;
+        }
+        entry.can_write = true;
+        match entry.role {
+            Role::Transport(_) => self.kick_transport(key),
+            Role::Proxied(_) => self.queue_write(key),
+        }
     }
 
     /// Where to read into, after [`Action::Read`]. Empty if the id is stale: then report
     /// [`Read::WouldBlock`].
+    ///
+    /// Read and report with [`Core::read_done`] before calling anything else, or what was read
+    /// is lost and its connection is reset.
     pub fn read_space(&mut self, socket: SocketId) -> &mut [u8] {
-        let _ = socket;
-        &mut []
+        let key = SocketKey::from(socket);
+        match self.reading {
+            Some((reading, place)) if reading == key => match place {
+                Place::Pipe => self.transport_space(key),
+                Place::Ring {
+                    session,
+                    stream,
+                    max,
+                } => match self.sessions.get_mut(session) {
+                    Some(entry) => entry.session.reserve(stream, max, &mut self.pool),
+                    None => &mut [],
+                },
+                Place::Scratch { max } => {
+                    let end = max.min(self.scratch.len());
+                    &mut self.scratch[..end]
+                }
+            },
+            _ => &mut [],
+        }
     }
 
     /// What the read brought.
     pub fn read_done(&mut self, socket: SocketId, outcome: Read, now: Time) {
-        let _ = (socket, outcome, now);
+        let key = SocketKey::from(socket);
+        let place = match self.reading.take() {
+            Some((reading, place)) if reading == key => Some(place),
+            _ => None,
+        };
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        match outcome {
+            Read::Bytes(_) => {}
+            Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
+                entry.can_read = false
+            }
+        }
+        match (place, &entry.role) {
+            (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
+            (
+                Some(Place::Ring {
+                    session, stream, ..
+                }),
+                _,
+            ) => {
+                self.relay_read(key, session, stream, outcome, now);
+            }
+            (Some(Place::Scratch { .. }), _) => self.http_read(key, outcome, now),
+            // Nobody asked for it: bytes were read into nowhere.
+            (None, Role::Transport(_)) => {
+                self.settle();
+                self.lose_transport(key, crate::contract::TransportLoss::Failed, now);
+            }
+            (None, Role::Proxied(_)) => self.socket_failed(key, now),
+        }
+        self.queue_transport_read(key);
     }
 
     /// What to write, after [`Action::Write`]: fills `out` from its front, says how many slices.
     pub fn write_slices<'a>(&'a self, socket: SocketId, out: &mut [&'a [u8]]) -> usize {
-        let _ = (socket, out);
-        0
+        let key = SocketKey::from(socket);
+        match self.sockets.get(key).map(|entry| &entry.role) {
+            Some(Role::Transport(_)) => self.transport_slices(key, out),
+            Some(Role::Proxied(_)) => self.proxied_slices(key, out),
+            None => 0,
+        }
     }
 
     /// What the write took, in bytes over all slices.
     pub fn write_done(&mut self, socket: SocketId, outcome: Write, now: Time) {
-        let _ = (socket, outcome, now);
+        let key = SocketKey::from(socket);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        entry.can_write &= matches!(outcome, Write::Bytes(_));
+        match entry.role {
+            Role::Transport(_) => self.transport_written(key, outcome, now),
+            Role::Proxied(_) => self.proxied_written(key, outcome, now),
+        }
     }
 
     /// When to call [`Core::handle_timeout`]. `None`: nothing is due.
     pub fn next_deadline(&self) -> Option<Deadline> {
-        None
+        self.timers.next()
     }
 
     /// Fires what is due at `now`.
     pub fn handle_timeout(&mut self, now: Time) {
-        let _ = now;
+        while let Some(timer) = self.timers.take_due(now) {
+            self.settle();
+            match timer {
+                Timer::Session(key) => self.session_timeout(key, now),
+                Timer::Drain => self.drain_timeout(now),
+                Timer::Socket(id, reason) => {
+                    let key = SocketKey::from(id);
+                    let Some(socket) = self.sockets.get_mut(key) else {
+                        continue;
+                    };
+                    socket.timer = None;
+                    match socket.role {
+                        Role::Transport(_) => self.transport_timeout(key, reason, now),
+                        Role::Proxied(_) => self.proxied_timeout(key, reason, now),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Seconds of the wall clock at `now`.
+    fn unix_time(&self, now: Time) -> u64 {
+        self.config.unix_time_at_zero + now.as_nanos() / 1_000_000_000
+    }
+
+    /// 16 bytes that no one else has (xoshiro256++ from the seed; not a secret).
+    fn random_id(&mut self) -> [u8; 16] {
+        let mut id = [0; 16];
+        for half in id.chunks_exact_mut(8) {
+            half.copy_from_slice(&self.next_random().to_be_bytes());
+        }
+        id
+    }
+
+    fn next_random(&mut self) -> u64 {
+        let [a, b, c, d] = &mut self.random;
+        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
+        let shifted = *b << 17;
+        *c ^= *a;
+        *d ^= *b;
+        *b ^= *c;
+        *a ^= *d;
+        *c ^= shifted;
+        *d = d.rotate_left(45);
+        result
     }
 }

@@ -1,13 +1,23 @@
 //! KGP: frames, the handshake, sessions and their streams. `docs/kgp.md` is the specification.
+//!
+//! [`frame`] and [`handshake`] are the codec. A `Session` owns streams, counters and the ring of
+//! reliable bytes; a transport is attached to it and carries its bytes for a while. Sockets, TLS
+//! and HTTP are the business of [`endpoint`](crate::endpoint).
 
+mod credit;
+mod error;
+pub mod frame;
+pub mod handshake;
+mod liveness;
+mod pool;
+mod ring;
+mod schedule;
+mod session;
 mod settings;
+mod stream;
 
+pub use error::ProtocolError;
+pub(crate) use pool::Pool;
+pub(crate) use session::{OpenRefused, Received, Session, Side};
 pub use settings::Settings;
-
-/// The peer sent something KGP does not allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProtocolError {
-    /// A frame type this version does not have.
-    #[error("unknown frame type")]
-    UnknownFrame,
-}
+pub(crate) use stream::StreamKey;

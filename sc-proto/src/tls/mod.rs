@@ -1,16 +1,33 @@
 //! TLS as a pipe without I/O: ciphertext in and out, plaintext lent and taken.
 //!
-//! Nothing outside this module sees a type of rustls, so a swap of the library touches it alone.
+//! [`TlsServer`] and [`TlsClient`] are configurations, made once and shared; a [`TlsPipe`] is one
+//! connection. The buffers of a pipe come from a [`BufferPool`] of the pipe's owner and go back
+//! as soon as they are empty, so that an idle connection holds none.
+//!
+//! ```text
+//! socket ──read_space, filled──▶ decrypt ──plaintext, consume──▶ session
+//! socket ◀──ciphertext, sent──── TlsPipe ◀──encrypt───────────── session
+//! ```
+//!
+//! Underneath is the unbuffered API of rustls 0.23 with aws-lc-rs. Nothing outside this module
+//! sees a type of rustls, so a swap of the library touches it alone. Negotiated is TLS 1.3 or 1.2
+//! (RFC 8446, RFC 5246), AES-256-GCM first, always with ALPN [`ALPN`] (RFC 7301), never with
+//! resumption, early data or client certificates.
 
-/// TLS failed on this transport.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("TLS failed: {0}")]
-pub struct TlsError(pub alloc::string::String);
+mod buffer;
+mod config;
+mod connection;
+mod error;
+mod pipe;
+mod verify;
 
-/// What a client trusts.
-#[derive(Clone, Debug)]
-pub struct TlsClient {}
+#[cfg(test)]
+mod tests;
 
-/// Who a server is.
-#[derive(Clone, Debug)]
-pub struct TlsServer {}
+pub use buffer::BufferPool;
+pub use config::{TlsClient, TlsServer, Trust};
+pub use error::{Alert, CertificateProblem, Fault, PemProblem, TlsError};
+pub use pipe::{Progress, TlsPipe, TlsState};
+
+/// The application protocol both sides must agree on: KGP, version 1.
+pub const ALPN: &[u8] = b"kgp/1";

@@ -1,0 +1,608 @@
+//! The ingress: HTTP with a browser on one side, a stream on the other.
+//!
+//! [`Front`] knows HTTP; this file carries its bytes and does what it says.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use super::Core;
+use super::relay::Sent;
+use super::socket::{Input, Link, Output, Proxied, Socket, SocketKey};
+use super::tunnel::Waits;
+use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
+use crate::http1::{After, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Limits, Phase};
+use crate::kgp::OpenRefused;
+use crate::{DeadlineReason, Time};
+
+/// A browser's bytes that are kept while nothing may be taken from it. Beyond that it is not read.
+const KEPT_WHILE_PAUSED: usize = 4 * 1024;
+/// The server waits so much longer for the answer to an OPEN than the client dials.
+const ANSWER_SLACK: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// What HTTP needs beside the socket itself.
+#[derive(Debug)]
+pub(super) struct Http {
+    front: Front,
+    /// What the front takes from the browser at the moment.
+    wants: Wants,
+    /// Bytes from the browser that the front has not consumed.
+    kept: Vec<u8>,
+    /// Bytes of the answer that the front has not consumed: part of a head.
+    answer: Vec<u8>,
+    /// A request that waits for its stream.
+    opening: Option<(Target, StreamKind, Bytes)>,
+}
+
+/// What a front takes from the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// A request head.
+    Head,
+    /// A request body: read in the turn of its stream.
+    Body,
+    /// Nothing now; a little is read ahead, to notice when the browser goes away.
+    Nothing,
+}
+
+impl Http {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            front: Front::new(limits),
+            wants: Wants::Head,
+            kept: Vec::new(),
+            answer: Vec::new(),
+            opening: None,
+        }
+    }
+
+    /// Whether body bytes wait for credit.
+    pub(super) fn has_body(&self) -> bool {
+        self.takes_body() && !self.kept.is_empty()
+    }
+
+    /// Whether the socket is to be read in the turn of its stream.
+    pub(super) fn takes_body(&self) -> bool {
+        self.wants == Wants::Body
+    }
+}
+
+impl Core {
+    /// Puts a browser's socket in the list of those to read outside the turns of a session.
+    pub(super) fn queue_read(&mut self, key: SocketKey) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if !socket.can_read || socket.read_queued {
+            return;
+        }
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        let reads = match (&proxied.http, proxied.input) {
+            (_, Input::Discard) => true,
+            (_, Input::Ended) | (None, Input::Open) => false,
+            (Some(http), Input::Open) => match http.wants {
+                Wants::Head => true,
+                Wants::Body => false,
+                Wants::Nothing => http.kept.len() < KEPT_WHILE_PAUSED,
+            },
+        };
+        if reads {
+            socket.read_queued = true;
+            self.reads.push_back(key);
+        }
+    }
+
+    /// The outcome of reading a browser's socket into the scratch buffer.
+    pub(super) fn http_read(&mut self, key: SocketKey, outcome: Read, now: Time) {
+        let n = match outcome {
+            Read::Bytes(n) | Read::Drained(n) => n.min(self.scratch.len()),
+            Read::WouldBlock | Read::End | Read::Failed => 0,
+        };
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        if proxied.input == Input::Open && n > 0 {
+            let mut scratch = core::mem::take(&mut self.scratch);
+            self.from_browser(key, &scratch[..n], now);
+            core::mem::swap(&mut self.scratch, &mut scratch);
+        }
+        match outcome {
+            Read::Bytes(_) | Read::Drained(_) | Read::WouldBlock => self.go_on_reading(key),
+            Read::End => self.browser_ended(key, now),
+            Read::Failed => self.socket_failed(key, now),
+        }
+    }
+
+    fn go_on_reading(&mut self, key: SocketKey) {
+        self.queue_read(key);
+        self.offer_source(key);
+    }
+
+    fn browser_ended(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        let end = match (&mut proxied.http, proxied.input) {
+            (Some(http), Input::Open) => http.front.browser_ended(),
+            (None, Input::Open) => BrowserEnd::Raw,
+            // It had its answer.
+            (_, Input::Discard | Input::Ended) => BrowserEnd::Close,
+        };
+        match end {
+            BrowserEnd::Raw => self.input_ended(key, now),
+            BrowserEnd::Cancel => {
+                self.unlink(key, ResetReason::Cancelled, now);
+                self.close_socket(key, crate::CloseMode::Abort);
+            }
+            BrowserEnd::Close => {
+                proxied.input = Input::Ended;
+                if proxied.output == Output::Open {
+                    proxied.output = Output::EndWanted;
+                }
+                self.flush(key, now);
+            }
+        }
+    }
+
+    /// Gives bytes from the browser, behind those kept before, to the front.
+    fn from_browser(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
+        let kept = match self.http(key) {
+            Some(http) => core::mem::take(&mut http.kept),
+            None => return self.keep(key, bytes, Vec::new()),
+        };
+        if kept.is_empty() {
+            let used = self.drive_front(key, bytes, now);
+            self.keep(key, &bytes[used..], Vec::new());
+        } else {
+            let mut all = kept;
+            all.extend_from_slice(bytes);
+            let used = self.drive_front(key, &all, now);
+            let rest = all.split_off(used);
+            self.keep(key, &[], rest);
+        }
+    }
+
+    /// Keeps what the front has not consumed, or sends it on if HTTP has ended here.
+    fn keep(&mut self, key: SocketKey, borrowed: &[u8], mut owned: Vec<u8>) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        if owned.is_empty() {
+            if borrowed.is_empty() {
+                return;
+            }
+            owned = borrowed.to_vec();
+        }
+        match &mut proxied.http {
+            Some(http) => http.kept = owned,
+            None => {
+                let ahead = core::mem::take(&mut proxied.ahead);
+                proxied.ahead = if ahead.is_empty() {
+                    owned.into()
+                } else {
+                    [ahead, owned.into()].concat().into()
+                };
+                self.offer_source(key);
+            }
+        }
+    }
+
+    /// Has the front go on with what was kept, after something else has changed.
+    fn go_on(&mut self, key: SocketKey, now: Time) {
+        self.from_browser(key, &[], now);
+        self.go_on_reading(key);
+    }
+
+    /// Sends body bytes on that waited for credit.
+    pub(super) fn send_kept_body(&mut self, key: SocketKey, now: Time) -> Sent {
+        let before = self.http(key).map_or(0, |http| http.kept.len());
+        self.from_browser(key, &[], now);
+        let after = self.http(key).map_or(0, |http| http.kept.len());
+        if after < before {
+            Sent::Some
+        } else {
+            Sent::Nothing
+        }
+    }
+
+    /// Has the front take bytes from the browser; says how many.
+    fn drive_front(&mut self, key: SocketKey, bytes: &[u8], now: Time) -> usize {
+        let mut used = 0;
+        loop {
+            let link = match self.sockets.get_mut(key).and_then(Socket::proxied) {
+                Some(proxied) => proxied.link,
+                None => return bytes.len(),
+            };
+            // The body goes no faster than its stream has credit.
+            let credit = link.map_or(usize::MAX, |link| self.credit_of(link));
+            let Some(http) = self.http(key) else {
+                return used;
+            };
+            let in_body = http.front.phase() == Phase::Exchange;
+            let rest = &bytes[used..];
+            let input = if in_body {
+                &rest[..rest.len().min(credit)]
+            } else {
+                rest
+            };
+            let step = http.front.from_browser(input);
+            used += step.consumed;
+            match step.item {
+                Item::NeedMore => {
+                    http.wants = if in_body { Wants::Body } else { Wants::Head };
+                    self.time_head(key, now);
+                    return used;
+                }
+                Item::Paused => {
+                    http.wants = Wants::Nothing;
+                    return used;
+                }
+                Item::Open { target, kind, head } => {
+                    http.opening = Some((target, kind, head));
+                    http.wants = Wants::Nothing;
+                    self.open_stream(key, now);
+                }
+                Item::ToStream(body) => self.send_body(link, body),
+                Item::RequestDone => {}
+                Item::Raw => {
+                    self.become_raw(key);
+                    return used;
+                }
+                Item::Refuse { reason, ending } => {
+                    log::debug!("{key:?}: request refused: {reason}");
+                    self.unlink(key, ResetReason::Cancelled, now);
+                    self.conclude(key, ending, &[], now);
+                    return bytes.len();
+                }
+                Item::Closed => return bytes.len(),
+            }
+        }
+    }
+
+    fn send_body(&mut self, link: Option<Link>, body: &[u8]) {
+        let Some(link) = link else { return };
+        let Some(entry) = self.sessions.get_mut(link.session) else {
+            return;
+        };
+        // The credit was looked at before, so all of it is taken.
+        let _ = entry.session.send(link.stream, body, &mut self.pool);
+        let transport = entry.transport;
+        self.kick_transport(transport);
+    }
+
+    fn credit_of(&self, link: Link) -> usize {
+        self.sessions
+            .get(link.session)
+            .map_or(0, |entry| entry.session.credit_of(link.stream))
+    }
+
+    /// Runs the clock of a request head, and of idleness between requests.
+    fn time_head(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let running = matches!(socket.timer, Some((_, DeadlineReason::RequestHead)));
+        let reading_head = socket
+            .proxied()
+            .and_then(|proxied| proxied.http.as_ref())
+            .is_some_and(|http| http.wants == Wants::Head);
+        if reading_head && !running {
+            let deadline = now.after(self.config.request_head_timeout);
+            self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        }
+    }
+
+    /// Opens the stream of a request, has it wait, or says why not.
+    fn open_stream(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        let tunnel = proxied.tunnel;
+        let Some(http) = &mut proxied.http else {
+            return;
+        };
+        let Some((target, kind, head)) = http.opening.take() else {
+            return;
+        };
+        let Some(session) = self.session_of(tunnel) else {
+            return self.end_exchange(key, Failure::NotConnected, &[], now);
+        };
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        match entry
+            .session
+            .open(key.into(), kind, target.clone(), &mut self.pool, now)
+        {
+            Ok(stream) => {
+                let transport = entry.transport;
+                if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
+                    proxied.link = Some(Link { session, stream });
+                    proxied.ahead = head;
+                }
+                let deadline = now.after(self.config.dial_timeout).after(ANSWER_SLACK);
+                self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
+                self.offer_source(key);
+                self.kick_transport(transport);
+            }
+            Err(OpenRefused::Draining) => {
+                let failure = Failure::Dial(DialFailure::Draining);
+                self.end_exchange(key, failure, &[], now);
+            }
+            Err(OpenRefused::TooMany) => {
+                if let Some(http) = self.http(key) {
+                    http.opening = Some((target, kind, head));
+                }
+                match self.wait_for_stream(tunnel, key) {
+                    Waits::Yes => {
+                        let deadline = now.after(self.config.dial_timeout);
+                        self.set_timer(key, deadline, DeadlineReason::OpenWait);
+                    }
+                    Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
+                }
+            }
+        }
+    }
+
+    /// A request that waited may try again.
+    pub(super) fn open_again(&mut self, key: SocketKey, now: Time) {
+        if self.http(key).is_some_and(|http| http.opening.is_some()) {
+            self.clear_timer(key);
+            self.open_stream(key, now);
+        }
+    }
+
+    /// The client answered the OPEN of this browser's request.
+    pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
+        match outcome {
+            Ok(()) => {
+                self.clear_timer(key);
+                let Some(http) = self.http(key) else { return };
+                let bytes = http.front.opened();
+                self.push_bytes(key, &bytes, &[]);
+                self.go_on(key, now);
+            }
+            Err(failure) => {
+                if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
+                    proxied.link = None;
+                }
+                self.end_exchange(key, Failure::Dial(failure), &[], now);
+            }
+        }
+    }
+
+    /// Bytes of the answer, at `range` of `plaintext`.
+    pub(super) fn take_answer(
+        &mut self,
+        key: SocketKey,
+        plaintext: &[u8],
+        range: Range<usize>,
+        now: Time,
+    ) {
+        let Some(http) = self.http(key) else { return };
+        let mut kept = core::mem::take(&mut http.answer);
+        let Some(payload) = plaintext.get(range.clone()) else {
+            return;
+        };
+        if kept.is_empty() {
+            let used = self.drive_answer(key, payload, Some((plaintext, range.start)), now);
+            kept.extend_from_slice(&payload[used..]);
+        } else {
+            kept.extend_from_slice(payload);
+            let used = self.drive_answer(key, &kept, None, now);
+            kept.drain(..used);
+        }
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        if let Some(http) = &mut proxied.http {
+            http.answer = kept;
+        } else if !kept.is_empty() {
+            proxied.spill.extend(&kept);
+            self.queue_write(key);
+        }
+        self.return_idle_credit(key, now);
+    }
+
+    /// Returns the credit of bytes that left nothing to be written: framing, heads in the making.
+    fn return_idle_credit(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        if proxied.has_output() {
+            return;
+        }
+        let returned = core::mem::take(&mut proxied.unreturned);
+        if let Some(link) = proxied.link
+            && let Some(entry) = self.sessions.get_mut(link.session)
+        {
+            entry.session.consumed(link.stream, returned, now);
+        }
+    }
+
+    /// Has the front take bytes of the answer; says how many. `lendable`: they are a part of this
+    /// plaintext, which begins at that place, and may be lent on.
+    fn drive_answer(
+        &mut self,
+        key: SocketKey,
+        bytes: &[u8],
+        lendable: Option<(&[u8], usize)>,
+        now: Time,
+    ) -> usize {
+        let plaintext = lendable.map_or(&[][..], |(plaintext, _)| plaintext);
+        let mut used = 0;
+        loop {
+            let Some(http) = self.http(key) else {
+                return used;
+            };
+            let rest = &bytes[used..];
+            let answer = http.front.from_stream(rest);
+            match answer.item {
+                AnswerItem::NeedMore => return used + answer.consumed,
+                AnswerItem::Head(head) => self.push_bytes(key, &head, plaintext),
+                AnswerItem::ToBrowser(body) => match lendable {
+                    Some((plaintext, start)) => {
+                        let at = start + used + offset_in(rest, body);
+                        self.pass_on(key, plaintext, at..at + body.len());
+                    }
+                    None => self.push_bytes(key, body, plaintext),
+                },
+                AnswerItem::Done(after) => {
+                    self.exchange_done(key, after, plaintext, now);
+                    return bytes.len();
+                }
+                AnswerItem::Raw => {
+                    self.become_raw(key);
+                    let at = used + answer.consumed;
+                    match lendable {
+                        Some((plaintext, start)) if at < bytes.len() => {
+                            self.pass_on(key, plaintext, start + at..start + bytes.len());
+                        }
+                        _ => self.push_bytes(key, &bytes[at..], plaintext),
+                    }
+                    return bytes.len();
+                }
+                AnswerItem::Broken { reason, ending } => {
+                    log::debug!("{key:?}: answer refused: {reason}");
+                    self.unlink(key, ResetReason::Cancelled, now);
+                    self.conclude(key, ending, plaintext, now);
+                    return bytes.len();
+                }
+                AnswerItem::Surplus => {
+                    self.unlink(key, ResetReason::Cancelled, now);
+                    return bytes.len();
+                }
+            }
+            used += answer.consumed;
+        }
+    }
+
+    /// The stream of an exchange has ended.
+    pub(super) fn answer_ended(&mut self, key: SocketKey, plaintext: &[u8], now: Time) {
+        let Some(http) = self.http(key) else { return };
+        match http.front.stream_ended() {
+            Some(AnswerItem::Done(after)) => self.exchange_done(key, after, plaintext, now),
+            Some(AnswerItem::Broken { reason, ending }) => {
+                log::debug!("{key:?}: answer refused: {reason}");
+                self.unlink(key, ResetReason::Cancelled, now);
+                self.conclude(key, ending, plaintext, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
+        self.unlink(key, ResetReason::Cancelled, now);
+        self.conclude(
+            key,
+            Ending {
+                page: Bytes::new(),
+                after,
+            },
+            plaintext,
+            now,
+        );
+    }
+
+    /// Ends the exchange with a page that says why it failed. The stream is gone, or was never
+    /// there.
+    pub(super) fn end_exchange(
+        &mut self,
+        key: SocketKey,
+        failure: Failure,
+        plaintext: &[u8],
+        now: Time,
+    ) {
+        let Some(http) = self.http(key) else { return };
+        http.opening = None;
+        let ending = http.front.fail(failure);
+        self.conclude(key, ending, plaintext, now);
+    }
+
+    /// As [`Self::end_exchange`], when nothing is being decrypted.
+    pub(super) fn fail_exchange(&mut self, key: SocketKey, failure: Failure, now: Time) {
+        self.settle();
+        self.end_exchange(key, failure, &[], now);
+    }
+
+    /// Writes the last bytes of an exchange, then goes on or ends the connection.
+    fn conclude(&mut self, key: SocketKey, ending: Ending, plaintext: &[u8], now: Time) {
+        self.clear_timer(key);
+        self.push_bytes(key, &ending.page, plaintext);
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        proxied.ahead.clear();
+        let Some(http) = &mut proxied.http else {
+            return;
+        };
+        http.answer.clear();
+        match ending.after {
+            After::KeepAlive => {
+                http.wants = Wants::Head;
+                self.time_head(key, now);
+                self.revive.push_back(key);
+            }
+            After::Close => {
+                http.kept.clear();
+                proxied.input = Input::Discard;
+                proxied.output = Output::EndWanted;
+                self.flush(key, now);
+                self.queue_read(key);
+            }
+            After::Abort => self.close_socket(key, crate::CloseMode::Abort),
+        }
+    }
+
+    /// After an exchange: the next request may be there already.
+    pub(super) fn revive(&mut self, key: SocketKey, now: Time) {
+        self.go_on(key, now);
+    }
+
+    /// From here on bytes are relayed as they are.
+    fn become_raw(&mut self, key: SocketKey) {
+        self.clear_timer(key);
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        let Some(http) = proxied.http.take() else {
+            return;
+        };
+        if !http.kept.is_empty() {
+            proxied.ahead = http.kept.into();
+        }
+        self.offer_source(key);
+    }
+
+    /// A deadline of a browser's connection has passed.
+    pub(super) fn http_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
+        self.settle();
+        match reason {
+            DeadlineReason::OpenWait => self.end_exchange(key, Failure::TooManyStreams, &[], now),
+            DeadlineReason::OpenAnswer => {
+                self.unlink(key, ResetReason::TimedOut, now);
+                self.end_exchange(key, Failure::NoReply, &[], now);
+            }
+            _ => {
+                let Some(http) = self.http(key) else { return };
+                let ending = http.front.head_timed_out();
+                self.conclude(key, ending, &[], now);
+            }
+        }
+    }
+
+    fn http(&mut self, key: SocketKey) -> Option<&mut Http> {
+        self.sockets
+            .get_mut(key)
+            .and_then(Socket::proxied)
+            .and_then(Proxied::http)
+    }
+}
+
+/// Where `part` begins within `whole`, of which it is a slice.
+fn offset_in(whole: &[u8], part: &[u8]) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}

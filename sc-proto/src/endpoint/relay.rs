@@ -1,0 +1,567 @@
+//! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
+
+use core::ops::Range;
+
+use super::http::Http;
+use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
+use super::{Core, Place, SessionKey};
+use crate::contract::{
+    Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId, Write,
+};
+use crate::http1::Failure;
+use crate::kgp::frame::{Frame, Open};
+use crate::kgp::{ProtocolError, Received, StreamKey};
+use crate::{DeadlineReason, Time};
+
+/// A spill larger than this is given back to the allocator when it has run empty.
+const SPILL_KEPT: usize = 2048;
+/// How long a connection whose last answer was written may take to end.
+const LINGER: core::time::Duration = core::time::Duration::from_secs(2);
+
+impl Core {
+    /// Takes one frame of a session. `plaintext` holds it, up to `end`.
+    pub(super) fn take_session_frame(
+        &mut self,
+        session: SessionKey,
+        frame: Frame<'_>,
+        plaintext: &[u8],
+        range: Range<usize>,
+        now: Time,
+    ) -> Result<(), ProtocolError> {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return Ok(());
+        };
+        let tunnel = entry.tunnel;
+        match entry
+            .session
+            .receive(frame, range.len(), &mut self.pool, now)?
+        {
+            Received::Nothing | Received::GoAway => {}
+            Received::Open { stream, open } => {
+                self.dial(Link { session, stream }, tunnel, open, now);
+            }
+            Received::Answered { owner, outcome } => {
+                self.answered(owner.into(), outcome, now);
+            }
+            Received::Data { owner, payload } => {
+                let payload = range.end - payload.len()..range.end;
+                self.take_payload(owner.into(), plaintext, payload, now);
+            }
+            Received::Finished { owner } => self.stream_finished(owner.into(), plaintext, now),
+            Received::Reset { owner, reason } => {
+                self.stream_reset(owner.into(), reason, plaintext, now);
+            }
+            Received::Credit { stream } => {
+                if let Some(owner) = entry.session.owner(stream) {
+                    self.offer_source(owner.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The peer opened a stream: its target is dialled.
+    fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
+        let mut proxied = Proxied::new(tunnel, Some(link), None);
+        proxied.on_reset = match open.kind {
+            StreamKind::Connect => CloseMode::Abort,
+            // The exchange is over for the browser; the site need not see a failure.
+            StreamKind::Http => CloseMode::Graceful,
+        };
+        let key = self
+            .sockets
+            .insert(Socket::new(Role::Proxied(proxied), None));
+        if let Some(entry) = self.sessions.get_mut(link.session) {
+            entry.session.set_owner(link.stream, key.into());
+        }
+        self.actions.push_back(Action::Dial {
+            socket: key.into(),
+            target: open.target,
+            class: SocketClass::Proxied,
+            deadline: now.after(self.config.dial_timeout),
+        });
+    }
+
+    /// The dial of a stream's target has ended.
+    pub(super) fn target_dialled(
+        &mut self,
+        key: SocketKey,
+        outcome: Result<(), DialFailure>,
+        now: Time,
+    ) {
+        let Some(link) = self
+            .sockets
+            .get_mut(key)
+            .and_then(Socket::proxied)
+            .and_then(|p| p.link)
+        else {
+            return;
+        };
+        if let Some(entry) = self.sessions.get_mut(link.session) {
+            entry.session.answer(link.stream, outcome, &mut self.pool);
+            let transport = entry.transport;
+            self.kick_transport(transport);
+        }
+        match outcome {
+            Ok(()) => self.flush(key, now),
+            Err(_) => drop(self.forget(key)),
+        }
+        self.note_drained(link.session);
+    }
+
+    /// Bytes of a stream for its socket, at `range` of `plaintext`.
+    fn take_payload(&mut self, key: SocketKey, plaintext: &[u8], range: Range<usize>, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        proxied.unreturned += range.len() as u64;
+        if proxied.http.is_some() {
+            self.take_answer(key, plaintext, range, now);
+        } else {
+            self.pass_on(key, plaintext, range);
+        }
+    }
+
+    /// Lends bytes to a socket that takes them now, or copies them for later.
+    pub(super) fn pass_on(&mut self, key: SocketKey, plaintext: &[u8], range: Range<usize>) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let can_write = socket.can_write;
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        if can_write {
+            self.lent.push(key.into(), proxied, range);
+        } else if let Some(bytes) = plaintext.get(range) {
+            proxied.spill.extend(bytes);
+        }
+        self.queue_write(key);
+    }
+
+    /// Appends bytes of our own behind all others for the socket. `plaintext` is what is lent.
+    pub(super) fn push_bytes(&mut self, key: SocketKey, bytes: &[u8], plaintext: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        self.lent.spill(proxied, plaintext);
+        proxied.spill.extend(bytes);
+        self.queue_write(key);
+    }
+
+    /// Copies what is still lent out, gives the plaintext back.
+    pub(super) fn settle(&mut self) {
+        let Some(transport) = self.lent.transport else {
+            return;
+        };
+        let transport = SocketKey::from(transport);
+        let mut lent = core::mem::take(&mut self.lent);
+        for id in core::mem::take(&mut lent.borrowers) {
+            let key = SocketKey::from(id);
+            // The socket is taken out for a moment so that the plaintext can be read beside it.
+            let Some(Role::Proxied(proxied)) = self.sockets.get_mut(key).map(|s| &mut s.role)
+            else {
+                continue;
+            };
+            if proxied.lent.is_none() {
+                continue;
+            }
+            let mut spill = core::mem::take(&mut proxied.spill);
+            let chain = proxied.lent.take();
+            lent.copy_chain(chain, self.plaintext_of(transport), &mut spill);
+            if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
+                proxied.spill = spill;
+            }
+        }
+        self.consume_plaintext(transport, lent.length);
+        lent.clear();
+        self.lent = lent;
+        if !self.resume.contains(&transport) {
+            self.resume.push_back(transport);
+        }
+    }
+
+    /// Settles if the plaintext of this transport is lent out.
+    pub(super) fn settle_of(&mut self, key: SocketKey) {
+        if self.lent.transport == Some(key.into()) {
+            self.settle();
+        }
+    }
+
+    /// Puts a proxied socket in the list of those to write, if it takes bytes and has some.
+    pub(super) fn queue_write(&mut self, key: SocketKey) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let ready = socket.can_write && !socket.write_queued;
+        if ready && socket.proxied().is_some_and(|proxied| proxied.has_output()) {
+            socket.write_queued = true;
+            self.writes.push_back(key);
+        }
+    }
+
+    pub(super) fn proxied_slices<'a>(&'a self, key: SocketKey, out: &mut [&'a [u8]]) -> usize {
+        let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
+            return 0;
+        };
+        let plaintext = self
+            .lent
+            .transport
+            .map_or(&[][..], |t| self.plaintext_of(t.into()));
+        let (front, back) = proxied.spill.as_slices();
+        let lent = self
+            .lent
+            .ranges(proxied)
+            .filter_map(|range| plaintext.get(range));
+        let slices = [front, back]
+            .into_iter()
+            .filter(|slice| !slice.is_empty())
+            .chain(lent);
+        let mut count = 0;
+        for (slot, slice) in out.iter_mut().zip(slices) {
+            *slot = slice;
+            count += 1;
+        }
+        count
+    }
+
+    pub(super) fn proxied_written(&mut self, key: SocketKey, outcome: Write, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let n = match outcome {
+            Write::Bytes(n) | Write::Blocked(n) => n,
+            Write::Failed => {
+                self.socket_failed(key, now);
+                return;
+            }
+        };
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        let from_spill = n.min(proxied.spill.len());
+        proxied.spill.drain(..from_spill);
+        self.lent.advance(proxied, n - from_spill);
+        let empty = !proxied.has_output();
+        if empty && proxied.spill.capacity() > SPILL_KEPT {
+            proxied.spill = alloc::collections::VecDeque::new();
+        }
+        let returned = if empty {
+            proxied.unreturned
+        } else {
+            proxied.unreturned.min(n as u64)
+        };
+        proxied.unreturned -= returned;
+        let link = proxied.link;
+        if let Some(link) = link
+            && let Some(entry) = self.sessions.get_mut(link.session)
+        {
+            entry.session.consumed(link.stream, returned, now);
+            let transport = entry.transport;
+            self.kick_transport(transport);
+        }
+        self.flush(key, now);
+    }
+
+    /// Goes on with writing; when all is written, with what was to follow.
+    pub(super) fn flush(&mut self, key: SocketKey, now: Time) {
+        self.queue_write(key);
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let connected = socket.peer.is_some();
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        if connected && proxied.output == Output::EndWanted && !proxied.has_output() {
+            proxied.output = Output::Ended;
+            let lingers = proxied.input == Input::Discard;
+            self.actions.push_back(Action::ShutdownWrite(key.into()));
+            if lingers {
+                self.set_timer(key, now.after(LINGER), DeadlineReason::Linger);
+                self.queue_read(key);
+            }
+        }
+        self.close_if_over(key);
+    }
+
+    /// Closes a socket that has ended both ways.
+    fn close_if_over(&mut self, key: SocketKey) {
+        let over = self
+            .sockets
+            .get_mut(key)
+            .and_then(Socket::proxied)
+            .is_some_and(|p| p.input == Input::Ended && p.output == Output::Ended);
+        if over {
+            self.close_socket(key, CloseMode::Graceful);
+        }
+    }
+
+    /// Closes a proxied socket at once. Its stream must have ended or be ended by the caller.
+    pub(super) fn close_socket(&mut self, key: SocketKey, mode: CloseMode) {
+        if self.forget(key).is_some() {
+            self.actions.push_back(Action::Close {
+                socket: key.into(),
+                mode,
+            });
+        }
+    }
+
+    /// Removes a proxied socket from all books.
+    fn forget(&mut self, key: SocketKey) -> Option<Socket> {
+        self.clear_timer(key);
+        self.sockets.remove(key)
+    }
+
+    /// Ends the stream of a socket, if it has one.
+    pub(super) fn unlink(&mut self, key: SocketKey, reason: ResetReason, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        proxied.unreturned = 0;
+        let Some(link) = proxied.link.take() else {
+            return;
+        };
+        let Some(entry) = self.sessions.get_mut(link.session) else {
+            return;
+        };
+        entry.session.reset(link.stream, reason, &mut self.pool);
+        let (transport, tunnel) = (entry.transport, entry.tunnel);
+        self.kick_transport(transport);
+        self.retry_waiting(tunnel, now);
+        self.note_drained(link.session);
+    }
+
+    /// The socket failed: so did its stream.
+    pub(super) fn socket_failed(&mut self, key: SocketKey, now: Time) {
+        self.unlink(key, ResetReason::ConnectionLost, now);
+        self.close_socket(key, CloseMode::Abort);
+    }
+
+    fn stream_finished(&mut self, key: SocketKey, plaintext: &[u8], now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        if proxied.http.is_some() {
+            self.answer_ended(key, plaintext, now);
+        } else {
+            proxied.output = Output::EndWanted;
+            self.flush(key, now);
+        }
+    }
+
+    fn stream_reset(&mut self, key: SocketKey, reason: ResetReason, plaintext: &[u8], now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        proxied.link = None;
+        if proxied.http.is_some() {
+            self.end_exchange(key, Failure::Reset(reason), plaintext, now);
+        } else {
+            let mode = proxied.on_reset;
+            self.close_socket(key, mode);
+        }
+    }
+
+    /// The session of this socket's stream has ended.
+    pub(super) fn session_lost(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        proxied.link = None;
+        if proxied.http.is_some() {
+            self.end_exchange(key, Failure::SessionLost, &[], now);
+        } else {
+            self.close_socket(key, CloseMode::Abort);
+        }
+    }
+
+    /// Tells the session of a socket that it may be read, or that bytes for its stream wait here.
+    pub(super) fn offer_source(&mut self, key: SocketKey) {
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let can_read = socket.can_read;
+        let Some(proxied) = socket.proxied() else {
+            return;
+        };
+        let waiting =
+            !proxied.ahead.is_empty() || proxied.http.as_ref().is_some_and(|h| h.has_body());
+        let reads = can_read && proxied.input == Input::Open;
+        let Some(link) = proxied.link else { return };
+        let Some(entry) = self.sessions.get_mut(link.session) else {
+            return;
+        };
+        if waiting || reads {
+            entry.session.source_ready(link.stream);
+            self.queue_sources(link.session);
+        }
+    }
+
+    /// Finds the next socket of this session to read. Bytes that wait already are sent on the way.
+    pub(super) fn next_source(&mut self, session: SessionKey, now: Time) -> Option<Action> {
+        loop {
+            let entry = self.sessions.get_mut(session)?;
+            let (stream, max) = entry.session.next_source()?;
+            let Some(key) = entry.session.owner(stream).map(SocketKey::from) else {
+                entry.session.source_dry(stream);
+                continue;
+            };
+            if self.send_waiting(key, session, stream, now) == Sent::Some {
+                continue;
+            }
+            let Some(socket) = self.sockets.get_mut(key) else {
+                continue;
+            };
+            let can_read = socket.can_read;
+            let proxied = socket.proxied();
+            let into = match proxied {
+                Some(p) if can_read && p.input == Input::Open && p.ahead.is_empty() => {
+                    match &p.http {
+                        None => Some(Place::Ring {
+                            session,
+                            stream,
+                            max,
+                        }),
+                        Some(http) if http.takes_body() => Some(Place::Scratch { max }),
+                        Some(_) => None,
+                    }
+                }
+                _ => None,
+            };
+            match into {
+                Some(into) => {
+                    self.reading = Some((key, into));
+                    return Some(Action::Read(key.into()));
+                }
+                None => {
+                    if let Some(entry) = self.sessions.get_mut(session) {
+                        entry.session.source_dry(stream);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends bytes that were read before there was credit for them.
+    fn send_waiting(
+        &mut self,
+        key: SocketKey,
+        session: SessionKey,
+        stream: StreamKey,
+        now: Time,
+    ) -> Sent {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            if let Some(entry) = self.sessions.get_mut(session) {
+                entry.session.source_dry(stream);
+            }
+            return Sent::Nothing;
+        };
+        if !proxied.ahead.is_empty() {
+            let Some(entry) = self.sessions.get_mut(session) else {
+                return Sent::Nothing;
+            };
+            let n = entry.session.send(stream, &proxied.ahead, &mut self.pool);
+            drop(proxied.ahead.split_to(n));
+            let transport = entry.transport;
+            self.kick_transport(transport);
+            return if n > 0 { Sent::Some } else { Sent::Nothing };
+        }
+        if proxied.http.as_ref().is_some_and(|http| http.has_body()) {
+            return self.send_kept_body(key, now);
+        }
+        Sent::Nothing
+    }
+
+    /// The outcome of reading a relayed socket into the ring.
+    pub(super) fn relay_read(
+        &mut self,
+        key: SocketKey,
+        session: SessionKey,
+        stream: StreamKey,
+        outcome: Read,
+        now: Time,
+    ) {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let n = match outcome {
+            Read::Bytes(n) | Read::Drained(n) => n,
+            Read::WouldBlock | Read::End | Read::Failed => 0,
+        };
+        let committed = entry.session.commit(stream, n, &mut self.pool);
+        let transport = entry.transport;
+        match outcome {
+            Read::Bytes(_) => {}
+            Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
+                entry.session.source_dry(stream);
+            }
+        }
+        if committed.is_err() && n > 0 {
+            // The bytes are lost, so the stream cannot go on.
+            self.socket_failed(key, now);
+            return;
+        }
+        self.kick_transport(transport);
+        match outcome {
+            Read::Bytes(_) | Read::Drained(_) | Read::WouldBlock => {}
+            Read::End => self.input_ended(key, now),
+            Read::Failed => self.socket_failed(key, now),
+        }
+    }
+
+    /// The socket of a relayed stream will bring no more bytes.
+    pub(super) fn input_ended(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return;
+        };
+        proxied.input = Input::Ended;
+        if let Some(link) = proxied.link
+            && let Some(entry) = self.sessions.get_mut(link.session)
+        {
+            entry.session.finish(link.stream, &mut self.pool);
+            let (transport, tunnel) = (entry.transport, entry.tunnel);
+            self.kick_transport(transport);
+            self.retry_waiting(tunnel, now);
+            self.note_drained(link.session);
+        }
+        self.close_if_over(key);
+    }
+
+    pub(super) fn proxied_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
+        match reason {
+            DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
+            _ => self.http_timeout(key, reason, now),
+        }
+    }
+
+    /// Server: a browser's connection was accepted at the proxy port of `tunnel`.
+    pub(super) fn accept_browser(
+        &mut self,
+        tunnel: TunnelId,
+        peer: core::net::SocketAddr,
+        now: Time,
+    ) -> SocketKey {
+        let http = alloc::boxed::Box::new(Http::new(self.config.http));
+        let proxied = Proxied::new(tunnel, None, Some(http));
+        let key = self
+            .sockets
+            .insert(Socket::new(Role::Proxied(proxied), Some(peer)));
+        let deadline = now.after(self.config.request_head_timeout);
+        self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        key
+    }
+}
+
+/// Whether waiting bytes were sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sent {
+    Some,
+    Nothing,
+}

@@ -1,0 +1,157 @@
+//! One socket as the core sees it.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::http::Http;
+use super::{SessionKey, Transport};
+use crate::contract::{CloseMode, SocketId, TunnelId};
+use crate::kgp::StreamKey;
+use crate::slab::Key;
+use crate::{DeadlineReason, Time};
+
+pub(super) type SocketKey = Key<Socket>;
+
+impl From<SocketId> for SocketKey {
+    fn from(id: SocketId) -> Self {
+        Self::from_parts(id.index, id.generation)
+    }
+}
+
+impl From<SocketKey> for SocketId {
+    fn from(key: SocketKey) -> Self {
+        let (index, generation) = key.parts();
+        Self { index, generation }
+    }
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) role: Role,
+    /// Whom it is connected to; `None` while it is dialled.
+    pub(super) peer: Option<SocketAddr>,
+    /// What the driver last said.
+    pub(super) can_read: bool,
+    pub(super) can_write: bool,
+    /// Whether it stands in the list of sockets to write.
+    pub(super) write_queued: bool,
+    /// Whether it stands in the list of sockets to read outside the turns of a session.
+    pub(super) read_queued: bool,
+    pub(super) timer: Option<(Time, DeadlineReason)>,
+}
+
+/// What a socket is for.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// It carries a session. `None` only while its state is being worked on.
+    Transport(Option<Box<Transport>>),
+    /// A proxied connection, from a browser or to a site.
+    Proxied(Proxied),
+}
+
+/// A socket linked with a stream, or about to be.
+#[derive(Debug)]
+pub(super) struct Proxied {
+    /// The tunnel whose proxy port took it; sites have theirs by the session.
+    pub(super) tunnel: TunnelId,
+    pub(super) link: Option<Link>,
+    /// HTTP is spoken with the browser. `None`: bytes are relayed as they are.
+    pub(super) http: Option<Box<Http>>,
+    /// Bytes for the socket that it did not take at once. What it holds of the stream's is
+    /// bounded by the stream's window.
+    pub(super) spill: VecDeque<u8>,
+    /// Bytes for the socket that are still where they were decrypted: first and last segment.
+    pub(super) lent: Option<(u32, u32)>,
+    /// Bytes received on the stream whose credit has not been returned.
+    pub(super) unreturned: u64,
+    /// Bytes for the stream that go before anything is read from the socket.
+    pub(super) ahead: Bytes,
+    pub(super) input: Input,
+    pub(super) output: Output,
+    /// How the socket ends when the stream is reset.
+    pub(super) on_reset: CloseMode,
+}
+
+/// The stream of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) session: SessionKey,
+    pub(super) stream: StreamKey,
+}
+
+/// Reading from the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Open,
+    /// What comes is dropped until the end: the answer was given, only its delivery matters.
+    Discard,
+    Ended,
+}
+
+/// Writing to the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Output {
+    Open,
+    /// Half-close once everything is written.
+    EndWanted,
+    /// Everything is written and half-closed.
+    Ended,
+}
+
+impl Socket {
+    pub(super) fn new(role: Role, peer: Option<SocketAddr>) -> Self {
+        Self {
+            role,
+            peer,
+            can_read: false,
+            // A connection just made takes bytes.
+            can_write: peer.is_some(),
+            write_queued: false,
+            read_queued: false,
+            timer: None,
+        }
+    }
+
+    pub(super) fn proxied(&mut self) -> Option<&mut Proxied> {
+        match &mut self.role {
+            Role::Proxied(proxied) => Some(proxied),
+            Role::Transport(_) => None,
+        }
+    }
+
+    pub(super) fn transport(&mut self) -> Option<&mut Transport> {
+        match &mut self.role {
+            Role::Transport(transport) => transport.as_deref_mut(),
+            Role::Proxied(_) => None,
+        }
+    }
+}
+
+impl Proxied {
+    pub(super) fn new(tunnel: TunnelId, link: Option<Link>, http: Option<Box<Http>>) -> Self {
+        Self {
+            tunnel,
+            link,
+            http,
+            spill: VecDeque::new(),
+            lent: None,
+            unreturned: 0,
+            ahead: Bytes::new(),
+            input: Input::Open,
+            output: Output::Open,
+            on_reset: CloseMode::Abort,
+        }
+    }
+
+    pub(super) fn http(&mut self) -> Option<&mut Http> {
+        self.http.as_deref_mut()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.spill.is_empty() || self.lent.is_some()
+    }
+}

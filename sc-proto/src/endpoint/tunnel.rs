@@ -1,0 +1,290 @@
+//! Tunnels and their sessions: who is known here, and how a session begins, goes on and ends.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::socket::SocketKey;
+use super::timers::Timer;
+use super::{Core, SessionKey};
+use crate::Time;
+use crate::contract::{Command, Event, Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId};
+use crate::http1::Failure;
+use crate::kgp::Session;
+
+/// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
+const MAX_WAITING: usize = 1024;
+
+/// Server: a tunnel whose client may come.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    pub(super) secret: TunnelSecret,
+    /// The worker that owns its session and its proxy port.
+    pub(super) home: WorkerId,
+    pub(super) session: Option<SessionKey>,
+    /// Requests that wait until a stream may be opened.
+    waiting: VecDeque<SocketKey>,
+}
+
+/// A session and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct SessionEntry {
+    pub(super) session: Session,
+    pub(super) tunnel: TunnelId,
+    pub(super) transport: SocketKey,
+    /// Whether it stands in the list of sessions with sockets to read.
+    pub(super) queued: bool,
+    timer: Option<Time>,
+}
+
+impl SessionEntry {
+    pub(super) fn new(session: Session, tunnel: TunnelId, transport: SocketKey) -> Self {
+        Self {
+            session,
+            tunnel,
+            transport,
+            queued: false,
+            timer: None,
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn carry_out(&mut self, command: Command, now: Time) {
+        match command {
+            Command::AddTunnel {
+                tunnel,
+                secret,
+                home,
+            } => {
+                let entry = self.tunnels.entry(tunnel).or_insert_with(|| Tunnel {
+                    secret: secret.clone(),
+                    home,
+                    session: None,
+                    waiting: VecDeque::new(),
+                });
+                entry.secret = secret;
+                entry.home = home;
+            }
+            Command::RemoveTunnel(tunnel) => {
+                if let Some(entry) = self.tunnels.remove(&tunnel) {
+                    if let Some(session) = entry.session {
+                        self.end_session(session, TunnelEnd::Local, now);
+                    }
+                    for key in entry.waiting {
+                        self.fail_exchange(key, Failure::NotConnected, now);
+                    }
+                }
+            }
+            Command::Connect(connect) => self.connect(*connect, now),
+            Command::Stop(stop) => self.stop(stop, now),
+        }
+    }
+
+    fn stop(&mut self, stop: Stop, now: Time) {
+        self.stopping = Some(stop);
+        match stop {
+            Stop::Drain => {
+                self.timers
+                    .set(now.after(self.config.drain_timeout), Timer::Drain);
+                for key in self.sessions.keys() {
+                    if let Some(entry) = self.sessions.get_mut(key) {
+                        entry.session.go_away(&mut self.pool);
+                        let transport = entry.transport;
+                        self.kick_transport(transport);
+                    }
+                    self.check_drained(key, now);
+                }
+            }
+            Stop::Now => {
+                for key in self.sessions.keys() {
+                    self.end_session(key, TunnelEnd::Local, now);
+                }
+            }
+        }
+        self.close_idle_transports(now);
+        self.check_stopped();
+    }
+
+    /// Tells the embedder when the last transport has gone after a stop.
+    pub(super) fn check_stopped(&mut self) {
+        let waiting = self.stopping.is_some() && !self.stopped_told;
+        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+            self.stopped_told = true;
+            self.events.push_back(Event::Stopped);
+        }
+    }
+
+    /// Remembers a session that may have nothing left to do. Its end is looked at when no frame
+    /// of it is being taken in.
+    pub(super) fn note_drained(&mut self, key: SessionKey) {
+        if self
+            .sessions
+            .get(key)
+            .is_some_and(|entry| entry.session.is_drained())
+        {
+            self.drained.push_back(key);
+        }
+    }
+
+    /// Ends a session whose last stream is done, if it is draining.
+    pub(super) fn check_drained(&mut self, key: SessionKey, now: Time) {
+        let Some(entry) = self.sessions.get(key) else {
+            return;
+        };
+        if entry.session.is_drained() {
+            let end = if self.stopping.is_some() {
+                TunnelEnd::Local
+            } else {
+                TunnelEnd::PeerDrained
+            };
+            self.end_session(key, end, now);
+        }
+    }
+
+    /// After frames were taken in: what they brought about beyond their streams.
+    pub(super) fn after_session(&mut self, key: SessionKey, now: Time) {
+        self.retime_session(key);
+        self.queue_sources(key);
+        let Some(entry) = self.sessions.get(key) else {
+            return;
+        };
+        let tunnel = entry.tunnel;
+        self.retry_waiting(tunnel, now);
+        self.note_drained(key);
+    }
+
+    /// Keeps the timer of a session no later than its deadline.
+    pub(super) fn retime_session(&mut self, key: SessionKey) {
+        let Some(entry) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let Some(deadline) = entry.session.deadline() else {
+            return;
+        };
+        match entry.timer {
+            // An earlier wake-up finds nothing due and sets the next.
+            Some(at) if at <= deadline => return,
+            Some(at) => self.timers.cancel(at, Timer::Session(key)),
+            None => {}
+        }
+        entry.timer = Some(deadline);
+        self.timers.set(deadline, Timer::Session(key));
+    }
+
+    pub(super) fn session_timeout(&mut self, key: SessionKey, now: Time) {
+        let Some(entry) = self.sessions.get_mut(key) else {
+            return;
+        };
+        entry.timer = None;
+        let transport = entry.transport;
+        match entry.session.handle_timeout(now) {
+            Ok(()) => {
+                self.retime_session(key);
+                self.kick_transport(transport);
+            }
+            Err(loss) => {
+                self.settle();
+                self.lose_transport(transport, loss, now);
+            }
+        }
+    }
+
+    pub(super) fn drain_timeout(&mut self, now: Time) {
+        for key in self.sessions.keys() {
+            self.end_session(key, TunnelEnd::Local, now);
+        }
+        self.check_stopped();
+    }
+
+    /// Ends a session: its streams are reset, its transport is closed.
+    pub(super) fn end_session(&mut self, key: SessionKey, end: TunnelEnd, now: Time) {
+        self.settle();
+        let Some(mut entry) = self.sessions.remove(key) else {
+            return;
+        };
+        if let Some(at) = entry.timer {
+            self.timers.cancel(at, Timer::Session(key));
+        }
+        if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel)
+            && tunnel.session == Some(key)
+        {
+            tunnel.session = None;
+        }
+        for owner in entry.session.owners() {
+            self.session_lost(owner.into(), now);
+        }
+        entry.session.detach();
+        entry.session.clear(&mut self.pool);
+        let session = entry.session.id;
+        self.events.push_back(Event::TunnelDown {
+            tunnel: entry.tunnel,
+            session,
+            end,
+        });
+        self.close_transport(entry.transport, now);
+        self.check_stopped();
+    }
+
+    /// Puts a session in the list of those whose sockets may be read.
+    pub(super) fn queue_sources(&mut self, key: SessionKey) {
+        if let Some(entry) = self.sessions.get_mut(key)
+            && !entry.queued
+            && entry.session.has_sources()
+        {
+            entry.queued = true;
+            self.sources.push_back(key);
+        }
+    }
+
+    /// A request waits until its tunnel may open a stream again.
+    pub(super) fn wait_for_stream(&mut self, tunnel: TunnelId, key: SocketKey) -> Waits {
+        match self.tunnels.get_mut(&tunnel) {
+            Some(entry) if entry.waiting.len() < MAX_WAITING => {
+                entry.waiting.push_back(key);
+                Waits::Yes
+            }
+            _ => Waits::No,
+        }
+    }
+
+    /// Opens streams for requests that wait, oldest first, as far as it goes.
+    pub(super) fn retry_waiting(&mut self, tunnel: TunnelId, now: Time) {
+        let count = self
+            .tunnels
+            .get(&tunnel)
+            .map_or(0, |entry| entry.waiting.len());
+        for _ in 0..count {
+            let Some(entry) = self.tunnels.get_mut(&tunnel) else {
+                return;
+            };
+            let session = entry.session.and_then(|session| self.sessions.get(session));
+            if session.is_some_and(|entry| !entry.session.may_open()) {
+                return;
+            }
+            let Some(key) = entry.waiting.pop_front() else {
+                return;
+            };
+            self.open_again(key, now);
+        }
+    }
+
+    /// The sessions of this core, for statistics and tests.
+    pub fn session_stream_counts(&self) -> Vec<(TunnelId, usize)> {
+        self.sessions
+            .iter()
+            .map(|(_, entry)| (entry.tunnel, entry.session.stream_count()))
+            .collect()
+    }
+
+    /// The session of a tunnel here, if its client is connected.
+    pub(super) fn session_of(&self, tunnel: TunnelId) -> Option<SessionKey> {
+        self.tunnels.get(&tunnel)?.session
+    }
+}
+
+/// Whether a request may wait for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    Yes,
+    No,
+}

@@ -1,0 +1,158 @@
+//! What is done next. One turn goes through these phases, each a bounded step:
+//!
+//! 1. what was received goes to its sockets, from where it was decrypted;
+//! 2. browsers' requests are read;
+//! 3. sockets are read into the sessions' rings, as far as the transports will take it soon;
+//! 4. transports are written, so that all that was read above shares their records;
+//! 5. transports are read.
+
+use super::socket::SocketKey;
+use super::transport::HasOutput;
+use super::{Core, Place, SCRATCH};
+use crate::Time;
+use crate::contract::Action;
+
+/// The phase of a turn, and how many steps of it may still be made before the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Phase {
+    at: At,
+    left: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    #[default]
+    Writes,
+    Reads,
+    Sources,
+    TransportWrites,
+    TransportReads,
+}
+
+impl Core {
+    /// The next thing to do, or `None` if there is nothing until the next call of another method.
+    #[must_use]
+    pub fn poll_action(&mut self, now: Time) -> Option<Action> {
+        while let Some(key) = self.drained.pop_front() {
+            self.settle();
+            self.check_drained(key, now);
+        }
+        while let Some(key) = self.revive.pop_front() {
+            self.revive(key, now);
+        }
+        if let Some(action) = self.actions.pop_front() {
+            return Some(action);
+        }
+        let mut idle_phases = 0;
+        while idle_phases <= 5 {
+            if self.phase.left > 0 {
+                self.phase.left -= 1;
+                let action = self.step(now).or_else(|| self.actions.pop_front());
+                if action.is_some() {
+                    return action;
+                }
+                if self.phase.left > 0 {
+                    continue;
+                }
+            }
+            self.next_phase(now);
+            idle_phases = if self.phase.left > 0 {
+                0
+            } else {
+                idle_phases + 1
+            };
+        }
+        self.actions.pop_front()
+    }
+
+    fn next_phase(&mut self, now: Time) {
+        let (at, left) = match self.phase.at {
+            At::TransportReads => (At::Writes, self.writes.len()),
+            At::Writes if !self.writes.is_empty() => (At::Writes, self.writes.len()),
+            At::Writes => {
+                // Every socket had its chance: what is left of the plaintext is copied.
+                self.settle();
+                while self.lent.is_empty()
+                    && let Some(key) = self.resume.pop_front()
+                {
+                    self.pump_in(key, now);
+                    self.queue_transport_read(key);
+                }
+                match self.writes.len() {
+                    0 => (At::Reads, self.reads.len()),
+                    more => (At::Writes, more),
+                }
+            }
+            At::Reads => (At::Sources, self.sources.len()),
+            // A session stays first in the list until it has nothing to read.
+            At::Sources if !self.sources.is_empty() => (At::Sources, self.sources.len()),
+            At::Sources => (At::TransportWrites, self.transport_writes.len()),
+            At::TransportWrites => (At::TransportReads, self.transport_reads.len()),
+        };
+        self.phase = Phase { at, left };
+    }
+
+    /// One step of the present phase.
+    fn step(&mut self, now: Time) -> Option<Action> {
+        match self.phase.at {
+            At::Writes => {
+                let key = self.writes.pop_front()?;
+                let socket = self.sockets.get_mut(key)?;
+                socket.write_queued = false;
+                let ready = socket.can_write && socket.proxied().is_some_and(|p| p.has_output());
+                ready.then(|| Action::Write(key.into()))
+            }
+            At::Reads => {
+                let key = self.reads.pop_front()?;
+                let socket = self.sockets.get_mut(key)?;
+                socket.read_queued = false;
+                if !socket.can_read {
+                    return None;
+                }
+                self.reading = Some((key, Place::Scratch { max: SCRATCH }));
+                Some(Action::Read(key.into()))
+            }
+            At::Sources => {
+                let session = self.sources.front().copied()?;
+                let action = self.next_source(session, now);
+                if action.is_none() {
+                    self.sources.pop_front();
+                    if let Some(entry) = self.sessions.get_mut(session) {
+                        entry.queued = false;
+                    }
+                }
+                action
+            }
+            At::TransportWrites => {
+                let key = self.transport_writes.pop_front()?;
+                self.sockets.get_mut(key)?.write_queued = false;
+                match self.pump_out(key, now) {
+                    HasOutput::Yes => Some(Action::Write(key.into())),
+                    HasOutput::No => None,
+                }
+            }
+            At::TransportReads => {
+                let key = self.transport_reads.pop_front()?;
+                let socket = self.sockets.get_mut(key)?;
+                socket.read_queued = false;
+                if !socket.can_read || !self.transport_may_read(key) {
+                    return None;
+                }
+                self.reading = Some((key, Place::Pipe));
+                Some(Action::Read(key.into()))
+            }
+        }
+    }
+
+    /// Puts a transport in the list of those to read.
+    pub(super) fn queue_transport_read(&mut self, key: SocketKey) {
+        let may_read = self.transport_may_read(key);
+        let Some(socket) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if may_read && socket.can_read && !socket.read_queued {
+            socket.read_queued = true;
+            self.transport_reads.push_back(key);
+        }
+    }
+}

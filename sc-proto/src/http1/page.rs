@@ -1,0 +1,216 @@
+//! The proxy's own answers: short plain text that says what happened, to what, and what to do.
+
+use alloc::format;
+use alloc::string::String;
+
+use bytes::Bytes;
+
+use super::front::{After, Failure};
+use super::message::Method;
+use super::refused::Refused;
+use super::response::Broken;
+use crate::contract::{DialFailure, ResetReason, Target};
+
+/// What a page says.
+pub(super) struct Page {
+    pub(super) status: u16,
+    /// A word for machines, stable over versions.
+    pub(super) code: &'static str,
+    /// What happened, and to what. Holds no byte of a peer but the target's checked name.
+    pub(super) what: String,
+    /// What to do next.
+    pub(super) advice: &'static str,
+}
+
+impl Page {
+    pub(super) fn refused(reason: Refused) -> Self {
+        Self {
+            status: reason.status(),
+            code: reason.code(),
+            what: format!("The proxy refused this request: {reason}."),
+            advice: reason.advice(),
+        }
+    }
+
+    pub(super) fn broken(reason: Broken, target: &Target) -> Self {
+        let (code, advice) = match reason {
+            Broken::NoAnswer => (
+                "no-answer",
+                "Look at the log of the application: it took the connection and closed it.",
+            ),
+            Broken::Truncated => (
+                "answer-truncated",
+                "Look at the log of the application: it closed the connection too early.",
+            ),
+            Broken::Head(_)
+            | Broken::StatusLine
+            | Broken::FieldLine
+            | Broken::Field(_)
+            | Broken::Switch
+            | Broken::Body(_) => (
+                "bad-answer",
+                "Check that an HTTP/1.1 server listens on that port (not TLS, for example), and \
+                 correct its answer.",
+            ),
+        };
+        Self {
+            status: 502,
+            code,
+            what: format!("The answer of {target} cannot be passed on: {reason}."),
+            advice,
+        }
+    }
+
+    pub(super) fn failure(failure: Failure, target: &Target) -> Self {
+        let (status, code, advice) = match failure {
+            Failure::Dial(dial) => dial_failure(dial),
+            Failure::NotConnected => (
+                503,
+                "tunnel-not-connected",
+                "Start the sc client of this tunnel, or wait until it has connected again.",
+            ),
+            Failure::TooManyStreams => (
+                503,
+                "too-many-streams",
+                "Close some connections through this tunnel and try again.",
+            ),
+            Failure::NoReply => (
+                504,
+                "tunnel-timeout",
+                "The sc client did not say in time whether it reached the site. Try again; if it \
+                 stays so, look at the client's log.",
+            ),
+            Failure::SessionLost => (
+                502,
+                "tunnel-lost",
+                "The connection of the sc client broke. Try again once it has connected again.",
+            ),
+            Failure::Reset(reason) => (
+                502,
+                reset_code(reason),
+                "Try again; if it stays so, look \
+                 at the log of the application and of the sc client.",
+            ),
+        };
+        Self {
+            status,
+            code,
+            what: format!("{target} cannot be reached through this tunnel: {failure}."),
+            advice,
+        }
+    }
+
+    pub(super) fn slow_request() -> Self {
+        Self {
+            status: 408,
+            code: "request-timeout",
+            what: String::from("The request was not complete in time."),
+            advice: "Send the request again.",
+        }
+    }
+
+    /// Writes the answer. HEAD gets the head alone.
+    pub(super) fn write(&self, method: Method, after: After) -> Bytes {
+        let text = format!("{}\n{}\n", self.what, self.advice);
+        let option = match after {
+            After::KeepAlive => "keep-alive",
+            After::Close | After::Abort => "close",
+        };
+        let body = match method {
+            Method::Head => "",
+            Method::Connect | Method::Other => text.as_str(),
+        };
+        let page = format!(
+            "HTTP/1.1 {} {}\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Length: {}\r\n\
+             Cache-Control: no-store\r\n\
+             X-Sc-Error: {}\r\n\
+             Connection: {option}\r\n\r\n{body}",
+            self.status,
+            phrase(self.status),
+            text.len(),
+            self.code,
+        );
+        page.into()
+    }
+}
+
+fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
+    match failure {
+        DialFailure::Refused => (
+            502,
+            "dial-refused",
+            "Nothing listens on that port. Check that the application runs there.",
+        ),
+        DialFailure::Unreachable => (
+            502,
+            "dial-unreachable",
+            "Check the address and the routes and firewall of the machine that runs the sc client.",
+        ),
+        DialFailure::TimedOut => (
+            504,
+            "dial-timeout",
+            "Check the address, and that no firewall drops connections from the machine that runs \
+             the sc client.",
+        ),
+        DialFailure::NameNotFound => (
+            502,
+            "name-not-found",
+            "Check the name. It is looked up on the machine that runs the sc client.",
+        ),
+        DialFailure::Denied => (
+            403,
+            "denied",
+            "A rule of the sc client forbids this site. Ask whoever runs the client to change it.",
+        ),
+        DialFailure::Tls => (
+            502,
+            "dial-tls",
+            "Check the certificate of the site and what the sc client trusts.",
+        ),
+        DialFailure::Resources => (
+            503,
+            "client-resources",
+            "The machine that runs the sc client is out of descriptors, memory or ports. Try again \
+             later, or raise its limits.",
+        ),
+        DialFailure::Draining => (
+            503,
+            "client-draining",
+            "The sc client of this tunnel is shutting down. Try again when the next one has started.",
+        ),
+        DialFailure::Other => (
+            502,
+            "dial-failed",
+            "Look at the log of the sc client for the cause.",
+        ),
+    }
+}
+
+fn reset_code(reason: ResetReason) -> &'static str {
+    match reason {
+        ResetReason::Cancelled => "stream-cancelled",
+        ResetReason::ConnectionLost => "site-connection-lost",
+        ResetReason::TimedOut => "stream-timeout",
+        ResetReason::Protocol => "stream-protocol",
+        ResetReason::ShuttingDown => "tunnel-ending",
+    }
+}
+
+/// The reason phrase of the codes used here (RFC 9110, section 15; RFC 6585).
+fn phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        408 => "Request Timeout",
+        414 => "URI Too Long",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

@@ -1,0 +1,331 @@
+//! The head of a request: what a browser asks of the proxy, and what is asked of the site.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+use httparse::{Header, Status};
+
+use super::Limits;
+use super::field::{self, Connection};
+use super::message::{Framing, Method, Persistence, Upgrade, Version};
+use super::refused::Refused;
+use super::search::HeadSearch;
+use super::trailer::is_token_byte;
+use crate::contract::{InvalidTarget, StreamKind, Target};
+
+/// The port of `http:` URLs that name none (RFC 9110, section 4.2.1).
+const HTTP_PORT: u16 = 80;
+
+/// A request that may be passed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The site.
+    pub target: Target,
+    /// A tunnel of opaque bytes, or one exchange.
+    pub kind: StreamKind,
+    /// The method, as far as framing needs it.
+    pub method: Method,
+    /// The version that the browser speaks.
+    pub version: Version,
+    /// How the end of the body is found. Never [`Framing::UntilClose`].
+    pub framing: Framing,
+    /// What the browser wants for its connection.
+    pub persistence: Persistence,
+    /// Whether the site is asked to leave HTTP.
+    pub upgrade: Upgrade,
+    /// The head for the site. Empty for [`StreamKind::Connect`].
+    pub head: Bytes,
+}
+
+/// Reads a request head from the front of `input`. `search` is new for every request and comes
+/// back with the same bytes and more until the head is whole. Says how many bytes the head took.
+///
+/// # Errors
+/// [`Refused`] says why this request is not passed on.
+pub fn read(
+    search: &mut HeadSearch,
+    input: &[u8],
+    limits: &Limits,
+) -> Result<Option<(usize, Request)>, Refused> {
+    if input.first().is_some_and(|&byte| cannot_begin(byte)) {
+        return Err(Refused::NotHttp);
+    }
+    let Some(span) = search.advance(input, limits)? else {
+        return Ok(None);
+    };
+    let head = &input[span.start..span.end];
+    // One more than there are: httparse looks for the empty line in a free place.
+    let mut fields = vec![httparse::EMPTY_HEADER; span.fields + 1];
+    let mut parsed = httparse::Request::new(&mut fields);
+    match parsed.parse(head) {
+        Ok(Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => return Err(Refused::RequestLine),
+        Err(error) => return Err(refuse(error, head)),
+    }
+    let (Some(method), Some(url), Some(minor)) = (parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(Refused::RequestLine);
+    };
+    let line = Line {
+        method,
+        url,
+        version: if minor == 0 {
+            Version::Http10
+        } else {
+            Version::Http11
+        },
+    };
+    Ok(Some((span.end, line.request(parsed.headers)?)))
+}
+
+/// True for a first byte that neither a method nor white space begins with.
+fn cannot_begin(byte: u8) -> bool {
+    !is_token_byte(byte) && !matches!(byte, b'\r' | b'\n' | b' ' | b'\t')
+}
+
+/// Says what a complaint of httparse means.
+fn refuse(error: httparse::Error, head: &[u8]) -> Refused {
+    match error {
+        httparse::Error::Version if names_other_version(head) => Refused::Version,
+        httparse::Error::Version
+        | httparse::Error::Token
+        | httparse::Error::Status
+        | httparse::Error::NewLine => Refused::RequestLine,
+        httparse::Error::HeaderName
+        | httparse::Error::HeaderValue
+        | httparse::Error::TooManyHeaders => Refused::FieldLine,
+    }
+}
+
+/// True if the request line ends with ` HTTP/D.D`, as the grammar wants it.
+fn names_other_version(head: &[u8]) -> bool {
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let last = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
+    matches!(last, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit())
+}
+
+/// A request line, split.
+struct Line<'a> {
+    method: &'a str,
+    url: &'a str,
+    version: Version,
+}
+
+/// The site and the path within it.
+struct Place<'a> {
+    target: Target,
+    /// As it stands in the URL; may be empty.
+    path: &'a str,
+}
+
+impl Line<'_> {
+    fn request(&self, fields: &[Header<'_>]) -> Result<Request, Refused> {
+        let method = match self.method {
+            "CONNECT" => Method::Connect,
+            "HEAD" => Method::Head,
+            _ => Method::Other,
+        };
+        let place = match method {
+            Method::Connect => authority(self.url)?,
+            Method::Head | Method::Other => absolute(self.url)?,
+        };
+        let connection = Connection::of(fields)?;
+        let framing = field::framing(fields, self.version)?.unwrap_or(Framing::None);
+        check_host(fields, self.version, method, &place.target)?;
+        let is_empty = matches!(framing, Framing::None | Framing::Length(0));
+        let upgrade = match self.version {
+            Version::Http11 if is_empty && wants_upgrade(fields, &connection) => Upgrade::Asked,
+            Version::Http10 | Version::Http11 => Upgrade::No,
+        };
+        let persistence = match self.version {
+            Version::Http11 if !connection.has("close") => Persistence::KeepAlive,
+            // RFC 9112, section 9.3: a proxy keeps no connection of HTTP/1.0 alive.
+            Version::Http10 | Version::Http11 => Persistence::Close,
+        };
+        let (kind, head) = match method {
+            Method::Connect if !is_empty => return Err(Refused::ConnectBody),
+            Method::Connect => (StreamKind::Connect, Bytes::new()),
+            Method::Head | Method::Other => {
+                let head = self.forward(&place, fields, &connection, framing, upgrade)?;
+                (StreamKind::Http, head.into())
+            }
+        };
+        Ok(Request {
+            target: place.target,
+            kind,
+            method,
+            version: self.version,
+            framing,
+            persistence,
+            upgrade,
+            head,
+        })
+    }
+
+    /// Writes the head for the site.
+    fn forward(
+        &self,
+        place: &Place<'_>,
+        fields: &[Header<'_>],
+        connection: &Connection<'_>,
+        framing: Framing,
+        upgrade: Upgrade,
+    ) -> Result<Vec<u8>, Refused> {
+        let copied: usize = fields
+            .iter()
+            .map(|f| f.name.len() + f.value.len() + 4)
+            .sum();
+        let mut out = Vec::with_capacity(self.method.len() + self.url.len() + copied + 128);
+        out.extend_from_slice(self.method.as_bytes());
+        out.push(b' ');
+        match place.path.as_bytes() {
+            // RFC 9112, section 3.2.4.
+            [] if self.method == "OPTIONS" => out.push(b'*'),
+            [b'/', ..] => {}
+            _ => out.push(b'/'),
+        }
+        out.extend_from_slice(place.path.as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        field::write(&mut out, "Host", host_value(&place.target).as_bytes());
+        for field in fields.iter().filter(|field| !connection.stops(field.name)) {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            // RFC 9110, section 10.1.1: what HTTP/1.0 expects is ignored.
+            let is_ignored = is("expect") && self.version == Version::Http10;
+            if !is_ignored && !is("max-forwards") {
+                field::write(&mut out, field.name, field.value);
+            }
+        }
+        self.write_max_forwards(&mut out, fields)?;
+        field::write_framing(&mut out, framing);
+        match upgrade {
+            Upgrade::Asked => field::write_upgrade(&mut out, fields),
+            // One connection to the site per exchange.
+            Upgrade::No => field::write(&mut out, "Connection", b"close"),
+        }
+        out.extend_from_slice(b"\r\n");
+        Ok(out)
+    }
+
+    /// Counts this hop (RFC 9110, section 7.6.2).
+    fn write_max_forwards(&self, out: &mut Vec<u8>, fields: &[Header<'_>]) -> Result<(), Refused> {
+        let mut counts = field::named(fields, "max-forwards");
+        let Some(count) = counts.next() else {
+            return Ok(());
+        };
+        if !matches!(self.method, "TRACE" | "OPTIONS") {
+            field::write(out, count.name, count.value);
+            return Ok(());
+        }
+        let digits = core::str::from_utf8(count.value).unwrap_or_default();
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) || counts.next().is_some() {
+            return Err(Refused::BadMaxForwards);
+        }
+        let hops: u32 = digits.parse().map_err(|_| Refused::BadMaxForwards)?;
+        let left = hops.checked_sub(1).ok_or(Refused::LastHop)?;
+        field::write(out, count.name, alloc::format!("{left}").as_bytes());
+        Ok(())
+    }
+}
+
+/// Reads the target of CONNECT: `host:port` (RFC 9112, section 3.2.3).
+fn authority(url: &str) -> Result<Place<'_>, Refused> {
+    let target = target(url, None)?;
+    Ok(Place { target, path: "" })
+}
+
+/// Reads an absolute URL of `http:` (RFC 9112, section 3.2.2).
+///
+/// Path and query are passed on as they are, as long as they are visible ASCII: browsers send a
+/// lone `%`, `|` or `^` there, and what it means is the site's own matter.
+fn absolute(url: &str) -> Result<Place<'_>, Refused> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return Err(Refused::NoSite);
+    };
+    if scheme.contains('/') {
+        return Err(Refused::NoSite);
+    }
+    if scheme.eq_ignore_ascii_case("https") {
+        return Err(Refused::Https);
+    }
+    if !scheme.eq_ignore_ascii_case("http") {
+        return Err(Refused::Scheme);
+    }
+    if !rest.is_ascii() {
+        return Err(Refused::UrlByte);
+    }
+    if rest.contains('#') {
+        return Err(Refused::Fragment);
+    }
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let target = target(host, Some(HTTP_PORT))?;
+    Ok(Place { target, path })
+}
+
+fn target(text: &str, default_port: Option<u16>) -> Result<Target, Refused> {
+    if text.contains('@') {
+        return Err(Refused::UserInfo);
+    }
+    Target::parse(text, default_port).map_err(|error| match error {
+        InvalidTarget::Host => Refused::Host,
+        InvalidTarget::Port => Refused::Port,
+    })
+}
+
+/// The value of `Host` for a target.
+fn host_value(target: &Target) -> alloc::string::String {
+    match target.port {
+        HTTP_PORT => alloc::format!("{}", target.host),
+        _ => alloc::format!("{target}"),
+    }
+}
+
+/// Holds the `Host` field against the request line. The request line alone decides where the
+/// request goes (RFC 9112, section 3.2.2), but a sender that names two sites is not trusted.
+fn check_host(
+    fields: &[Header<'_>],
+    version: Version,
+    method: Method,
+    target: &Target,
+) -> Result<(), Refused> {
+    let mut hosts = field::named(fields, "host");
+    let Some(host) = hosts.next() else {
+        return match version {
+            Version::Http10 => Ok(()),
+            Version::Http11 => Err(Refused::NoHostField),
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(Refused::TwoHostFields);
+    }
+    // Some clients leave out the port of CONNECT here.
+    let default_port = match method {
+        Method::Connect => target.port,
+        Method::Head | Method::Other => HTTP_PORT,
+    };
+    let text = core::str::from_utf8(host.value).map_err(|_| Refused::BadHostField)?;
+    let named = Target::parse(text, Some(default_port)).map_err(|_| Refused::BadHostField)?;
+    if named == *target {
+        Ok(())
+    } else {
+        Err(Refused::HostConflict)
+    }
+}
+
+/// True if an upgrade is asked for that may be passed on.
+///
+/// HTTP/2 over an upgrade is not: its `HTTP2-Settings` ends at this hop, and a site may answer
+/// any upgrade in plain HTTP/1.1. Nor is an upgrade with a body, whose end and the switch would
+/// cross each other; the caller sees to that.
+fn wants_upgrade(fields: &[Header<'_>], connection: &Connection<'_>) -> bool {
+    let mut protocols = field::named(fields, "upgrade")
+        .flat_map(|field| field.value.split(|&byte| byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|protocol| !protocol.is_empty())
+        .peekable();
+    connection.has("upgrade")
+        && protocols.peek().is_some()
+        && protocols.all(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"))
+}

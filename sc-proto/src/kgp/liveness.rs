@@ -1,0 +1,168 @@
+//! Keepalive and round trip time of one transport.
+
+use core::time::Duration;
+
+use super::Settings;
+use crate::Time;
+
+/// While data flows, the round trip time is measured about this often.
+const MEASURE: Duration = Duration::from_secs(1);
+
+/// What the clock says about a transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulse {
+    /// Nothing to do.
+    Fine,
+    /// Send a PING.
+    Ping,
+    /// Give it up.
+    Dead,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Liveness {
+    keepalive: Duration,
+    max_missed: u32,
+    last_heard: Time,
+    /// The PING under way: its token and when it was sent.
+    pinged: Option<(u64, Time)>,
+    /// PINGs sent since anything was heard.
+    missed: u32,
+    next: Time,
+    tokens: u64,
+    rtt: Option<Duration>,
+    measured: Time,
+}
+
+impl Liveness {
+    /// For a transport attached `now`; `peer_keepalive` is what the peer said of itself.
+    pub(crate) fn new(settings: &Settings, peer_keepalive: Duration, now: Time) -> Self {
+        let keepalive = settings.keepalive.min(peer_keepalive);
+        Self {
+            keepalive,
+            max_missed: settings.max_missed_acks.max(1),
+            last_heard: now,
+            pinged: None,
+            missed: 0,
+            next: now.after(keepalive),
+            tokens: 0,
+            rtt: None,
+            measured: now,
+        }
+    }
+
+    /// The smoothed round trip time, once there was one.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    pub(crate) fn deadline(&self) -> Time {
+        self.next
+    }
+
+    /// Anything came from the peer.
+    pub(crate) fn heard(&mut self, now: Time) {
+        self.last_heard = now;
+        self.missed = 0;
+    }
+
+    /// The deadline may be due. Afterwards it is later than `now`.
+    pub(crate) fn check(&mut self, now: Time) -> Pulse {
+        if now < self.next {
+            return Pulse::Fine;
+        }
+        let quiet_until = self.last_heard.after(self.keepalive);
+        if self.missed == 0 && now < quiet_until {
+            self.next = quiet_until;
+            return Pulse::Fine;
+        }
+        if self.missed >= self.max_missed {
+            self.next = now.after(self.keepalive);
+            return Pulse::Dead;
+        }
+        self.missed += 1;
+        self.next = now.after(self.keepalive);
+        Pulse::Ping
+    }
+
+    /// Whether a measurement is worth sending along with data that goes anyway.
+    pub(crate) fn wants_measurement(&self, now: Time) -> bool {
+        self.pinged.is_none() && (self.rtt.is_none() || now.since(self.measured) >= MEASURE)
+    }
+
+    /// The token for a PING that is sent now.
+    pub(crate) fn ping(&mut self, now: Time) -> u64 {
+        self.tokens += 1;
+        self.pinged = Some((self.tokens, now));
+        self.measured = now;
+        self.tokens
+    }
+
+    /// A PONG came. Others than the answer to the latest PING count for nothing but life.
+    pub(crate) fn pong(&mut self, token: u64, now: Time) {
+        if let Some((sent_token, sent)) = self.pinged
+            && sent_token == token
+        {
+            let sample = now.since(sent);
+            // RFC 6298, section 2: one eighth of the new sample.
+            self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+            self.pinged = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    fn liveness() -> Liveness {
+        let settings = Settings {
+            keepalive: Duration::from_secs(1),
+            max_missed_acks: 3,
+            ..Settings::default()
+        };
+        Liveness::new(&settings, Duration::from_secs(9), at(0))
+    }
+
+    #[test]
+    fn a_silent_peer_is_pinged_and_given_up() {
+        let mut l = liveness();
+        assert_eq!(l.check(at(500)), Pulse::Fine);
+        for ms in [1000, 2000, 3000] {
+            assert_eq!(l.deadline(), at(ms));
+            assert_eq!(l.check(at(ms)), Pulse::Ping);
+        }
+        assert_eq!(l.check(at(4000)), Pulse::Dead);
+        assert!(l.deadline() > at(4000));
+    }
+
+    #[test]
+    fn a_peer_that_talks_is_left_alone() {
+        let mut l = liveness();
+        for i in 1..20 {
+            l.heard(at(i * 900));
+            assert_eq!(l.check(at(i * 900 + 100)), Pulse::Fine);
+        }
+    }
+
+    #[test]
+    fn the_round_trip_time_is_smoothed_and_odd_pongs_are_ignored() {
+        let mut l = liveness();
+        assert!(l.wants_measurement(at(0)));
+        let token = l.ping(at(0));
+        l.pong(token + 7, at(1));
+        assert_eq!(l.rtt(), None);
+        l.pong(token, at(80));
+        assert_eq!(l.rtt(), Some(Duration::from_millis(80)));
+        let token = l.ping(at(1000));
+        l.pong(token, at(1000));
+        assert_eq!(l.rtt(), Some(Duration::from_millis(70)));
+        assert!(!l.wants_measurement(at(1500)));
+        assert!(l.wants_measurement(at(2000)));
+    }
+}

@@ -1,0 +1,204 @@
+//! The reliable bytes of a session on their way out: send buffer and replay buffer in one.
+//!
+//! Offsets count from the start of the session: `acked <= sent <= end`. Sockets are read straight
+//! into the ring, TLS encrypts out of it, an acknowledgement moves its tail.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use super::pool::{CHUNK, Pool};
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Box<[u8]>,
+    /// Offset of `bytes[0]`.
+    start: u64,
+    /// How much of `bytes` is filled.
+    len: usize,
+}
+
+/// See the module's head.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    chunks: VecDeque<Chunk>,
+    acked: u64,
+    sent: u64,
+    end: u64,
+    /// Index of the chunk that holds `sent`; meaningful while `sent < end`.
+    sending: usize,
+}
+
+/// An acknowledgement outside what was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AckOutside;
+
+impl Ring {
+    /// Bytes appended and not yet sent on the present transport.
+    pub(crate) fn unsent_len(&self) -> u64 {
+        self.end - self.sent
+    }
+
+    /// Bytes kept.
+    pub(crate) fn retained(&self) -> u64 {
+        self.end - self.acked
+    }
+
+    /// Room of at least `min` bytes at the end, in one piece; more if the chunk has it.
+    /// `min` is at most [`CHUNK`].
+    pub(crate) fn space(&mut self, min: usize, pool: &mut Pool) -> &mut [u8] {
+        let fits = self
+            .chunks
+            .back()
+            .is_some_and(|chunk| CHUNK - chunk.len >= min);
+        if !fits {
+            self.chunks.push_back(Chunk {
+                bytes: pool.take(),
+                start: self.end,
+                len: 0,
+            });
+        }
+        match self.chunks.back_mut() {
+            Some(chunk) => &mut chunk.bytes[chunk.len..],
+            None => &mut [],
+        }
+    }
+
+    /// Takes in the first `n` bytes of the last [`Self::space`].
+    pub(crate) fn append(&mut self, n: usize) {
+        if let Some(chunk) = self.chunks.back_mut() {
+            let n = n.min(CHUNK - chunk.len);
+            if self.sent == self.end {
+                self.sending = self.chunks.len() - 1;
+            }
+            if let Some(chunk) = self.chunks.back_mut() {
+                chunk.len += n;
+            }
+            self.end += n as u64;
+        }
+    }
+
+    /// Gives an empty last chunk back, after a [`Self::space`] that was not used.
+    pub(crate) fn trim(&mut self, pool: &mut Pool) {
+        if self.chunks.back().is_some_and(|chunk| chunk.len == 0)
+            && let Some(chunk) = self.chunks.pop_back()
+        {
+            pool.give(chunk.bytes);
+        }
+    }
+
+    /// The next bytes to send, as far as they lie in one piece.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        if self.sent == self.end {
+            return &[];
+        }
+        match self.chunks.get(self.sending) {
+            Some(chunk) => &chunk.bytes[(self.sent - chunk.start) as usize..chunk.len],
+            None => &[],
+        }
+    }
+
+    /// The first `n` bytes of [`Self::unsent`] went to the transport.
+    pub(crate) fn mark_sent(&mut self, n: usize) {
+        self.sent = (self.sent + n as u64).min(self.end);
+        let full = self
+            .chunks
+            .get(self.sending)
+            .is_some_and(|chunk| self.sent >= chunk.start + chunk.len as u64);
+        if full && self.sent < self.end {
+            self.sending += 1;
+        }
+    }
+
+    /// The peer has everything before `offset`: it need not be kept.
+    pub(crate) fn acknowledge(&mut self, offset: u64, pool: &mut Pool) -> Result<(), AckOutside> {
+        if offset < self.acked || offset > self.sent {
+            return Err(AckOutside);
+        }
+        self.acked = offset;
+        while let Some(chunk) = self.chunks.front() {
+            if chunk.start + chunk.len as u64 > offset {
+                break;
+            }
+            if let Some(chunk) = self.chunks.pop_front() {
+                pool.give(chunk.bytes);
+                self.sending = self.sending.saturating_sub(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives all memory back.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        while let Some(chunk) = self.chunks.pop_front() {
+            pool.give(chunk.bytes);
+        }
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn push(ring: &mut Ring, pool: &mut Pool, bytes: &[u8]) {
+        ring.space(bytes.len(), pool)[..bytes.len()].copy_from_slice(bytes);
+        ring.append(bytes.len());
+    }
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_and_memory_goes_back() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(100));
+        let mut expected = Vec::new();
+        let mut out = Vec::new();
+        for i in 0..300_u32 {
+            let part = [i as u8; 1500];
+            push(&mut ring, &mut pool, &part);
+            expected.extend_from_slice(&part);
+            if i % 3 == 0 {
+                let take = ring.unsent().len().min(2000);
+                out.extend_from_slice(&ring.unsent()[..take]);
+                ring.mark_sent(take);
+                let acked = ring.sent.saturating_sub(1000).max(ring.acked);
+                ring.acknowledge(acked, &mut pool).unwrap();
+                assert!(ring.retained() >= ring.unsent_len());
+            }
+        }
+        while !ring.unsent().is_empty() {
+            let take = ring.unsent().len();
+            out.extend_from_slice(ring.unsent());
+            ring.mark_sent(take);
+        }
+        assert_eq!(out, expected);
+        ring.acknowledge(ring.end, &mut pool).unwrap();
+        assert_eq!((ring.chunks.len(), ring.retained()), (0, 0));
+    }
+
+    #[test]
+    fn an_acknowledgement_outside_is_refused() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
+        push(&mut ring, &mut pool, b"hello");
+        assert_eq!(
+            ring.acknowledge(1, &mut pool),
+            Err(AckOutside),
+            "not sent yet"
+        );
+        ring.mark_sent(5);
+        ring.acknowledge(3, &mut pool).unwrap();
+        assert_eq!(ring.acknowledge(2, &mut pool), Err(AckOutside), "goes back");
+        assert_eq!(
+            ring.acknowledge(6, &mut pool),
+            Err(AckOutside),
+            "never sent"
+        );
+    }
+
+    #[test]
+    fn unused_space_is_given_back() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
+        assert_eq!(ring.space(100, &mut pool).len(), CHUNK);
+        ring.trim(&mut pool);
+        assert_eq!((ring.chunks.len(), pool.take().len()), (0, CHUNK));
+    }
+}

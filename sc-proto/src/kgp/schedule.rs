@@ -1,0 +1,204 @@
+//! Which stream sends next: new and small flows first, then deficit round robin among the rest.
+//!
+//! After the scheme of FQ-CoDel (RFC 8290, section 4.2) without its queue management. A stream
+//! that becomes ready joins the *fresh* list with a small allowance; what needs more goes to the
+//! *bulk* list and waits its turn there. A fresh stream that runs dry stays in the bulk list for
+//! one round, so that a steady trickle cannot pass for new again and again.
+
+use alloc::collections::VecDeque;
+
+use super::stream::{StreamKey, Streams};
+
+/// What a fresh stream may send ahead of all bulk, in bytes.
+const FRESH_QUANTUM: usize = 16 * 1024;
+/// What a bulk stream may send in its turn, in bytes: one large read.
+const BULK_QUANTUM: usize = 64 * 1024;
+
+/// Where a stream stands with the scheduler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Place {
+    /// In no list.
+    #[default]
+    Out,
+    /// In the fresh list.
+    Fresh,
+    /// In the bulk list, with something to send as far as is known.
+    Bulk,
+    /// In the bulk list, with nothing to send at the moment.
+    Dry,
+}
+
+/// A stream's part in the scheduling.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Turn {
+    place: Place,
+    /// What it may still send in this turn.
+    deficit: usize,
+}
+
+/// The two lists of a session. A stream is in at most one of them, once.
+#[derive(Debug, Default)]
+pub(crate) struct Schedule {
+    fresh: VecDeque<StreamKey>,
+    bulk: VecDeque<StreamKey>,
+}
+
+impl Schedule {
+    /// The stream has something to send, or may have.
+    pub(crate) fn ready(&mut self, key: StreamKey, turn: &mut Turn) {
+        match turn.place {
+            Place::Out => {
+                *turn = Turn {
+                    place: Place::Fresh,
+                    deficit: FRESH_QUANTUM,
+                };
+                self.fresh.push_back(key);
+            }
+            Place::Dry => turn.place = Place::Bulk,
+            Place::Fresh | Place::Bulk => {}
+        }
+    }
+
+    /// Whether no stream is in any list.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fresh.is_empty() && self.bulk.is_empty()
+    }
+
+    /// The stream whose turn it is, and how many bytes it may send.
+    pub(crate) fn next(&mut self, streams: &mut Streams) -> Option<(StreamKey, usize)> {
+        // Each step either answers or takes an entry a step further; the lists are finite.
+        loop {
+            let (from_fresh, key) = match (self.fresh.front(), self.bulk.front()) {
+                (Some(key), _) => (true, *key),
+                (None, Some(key)) => (false, *key),
+                (None, None) => return None,
+            };
+            let Some(stream) = streams.get_mut(key) else {
+                self.pop(from_fresh);
+                continue;
+            };
+            let turn = &mut stream.turn;
+            if turn.place == Place::Dry || stream.credit == 0 {
+                // Dry for a whole round, or out of credit: `ready` brings it back.
+                turn.place = Place::Out;
+                self.pop(from_fresh);
+            } else if turn.deficit == 0 {
+                *turn = Turn {
+                    place: Place::Bulk,
+                    deficit: BULK_QUANTUM,
+                };
+                self.pop(from_fresh);
+                self.bulk.push_back(key);
+            } else {
+                return Some((key, turn.deficit));
+            }
+        }
+    }
+
+    /// The stream sent `n` bytes in its turn and has more.
+    pub(crate) fn spent(&mut self, turn: &mut Turn, n: usize) {
+        turn.deficit = turn.deficit.saturating_sub(n);
+    }
+
+    /// The stream, which is first in its list, has nothing to send now.
+    pub(crate) fn dry(&mut self, key: StreamKey, turn: &mut Turn) {
+        match turn.place {
+            Place::Fresh => {
+                match self.fresh.front() {
+                    Some(front) if *front == key => drop(self.fresh.pop_front()),
+                    _ => self.fresh.retain(|other| *other != key),
+                }
+                *turn = Turn {
+                    place: Place::Dry,
+                    deficit: 0,
+                };
+                self.bulk.push_back(key);
+            }
+            Place::Bulk => turn.place = Place::Dry,
+            Place::Out | Place::Dry => {}
+        }
+    }
+
+    fn pop(&mut self, from_fresh: bool) {
+        if from_fresh {
+            self.fresh.pop_front()
+        } else {
+            self.bulk.pop_front()
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::kgp::stream::Stream;
+
+    fn streams(n: usize) -> (Streams, Vec<StreamKey>) {
+        let mut streams = Streams::new();
+        let keys = (0..n)
+            .map(|i| streams.insert(Stream::for_test(i as u64 + 1, 1 << 30)))
+            .collect();
+        (streams, keys)
+    }
+
+    fn ready(schedule: &mut Schedule, streams: &mut Streams, key: StreamKey) {
+        schedule.ready(key, &mut streams.get_mut(key).unwrap().turn);
+    }
+
+    #[test]
+    fn bulk_streams_share_evenly() {
+        let (mut streams, keys) = streams(8);
+        let mut schedule = Schedule::default();
+        for key in &keys {
+            ready(&mut schedule, &mut streams, *key);
+        }
+        let mut sent = [0_usize; 8];
+        for _ in 0..10_000 {
+            let (key, max) = schedule.next(&mut streams).unwrap();
+            // Streams with small reads get no less than those with large ones.
+            let i = keys.iter().position(|k| *k == key).unwrap();
+            let n = max.min(1000 * (i + 1));
+            sent[i] += n;
+            schedule.spent(&mut streams.get_mut(key).unwrap().turn, n);
+        }
+        let (min, max) = (sent.iter().min().unwrap(), sent.iter().max().unwrap());
+        assert!(max - min <= 2 * BULK_QUANTUM, "{sent:?}");
+    }
+
+    #[test]
+    fn a_new_stream_goes_first_and_cannot_stay_first() {
+        let (mut streams, keys) = streams(3);
+        let mut schedule = Schedule::default();
+        for key in &keys[..2] {
+            ready(&mut schedule, &mut streams, *key);
+        }
+        for _ in 0..20 {
+            let (key, max) = schedule.next(&mut streams).unwrap();
+            schedule.spent(&mut streams.get_mut(key).unwrap().turn, max);
+        }
+        ready(&mut schedule, &mut streams, keys[2]);
+        assert_eq!(
+            schedule.next(&mut streams).unwrap(),
+            (keys[2], FRESH_QUANTUM)
+        );
+        schedule.spent(&mut streams.get_mut(keys[2]).unwrap().turn, 100);
+        schedule.dry(keys[2], &mut streams.get_mut(keys[2]).unwrap().turn);
+        // Ready again at once: it waits its turn behind the bulk streams.
+        ready(&mut schedule, &mut streams, keys[2]);
+        assert_ne!(schedule.next(&mut streams).unwrap().0, keys[2]);
+    }
+
+    #[test]
+    fn without_credit_nothing_is_scheduled() {
+        let (mut streams, keys) = streams(1);
+        let mut schedule = Schedule::default();
+        streams.get_mut(keys[0]).unwrap().credit = 0;
+        ready(&mut schedule, &mut streams, keys[0]);
+        assert_eq!(schedule.next(&mut streams), None);
+        streams.get_mut(keys[0]).unwrap().credit = 5;
+        ready(&mut schedule, &mut streams, keys[0]);
+        assert!(schedule.next(&mut streams).is_some());
+    }
+}

@@ -1,0 +1,365 @@
+//! A session: the association of client and server that owns the streams.
+//!
+//! It outlives a transport: [`Session::attach`] and [`Session::detach`] are all it knows of one.
+//! `receive.rs` takes frames in, `send.rs` puts them out. Who calls: [`crate::endpoint`].
+
+mod receive;
+mod send;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Settings;
+use super::credit::{Window, WindowPool};
+use super::frame::{Frame, Open, StreamId};
+use super::handshake::Parameters;
+use super::liveness::{Liveness, Pulse};
+use super::pool::Pool;
+use super::ring::Ring;
+use super::schedule::Schedule;
+use super::stream::{CreditDue, Dialling, Direction, Stream, StreamKey, Streams};
+use crate::Time;
+use crate::contract::{
+    DialFailure, ResetReason, SessionId, SocketId, StreamKind, Target, TransportLoss,
+};
+pub(crate) use receive::Received;
+
+/// An acknowledgement waits this long for company, at most.
+const ACK_DELAY: Duration = Duration::from_millis(25);
+/// So many unacknowledged bytes received call for an ACK at once.
+const ACK_BYTES: u64 = 256 * 1024;
+/// Reading sockets pauses while so many bytes wait for the transport, so that a small request
+/// never queues behind megabytes.
+const MAX_UNSENT: u64 = 128 * 1024;
+/// The round trip time as long as none has been measured.
+const DEFAULT_RTT: Duration = Duration::from_millis(100);
+
+/// Which end of the session this is: decides whose stream ids are odd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+/// Whether new streams are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    /// Yes.
+    On,
+    /// GOAWAY is to be sent or has been: no new streams from the peer.
+    AwaySent,
+}
+
+/// Why a stream cannot be opened now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenRefused {
+    /// The peer's limit of open streams is reached, or the transport is behind: try again later.
+    TooMany,
+    /// One side is ending the session.
+    Draining,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    side: Side,
+    settings: Settings,
+    peer: Parameters,
+    streams: Streams,
+    by_id: BTreeMap<StreamId, StreamKey>,
+    /// Streams this side opened that are still open.
+    opened_here: u32,
+    next_id: u64,
+    /// The largest id the peer has opened.
+    peer_opened: u64,
+    credit: WindowPool,
+    ring: Ring,
+    schedule: Schedule,
+    /// A place in the ring that a driver is reading into.
+    reserved: Option<StreamKey>,
+    /// Reliable bytes received, and how many of them the peer knows we have.
+    received: u64,
+    acked: u64,
+    ack_deadline: Option<Time>,
+    credits_due: VecDeque<StreamKey>,
+    pong_due: Option<u64>,
+    ping_due: Option<u64>,
+    liveness: Option<Liveness>,
+    going: Going,
+    peer_going: Going,
+}
+
+impl Session {
+    pub(crate) fn new(id: SessionId, side: Side, settings: Settings, peer: Parameters) -> Self {
+        Self {
+            id,
+            side,
+            settings,
+            peer,
+            streams: Streams::new(),
+            by_id: BTreeMap::new(),
+            opened_here: 0,
+            next_id: match side {
+                Side::Client => 1,
+                Side::Server => 2,
+            },
+            peer_opened: 0,
+            credit: WindowPool::new(&settings),
+            ring: Ring::default(),
+            schedule: Schedule::default(),
+            reserved: None,
+            received: 0,
+            acked: 0,
+            ack_deadline: None,
+            credits_due: VecDeque::new(),
+            pong_due: None,
+            ping_due: None,
+            liveness: None,
+            going: Going::On,
+            peer_going: Going::On,
+        }
+    }
+
+    /// A transport carries the session from now on.
+    pub(crate) fn attach(&mut self, now: Time) {
+        let peer_keepalive = Duration::from_millis(self.peer.keepalive_ms.into());
+        self.liveness = Some(Liveness::new(&self.settings, peer_keepalive, now));
+    }
+
+    /// The transport is gone.
+    pub(crate) fn detach(&mut self) {
+        self.liveness = None;
+        self.ping_due = None;
+        self.pong_due = None;
+    }
+
+    /// The smoothed round trip time; a guess before the first measurement.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.liveness
+            .as_ref()
+            .and_then(Liveness::rtt)
+            .unwrap_or(DEFAULT_RTT)
+    }
+
+    /// Streams open now.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The sockets of all streams.
+    pub(crate) fn owners(&self) -> Vec<SocketId> {
+        self.streams
+            .iter()
+            .map(|(_, stream)| stream.owner)
+            .collect()
+    }
+
+    /// Whether the session is draining and nothing is left to do for it.
+    pub(crate) fn is_drained(&self) -> bool {
+        let draining = self.going == Going::AwaySent || self.peer_going == Going::AwaySent;
+        draining && self.streams.len() == 0 && self.ring.unsent_len() == 0
+    }
+
+    /// Whether the peer said GOAWAY.
+    pub(crate) fn peer_is_going(&self) -> bool {
+        self.peer_going == Going::AwaySent
+    }
+
+    /// Opens a stream towards the peer for the socket `owner`.
+    pub(crate) fn open(
+        &mut self,
+        owner: SocketId,
+        kind: StreamKind,
+        target: Target,
+        pool: &mut Pool,
+        now: Time,
+    ) -> Result<StreamKey, OpenRefused> {
+        if self.going == Going::AwaySent || self.peer_going == Going::AwaySent {
+            return Err(OpenRefused::Draining);
+        }
+        if !self.may_open() {
+            return Err(OpenRefused::TooMany);
+        }
+        let id = StreamId::new(self.next_id).ok_or(OpenRefused::Draining)?;
+        self.next_id += 2;
+        self.opened_here += 1;
+        let window = Window::new(&mut self.credit, now);
+        let open = Open {
+            kind,
+            window: window.limit() as u32,
+            target,
+        };
+        let stream = Stream::new(id, owner, self.peer.initial_window.into(), window);
+        let key = self.streams.insert(stream);
+        self.by_id.insert(id, key);
+        self.put(&Frame::Open { stream: id, open }, pool);
+        Ok(key)
+    }
+
+    /// Whether a stream more is within the peer's limit and what waits for the transport.
+    pub(crate) fn may_open(&self) -> bool {
+        self.opened_here < self.peer.max_streams && self.has_room()
+    }
+
+    /// The socket of a stream.
+    pub(crate) fn owner(&self, key: StreamKey) -> Option<SocketId> {
+        self.streams.get(key).map(|stream| stream.owner)
+    }
+
+    /// Gives a stream that the peer opened its socket.
+    pub(crate) fn set_owner(&mut self, key: StreamKey, owner: SocketId) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.owner = owner;
+        }
+    }
+
+    /// Answers an OPEN of the peer.
+    pub(crate) fn answer(
+        &mut self,
+        key: StreamKey,
+        outcome: Result<(), DialFailure>,
+        pool: &mut Pool,
+    ) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if stream.dialling == Dialling::Done {
+            return;
+        }
+        stream.dialling = Dialling::Done;
+        let id = stream.id;
+        match outcome {
+            Ok(()) => {
+                let window = stream.window.limit() as u32;
+                self.put(&Frame::Opened { stream: id, window }, pool);
+                self.close_if_over(key);
+            }
+            Err(failure) => {
+                self.put(
+                    &Frame::OpenFailed {
+                        stream: id,
+                        failure,
+                    },
+                    pool,
+                );
+                self.close(key);
+            }
+        }
+    }
+
+    /// This side sends no more on the stream.
+    pub(crate) fn finish(&mut self, key: StreamKey, pool: &mut Pool) {
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if stream.sending == Direction::Finished {
+            return;
+        }
+        stream.sending = Direction::Finished;
+        let id = stream.id;
+        self.put(&Frame::Fin { stream: id }, pool);
+        self.close_if_over(key);
+    }
+
+    /// Ends the stream in both directions. Without effect if it has ended.
+    pub(crate) fn reset(&mut self, key: StreamKey, reason: ResetReason, pool: &mut Pool) {
+        let Some(stream) = self.streams.get(key) else {
+            return;
+        };
+        let id = stream.id;
+        self.put(&Frame::Reset { stream: id, reason }, pool);
+        self.close(key);
+    }
+
+    /// Bytes of the stream left the process on this side.
+    pub(crate) fn consumed(&mut self, key: StreamKey, n: u64, now: Time) {
+        let rtt = self.rtt();
+        let Some(stream) = self.streams.get_mut(key) else {
+            return;
+        };
+        if stream.receiving == Direction::Finished {
+            return;
+        }
+        let raised = stream
+            .window
+            .consume(n, rtt, &mut self.credit, now)
+            .is_some();
+        if raised && stream.credit_due == CreditDue::No {
+            stream.credit_due = CreditDue::Listed;
+            self.credits_due.push_back(key);
+            // Entries of streams that ended since are worth nothing.
+            if self.credits_due.len() > 2 * self.streams.len() + 1024 {
+                let streams = &self.streams;
+                self.credits_due.retain(|key| streams.get(*key).is_some());
+            }
+        }
+    }
+
+    /// Takes no new streams from here on and tells the peer so.
+    pub(crate) fn go_away(&mut self, pool: &mut Pool) {
+        if self.going == Going::On {
+            self.going = Going::AwaySent;
+            self.put(&Frame::GoAway, pool);
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        let keepalive = self.liveness.as_ref().map(Liveness::deadline);
+        [keepalive, self.ack_deadline].into_iter().flatten().min()
+    }
+
+    /// Fires what is due. An error: give the transport up.
+    pub(crate) fn handle_timeout(&mut self, now: Time) -> Result<(), TransportLoss> {
+        if self.ack_deadline.is_some_and(|at| at <= now) {
+            // From now on `control` sends it.
+            self.ack_deadline = None;
+        }
+        let Some(liveness) = &mut self.liveness else {
+            return Ok(());
+        };
+        match liveness.check(now) {
+            Pulse::Fine => Ok(()),
+            Pulse::Ping => {
+                self.ping_due = Some(liveness.ping(now));
+                Ok(())
+            }
+            Pulse::Dead => Err(TransportLoss::Silent),
+        }
+    }
+
+    /// Gives all memory back; streams are gone.
+    pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        self.ring.clear(pool);
+    }
+
+    fn close_if_over(&mut self, key: StreamKey) {
+        let over = |s: &Stream| s.is_over() && s.dialling == Dialling::Done;
+        if self.streams.get(key).is_some_and(over) {
+            self.close(key);
+        }
+    }
+
+    /// The one place where a stream ends and its credit returns, however it ended.
+    fn close(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.remove(key) else {
+            return;
+        };
+        self.by_id.remove(&stream.id);
+        if self.is_mine(stream.id) {
+            self.opened_here -= 1;
+        }
+        stream.window.release(&mut self.credit);
+        if self.reserved == Some(key) {
+            self.reserved = None;
+        }
+    }
+
+    fn is_mine(&self, id: StreamId) -> bool {
+        (id.get() % 2 == 1) == (self.side == Side::Client)
+    }
+}

@@ -1,0 +1,213 @@
+//! Bytes and frames going out.
+
+use super::{ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, Pool, Session, StreamKey, Time};
+use crate::kgp::frame::{FrameBytes, FrameType, HEADER, put_header};
+use crate::kgp::pool::CHUNK;
+
+/// A read is not begun with less room than this; a new chunk is taken instead.
+const MIN_READ: usize = 4 * 1024;
+
+impl Session {
+    /// The socket of the stream has bytes, or may have.
+    pub(crate) fn source_ready(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key)
+            && stream.sending == Direction::Open
+        {
+            self.schedule.ready(key, &mut stream.turn);
+        }
+    }
+
+    /// The stream whose socket is to be read next, and how many bytes at most. `None` while
+    /// nothing is ready, or what was read before has to go first.
+    pub(crate) fn next_source(&mut self) -> Option<(StreamKey, usize)> {
+        if !self.has_room() {
+            return None;
+        }
+        let (key, turn) = self.schedule.next(&mut self.streams)?;
+        let stream = self.streams.get(key)?;
+        let credit = usize::try_from(stream.credit).unwrap_or(usize::MAX);
+        let max = turn
+            .min(credit)
+            .min(self.peer.max_data.into())
+            .min(CHUNK - HEADER);
+        Some((key, max))
+    }
+
+    /// Whether [`Self::next_source`] may have an answer.
+    pub(crate) fn has_sources(&self) -> bool {
+        self.has_room() && !self.schedule.is_empty()
+    }
+
+    /// Whether the ring takes more for now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.ring.unsent_len() < MAX_UNSENT && self.ring.retained() < self.settings.max_retained
+    }
+
+    /// A place for up to `max` payload bytes of the stream, in the ring itself. What is read
+    /// there is taken in by [`Self::commit`]; until then nothing else may be appended, or the
+    /// place is lost.
+    pub(crate) fn reserve(&mut self, key: StreamKey, max: usize, pool: &mut Pool) -> &mut [u8] {
+        if self.streams.get(key).is_none() {
+            return &mut [];
+        }
+        self.reserved = Some(key);
+        let min = MIN_READ.min(max) + HEADER;
+        let space = self.ring.space(min, pool);
+        let end = space.len().min(HEADER + max);
+        space.get_mut(HEADER..end).unwrap_or(&mut [])
+    }
+
+    /// Takes `n` bytes in that were read into the place reserved for this stream.
+    /// An error: the place was lost since, and with it the bytes.
+    pub(crate) fn commit(
+        &mut self,
+        key: StreamKey,
+        n: usize,
+        pool: &mut Pool,
+    ) -> Result<(), PlaceLost> {
+        if self.reserved.take() != Some(key) {
+            return Err(PlaceLost);
+        }
+        let Some(stream) = self.streams.get_mut(key) else {
+            return Err(PlaceLost);
+        };
+        let n = n.min(usize::from(u16::MAX));
+        if n == 0 {
+            self.ring.trim(pool);
+            return Ok(());
+        }
+        stream.credit = stream.credit.saturating_sub(n as u64);
+        stream.sent += n as u64;
+        self.schedule.spent(&mut stream.turn, n);
+        let header = self.ring.space(HEADER, pool);
+        put_header(header, FrameType::Data, n, stream.id.get());
+        self.ring.append(HEADER + n);
+        Ok(())
+    }
+
+    /// Appends bytes of the stream by copying, as far as its credit goes; says how many.
+    pub(crate) fn send(&mut self, key: StreamKey, bytes: &[u8], pool: &mut Pool) -> usize {
+        let mut taken = 0;
+        loop {
+            let rest = &bytes[taken..];
+            let max = rest
+                .len()
+                .min(self.credit_of(key))
+                .min(self.peer.max_data.into());
+            if max == 0 {
+                return taken;
+            }
+            let space = self.reserve(key, max, pool);
+            let n = space.len().min(max);
+            space[..n].copy_from_slice(&rest[..n]);
+            if self.commit(key, n, pool).is_err() {
+                return taken;
+            }
+            taken += n;
+        }
+    }
+
+    /// What may be sent on the stream now without a turn of the scheduler, in bytes.
+    pub(crate) fn credit_of(&self, key: StreamKey) -> usize {
+        match self.streams.get(key) {
+            Some(stream) if stream.sending == Direction::Open => {
+                usize::try_from(stream.credit).unwrap_or(usize::MAX)
+            }
+            _ => 0,
+        }
+    }
+
+    /// The socket of the stream has no more bytes for now.
+    pub(crate) fn source_dry(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            self.schedule.dry(key, &mut stream.turn);
+        }
+    }
+
+    /// Whether [`Self::next_control`] or [`Self::unsent`] has anything.
+    pub(crate) fn wants_to_send(&self) -> bool {
+        self.ring.unsent_len() > 0 || self.control_is_due()
+    }
+
+    fn control_is_due(&self) -> bool {
+        self.pong_due.is_some()
+            || self.ping_due.is_some()
+            || !self.credits_due.is_empty()
+            || self.ack_is_due()
+    }
+
+    /// An ACK goes with many bytes, or when it has waited long enough.
+    fn ack_is_due(&self) -> bool {
+        let unacked = self.received - self.acked;
+        unacked > 0 && (unacked >= ACK_BYTES || self.ack_deadline.is_none())
+    }
+
+    /// The next frame that overtakes the ring, until there is none. Frames that only ride along
+    /// with others are offered as soon as anything else goes.
+    pub(crate) fn next_control(&mut self, now: Time) -> Option<FrameBytes> {
+        if let Some(token) = self.pong_due.take() {
+            return Some(Frame::Pong { token }.encode());
+        }
+        if let Some(token) = self.ping_due.take() {
+            return Some(Frame::Ping { token }.encode());
+        }
+        if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {
+            self.acked = self.received;
+            self.ack_deadline = None;
+            return Some(
+                Frame::Ack {
+                    received: self.received,
+                }
+                .encode(),
+            );
+        }
+        if self.ring.unsent_len() > 0
+            && let Some(liveness) = &mut self.liveness
+            && liveness.wants_measurement(now)
+        {
+            return Some(
+                Frame::Ping {
+                    token: liveness.ping(now),
+                }
+                .encode(),
+            );
+        }
+        while let Some(key) = self.credits_due.pop_front() {
+            if let Some(stream) = self.streams.get_mut(key)
+                && stream.credit_due == CreditDue::Listed
+            {
+                stream.credit_due = CreditDue::No;
+                let frame = Frame::Credit {
+                    stream: stream.id,
+                    limit: stream.window.limit(),
+                };
+                return Some(frame.encode());
+            }
+        }
+        None
+    }
+
+    /// The next reliable bytes, in one piece.
+    pub(crate) fn unsent(&self) -> &[u8] {
+        self.ring.unsent()
+    }
+
+    /// The first `n` bytes of [`Self::unsent`] went to the transport.
+    pub(crate) fn mark_sent(&mut self, n: usize) {
+        self.ring.mark_sent(n);
+    }
+
+    /// Appends a reliable frame other than DATA.
+    pub(super) fn put(&mut self, frame: &Frame<'_>, pool: &mut Pool) {
+        // Whoever was reading into the ring has lost the place: this frame stands there now.
+        self.reserved = None;
+        let bytes = frame.encode();
+        let bytes = bytes.as_slice();
+        self.ring.space(bytes.len(), pool)[..bytes.len()].copy_from_slice(bytes);
+        self.ring.append(bytes.len());
+    }
+}
+
+/// Something was appended to the ring between reserve and commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlaceLost;

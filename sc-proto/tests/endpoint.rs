@@ -1,0 +1,360 @@
+//! A server's core and a client's core, browsers and sites: the whole way, without sockets.
+
+mod world;
+
+use std::time::Duration;
+
+use sc_proto::contract::{ConnectFailure, Refusal, Stop, TransportLoss, TunnelEnd, TunnelSecret};
+use sc_proto::{Command, Event};
+use world::{SECRET, TUNNEL, World};
+
+fn pattern(n: usize) -> Vec<u8> {
+    (0..n).map(|i| (i * 31 % 251) as u8).collect()
+}
+
+/// Opens a CONNECT stream; gives the browser's and the site's end.
+fn connect(world: &mut World, proxy: sc_proto::ListenerId) -> (usize, usize) {
+    let browser = world.browse(0, proxy).unwrap();
+    world.send(
+        browser,
+        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
+    );
+    world.run();
+    let (target, site) = world.sites.pop_front().unwrap();
+    assert_eq!(target, "app.test:443");
+    assert_eq!(
+        world.take_all(browser),
+        "HTTP/1.1 200 Connection Established\r\n\r\n"
+    );
+    (browser, site)
+}
+
+/// Moves `bytes` from one end to the other, reading a little at a time.
+fn transfer(world: &mut World, from: usize, to: usize, bytes: &[u8]) {
+    let mut got = Vec::new();
+    for part in bytes.chunks(100_000) {
+        world.send(from, part);
+        world.run();
+        got.extend(world.take(to, 70_000));
+    }
+    while got.len() < bytes.len() {
+        world.run();
+        let more = world.take(to, 70_000);
+        assert!(
+            !more.is_empty(),
+            "stalled after {} of {}",
+            got.len(),
+            bytes.len()
+        );
+        got.extend(more);
+    }
+    assert!(got == bytes, "the bytes differ");
+}
+
+#[test]
+fn connect_carries_bytes_both_ways() {
+    for seed in 1..6 {
+        println!("seed {seed}");
+        let (mut world, proxy) = World::tunnel(seed, |_| {});
+        let (browser, site) = connect(&mut world, proxy);
+        transfer(&mut world, browser, site, &pattern(3_000_000));
+        transfer(&mut world, site, browser, &pattern(5_000_000));
+        world.finish(browser);
+        world.run();
+        assert!(world.has_ended(site), "the half-close arrives");
+        transfer(&mut world, site, browser, b"still open this way");
+        world.finish(site);
+        world.run();
+        assert!(world.has_ended(browser));
+        assert_eq!(world.cores[0].session_stream_counts(), [(TUNNEL, 0)]);
+    }
+}
+
+#[test]
+fn a_reset_is_a_reset_on_the_other_side() {
+    let (mut world, proxy) = World::tunnel(1, |_| {});
+    let (browser, site) = connect(&mut world, proxy);
+    world.abort(site);
+    world.run();
+    assert!(world.was_reset(browser));
+    let (browser, site) = connect(&mut world, proxy);
+    world.abort(browser);
+    world.run();
+    assert!(world.was_reset(site));
+}
+
+#[test]
+fn plain_http_keeps_the_browser_connection() {
+    let (mut world, proxy) = World::tunnel(3, |_| {});
+    let browser = world.browse(0, proxy).unwrap();
+    for i in 0..3 {
+        let request = format!("GET http://app.test/{i} HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        world.send(browser, request.as_bytes());
+        world.run();
+        let (target, site) = world.sites.pop_front().unwrap();
+        assert_eq!(target, "app.test:80");
+        let head = world.take_all(site);
+        assert!(
+            head.starts_with(&format!("GET /{i} HTTP/1.1\r\n")),
+            "{head}"
+        );
+        world.send(site, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+        world.run();
+        let answer = world.take_all(browser);
+        assert!(answer.ends_with("\r\n\r\nhello"), "{answer}");
+        assert!(world.has_ended(site), "the site's connection is done with");
+    }
+    assert!(!world.has_ended(browser));
+}
+
+#[test]
+fn an_upload_and_a_download_by_plain_http() {
+    let (mut world, proxy) = World::tunnel(4, |_| {});
+    let browser = world.browse(0, proxy).unwrap();
+    let body = pattern(2_000_000);
+    let head = format!(
+        "POST http://app.test/ HTTP/1.1\r\nHost: app.test\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    world.send(browser, head.as_bytes());
+    world.run();
+    let (_, site) = world.sites.pop_front().unwrap();
+    let head = world.take_all(site);
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+    transfer(&mut world, browser, site, &body);
+    world.send(
+        site,
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    );
+    world.run();
+    let head = world.take_all(browser);
+    assert!(head.contains("chunked"), "{head}");
+    let mut chunked = Vec::new();
+    for part in body.chunks(50_000) {
+        chunked.extend(format!("{:x}\r\n", part.len()).bytes());
+        chunked.extend(part);
+        chunked.extend(b"\r\n");
+    }
+    chunked.extend(b"0\r\n\r\n");
+    transfer(&mut world, site, browser, &chunked);
+    assert!(!world.has_ended(browser));
+}
+
+#[test]
+fn a_refused_dial_is_a_page() {
+    let (mut world, proxy) = World::tunnel(5, |_| {});
+    world.refusing = true;
+    let browser = world.browse(0, proxy).unwrap();
+    world.send(
+        browser,
+        b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n",
+    );
+    world.run();
+    let page = world.take_all(browser);
+    assert!(
+        page.starts_with("HTTP/1.1 502 ") && page.contains("dial-refused"),
+        "{page}"
+    );
+    assert!(!world.has_ended(browser), "the connection stays usable");
+}
+
+#[test]
+fn without_a_client_there_is_a_page() {
+    let mut world = World::new(1, |_| {});
+    let proxy = world.add_tunnel(0);
+    let browser = world.browse(0, proxy).unwrap();
+    world.send(
+        browser,
+        b"CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n",
+    );
+    world.run();
+    let page = world.take_all(browser);
+    assert!(
+        page.starts_with("HTTP/1.1 503 ") && page.contains("tunnel-not-connected"),
+        "{page}"
+    );
+    assert!(world.has_ended(browser));
+}
+
+#[test]
+fn a_stalled_reader_stops_its_own_stream_only() {
+    let (mut world, proxy) = World::tunnel(6, |_| {});
+    let (browser, site) = connect(&mut world, proxy);
+    // Far more than any window: it must not all be taken.
+    world.send(site, &pattern(80_000_000));
+    world.run();
+    let (other_browser, other_site) = connect(&mut world, proxy);
+    transfer(&mut world, other_site, other_browser, &pattern(10_000_000));
+    let arrived = world.take(browser, usize::MAX).len();
+    assert!(arrived <= world.capacity, "{arrived}");
+}
+
+#[test]
+fn a_wrong_secret_is_refused_and_told() {
+    let mut world = World::new(1, |_| {});
+    world.add_tunnel(0);
+    world.connect(TunnelSecret::new([1; 32]));
+    world.run();
+    let refused = TransportLoss::Refused(Refusal::Credentials);
+    assert!(world.events.iter().any(|(id, event)| *id == 0
+        && matches!(event, Event::TransportDropped { loss, .. } if *loss == refused)));
+    let failure = ConnectFailure::Transport(refused);
+    assert!(world.events.contains(&(
+        1,
+        Event::ConnectFailed {
+            tunnel: TUNNEL,
+            failure
+        }
+    )));
+}
+
+#[test]
+fn silence_ends_a_handshake_by_its_deadline() {
+    let mut world = World::new(1, |_| {});
+    let peer = world.browse(0, world::KGP).unwrap();
+    world.pass(Duration::from_secs(14));
+    assert!(!world.has_ended(peer));
+    world.pass(Duration::from_secs(2));
+    assert!(world.has_ended(peer));
+    assert!(world.events.iter().any(|(_, event)| matches!(
+        event,
+        Event::TransportDropped {
+            loss: TransportLoss::HandshakeTimeout,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn garbage_ends_a_handshake_at_once() {
+    let mut world = World::new(1, |_| {});
+    let peer = world.browse(0, world::KGP).unwrap();
+    world.send(peer, b"GET / HTTP/1.1\r\n\r\n");
+    world.run();
+    assert!(!world.take(peer, 100).is_empty(), "an alert says why");
+    assert!(world.has_ended(peer));
+    let dropped = |event: &Event| {
+        matches!(
+            event,
+            Event::TransportDropped {
+                loss: TransportLoss::Tls(_),
+                ..
+            }
+        )
+    };
+    assert_eq!(
+        world
+            .events
+            .iter()
+            .filter(|(_, event)| dropped(event))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_transport_is_handed_to_the_worker_of_its_tunnel() {
+    let mut world = World::with_server_workers(7, 3, |_| {});
+    let proxy = world.add_tunnel(2);
+    world.connect(SECRET);
+    world.run();
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|(id, e)| *id == 2 && matches!(e, Event::TunnelUp { .. }))
+    );
+    let browser = world.browse(2, proxy).unwrap();
+    world.send(
+        browser,
+        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
+    );
+    world.run();
+    let (_, site) = world.sites.pop_front().unwrap();
+    let _ = world.take_all(browser);
+    transfer(&mut world, site, browser, &pattern(1_000_000));
+}
+
+#[test]
+fn draining_lets_streams_finish() {
+    let (mut world, proxy) = World::tunnel(8, |_| {});
+    let (browser, site) = connect(&mut world, proxy);
+    let client = world.client();
+    world.cores[client].command(Command::Stop(Stop::Drain), world.now);
+    world.run();
+    let late = world.browse(0, proxy).unwrap();
+    world.send(late, b"CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n");
+    world.run();
+    assert!(world.take_all(late).starts_with("HTTP/1.1 503 "));
+    transfer(&mut world, site, browser, &pattern(1_000_000));
+    assert!(!world.events.contains(&(client, Event::Stopped)));
+    world.finish(browser);
+    world.finish(site);
+    world.run();
+    assert!(
+        world.events.contains(&(client, Event::Stopped)),
+        "{:?}",
+        world.events
+    );
+    assert!(world.events.iter().any(|(id, event)| *id == 0
+        && matches!(
+            event,
+            Event::TunnelDown {
+                end: TunnelEnd::PeerDrained,
+                ..
+            }
+        )));
+}
+
+#[test]
+fn a_lost_client_fails_running_exchanges() {
+    let (mut world, proxy) = World::tunnel(9, |_| {});
+    let (raw, _site) = connect(&mut world, proxy);
+    let browser = world.browse(0, proxy).unwrap();
+    world.send(
+        browser,
+        b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n",
+    );
+    world.run();
+    world.cores[0].command(Command::RemoveTunnel(TUNNEL), world.now);
+    world.run();
+    assert!(world.was_reset(raw));
+    let page = world.take_all(browser);
+    assert!(
+        page.starts_with("HTTP/1.1 502 ") || page.starts_with("HTTP/1.1 503 "),
+        "{page}"
+    );
+    let client = world.client();
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|(id, e)| *id == client && matches!(e, Event::TunnelDown { .. }))
+    );
+}
+
+#[test]
+fn requests_wait_for_a_free_stream() {
+    let (mut world, proxy) = World::tunnel(10, |config| config.kgp.max_streams = 2);
+    let (first, _) = connect(&mut world, proxy);
+    let _second = connect(&mut world, proxy);
+    let third = world.browse(0, proxy).unwrap();
+    world.send(
+        third,
+        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
+    );
+    world.run();
+    assert!(world.sites.is_empty());
+    world.abort(first);
+    world.run();
+    assert_eq!(world.sites.len(), 1);
+    assert!(world.take_all(third).contains(" 200 "));
+}
+
+#[test]
+fn a_quiet_tunnel_stays_up() {
+    let (mut world, proxy) = World::tunnel(11, |_| {});
+    world.pass(Duration::from_secs(600));
+    let (browser, site) = connect(&mut world, proxy);
+    transfer(&mut world, site, browser, b"hello");
+}

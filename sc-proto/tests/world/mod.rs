@@ -1,0 +1,428 @@
+//! A world without an operating system: cores, connections between them, browsers and sites.
+//!
+//! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
+//! carry any number of bytes at a time, so everything is cut at random places.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sc_proto::contract::{CloseMode, Connect, DialFailure, TunnelId, TunnelSecret};
+use sc_proto::tls::{TlsClient, TlsServer, Trust};
+use sc_proto::{
+    Action, Command, Config, Core, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Time,
+    WorkerId, Write,
+};
+
+/// Which core of the world.
+pub(crate) type CoreId = usize;
+/// One end of a connection.
+pub(crate) type End = usize;
+
+pub(crate) const KGP: ListenerId = ListenerId(1);
+pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
+pub(crate) const SECRET: TunnelSecret = TunnelSecret::new([9; 32]);
+
+/// Who holds an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    Core(CoreId, SocketId),
+    /// The test itself.
+    Test,
+    Nobody,
+}
+
+/// One end of a connection: what has arrived for it, and what became of the other end.
+#[derive(Debug)]
+struct Half {
+    holder: Holder,
+    arrived: VecDeque<u8>,
+    /// The other end will send no more.
+    ended: bool,
+    reset: bool,
+}
+
+pub(crate) struct World {
+    pub(crate) cores: Vec<Core>,
+    pub(crate) now: Time,
+    pub(crate) events: Vec<(CoreId, Event)>,
+    halves: Vec<Half>,
+    sockets: BTreeMap<(CoreId, SocketId), End>,
+    dialling: Vec<(CoreId, SocketId, String)>,
+    /// Connections that reached a site, until the test takes them.
+    pub(crate) sites: VecDeque<(String, End)>,
+    /// Most bytes on their way in one direction.
+    pub(crate) capacity: usize,
+    /// Sites that refuse.
+    pub(crate) refusing: bool,
+    random: u64,
+    pin: [u8; 32],
+}
+
+impl World {
+    /// A server core and a client core, not connected yet.
+    pub(crate) fn new(seed: u64, config: impl Fn(&mut Config)) -> Self {
+        Self::with_server_workers(seed, 1, config)
+    }
+
+    pub(crate) fn with_server_workers(
+        seed: u64,
+        workers: usize,
+        config: impl Fn(&mut Config),
+    ) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let names = vec!["localhost".to_owned()];
+        let certificate = rcgen::CertificateParams::new(names)
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let tls = TlsServer::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())
+            .unwrap();
+        let pin = tls.leaf_sha256();
+        let mut cores = Vec::new();
+        for worker in 0..=workers {
+            let mut settings = Config {
+                unix_time_at_zero: 1_800_000_000,
+                ..Config::default()
+            };
+            settings.tls_server = (worker < workers).then(|| tls.clone());
+            config(&mut settings);
+            let id = if worker < workers { worker as u16 } else { 0 };
+            cores.push(Core::new(settings, WorkerId(id), [worker as u8 + 1; 32]));
+        }
+        for core in &mut cores[..workers] {
+            core.add_listener(KGP, ListenerRole::Kgp);
+        }
+        Self {
+            cores,
+            now: Time::ZERO,
+            events: Vec::new(),
+            halves: Vec::new(),
+            sockets: BTreeMap::new(),
+            dialling: Vec::new(),
+            sites: VecDeque::new(),
+            capacity: 64 * 1024,
+            refusing: false,
+            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            pin,
+        }
+    }
+
+    /// The core of the client: the last one.
+    pub(crate) fn client(&self) -> CoreId {
+        self.cores.len() - 1
+    }
+
+    /// Announces the tunnel to all workers of the server, with its proxy port on `home`.
+    pub(crate) fn add_tunnel(&mut self, home: CoreId) -> ListenerId {
+        let client = self.client();
+        for core in &mut self.cores[..client] {
+            let home = WorkerId(home as u16);
+            let command = Command::AddTunnel {
+                tunnel: TUNNEL,
+                secret: SECRET,
+                home,
+            };
+            core.command(command, self.now);
+        }
+        let listener = ListenerId(100);
+        self.cores[home].add_listener(listener, ListenerRole::Ingress(TUNNEL));
+        listener
+    }
+
+    /// Has the client connect, with this secret.
+    pub(crate) fn connect(&mut self, secret: TunnelSecret) {
+        let connect = Connect {
+            tunnel: TUNNEL,
+            secret,
+            server: "server:443".parse().unwrap(),
+            server_name: "localhost".into(),
+            tls: TlsClient::new(Trust::Pin(self.pin)).unwrap(),
+        };
+        let client = self.client();
+        self.cores[client].command(Command::Connect(Box::new(connect)), self.now);
+    }
+
+    /// Server, client, tunnel, all connected.
+    pub(crate) fn tunnel(seed: u64, config: impl Fn(&mut Config)) -> (Self, ListenerId) {
+        let mut world = Self::new(seed, config);
+        let proxy = world.add_tunnel(0);
+        world.connect(SECRET);
+        world.run();
+        assert!(
+            world
+                .events
+                .iter()
+                .any(|(id, e)| *id == 0 && matches!(e, Event::TunnelUp { .. })),
+            "{:?}",
+            world.events
+        );
+        (world, proxy)
+    }
+
+    fn random(&mut self, below: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random % below.max(1) as u64) as usize
+    }
+
+    fn pair(&mut self, a: Holder, b: Holder) -> (End, End) {
+        let end = self.halves.len();
+        for holder in [a, b] {
+            let (arrived, ended, reset) = (VecDeque::new(), false, false);
+            self.halves.push(Half {
+                holder,
+                arrived,
+                ended,
+                reset,
+            });
+        }
+        (end, end + 1)
+    }
+
+    fn other(end: End) -> End {
+        end ^ 1
+    }
+
+    fn peer_address() -> SocketAddr {
+        "127.0.0.1:9".parse().unwrap()
+    }
+
+    /// A browser connects to a listener of a core; `None` if it is turned away.
+    pub(crate) fn browse(&mut self, core: CoreId, listener: ListenerId) -> Option<End> {
+        let (mine, theirs) = self.pair(Holder::Test, Holder::Nobody);
+        let id = self.cores[core].accepted(listener, Self::peer_address(), self.now)?;
+        self.hold(core, id, theirs);
+        Some(mine)
+    }
+
+    fn hold(&mut self, core: CoreId, id: SocketId, end: End) {
+        self.halves[end].holder = Holder::Core(core, id);
+        self.sockets.insert((core, id), end);
+        self.cores[core].readable(id);
+    }
+
+    /// The test sends bytes; all of them, however many.
+    pub(crate) fn send(&mut self, end: End, bytes: &[u8]) {
+        self.halves[Self::other(end)].arrived.extend(bytes);
+        self.wake(Self::other(end));
+    }
+
+    /// The test half-closes its end.
+    pub(crate) fn finish(&mut self, end: End) {
+        self.halves[Self::other(end)].ended = true;
+        self.wake(Self::other(end));
+    }
+
+    /// The test resets its end.
+    pub(crate) fn abort(&mut self, end: End) {
+        self.halves[end].holder = Holder::Nobody;
+        self.halves[Self::other(end)].reset = true;
+        self.wake(Self::other(end));
+    }
+
+    /// The test takes up to `max` bytes that have arrived.
+    pub(crate) fn take(&mut self, end: End, max: usize) -> Vec<u8> {
+        let n = self.halves[end].arrived.len().min(max);
+        let bytes = self.halves[end].arrived.drain(..n).collect();
+        self.wake(Self::other(end));
+        bytes
+    }
+
+    pub(crate) fn take_all(&mut self, end: End) -> String {
+        String::from_utf8_lossy(&self.take(end, usize::MAX)).into_owned()
+    }
+
+    /// Whether the other end has half-closed or closed, and all it sent has been taken.
+    pub(crate) fn has_ended(&self, end: End) -> bool {
+        self.halves[end].ended && self.halves[end].arrived.is_empty()
+    }
+
+    pub(crate) fn was_reset(&self, end: End) -> bool {
+        self.halves[end].reset
+    }
+
+    fn wake(&mut self, end: End) {
+        self.wake_reader(end);
+        self.wake_writer(end);
+    }
+
+    fn wake_writer(&mut self, end: End) {
+        if let Holder::Core(core, id) = self.halves[end].holder {
+            self.cores[core].writable(id);
+        }
+    }
+
+    /// Runs until nobody has anything to do at this moment. Bounded, so that a busy loop fails.
+    pub(crate) fn run(&mut self) {
+        for _ in 0..2_000_000 {
+            let mut busy = self.finish_dials();
+            for core in 0..self.cores.len() {
+                if let Some(action) = self.cores[core].poll_action(self.now) {
+                    self.act(core, action);
+                    busy = true;
+                }
+                while let Some(event) = self.cores[core].poll_event() {
+                    self.events.push((core, event));
+                }
+            }
+            if !busy {
+                return;
+            }
+        }
+        panic!("the world does not come to rest");
+    }
+
+    /// Lets time pass, firing every deadline on the way.
+    pub(crate) fn pass(&mut self, span: Duration) {
+        let until = self.now.after(span);
+        loop {
+            self.run();
+            let next = self
+                .cores
+                .iter()
+                .filter_map(Core::next_deadline)
+                .map(|d| d.at)
+                .min();
+            match next {
+                Some(at) if at <= until => {
+                    self.now = self.now.max(at);
+                    for core in &mut self.cores {
+                        core.handle_timeout(self.now);
+                        let later = core.next_deadline().is_none_or(|d| d.at > self.now);
+                        assert!(
+                            later,
+                            "a deadline must move forward: {:?}",
+                            core.next_deadline()
+                        );
+                    }
+                }
+                _ => break,
+            }
+        }
+        self.now = until;
+        self.run();
+    }
+
+    fn finish_dials(&mut self) -> bool {
+        let dials = std::mem::take(&mut self.dialling);
+        let any = !dials.is_empty();
+        for (core, id, target) in dials {
+            if target == "server:443" {
+                let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
+                let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
+                let accepted = accepted.expect("the server accepts");
+                self.cores[core].connected(id, Self::peer_address(), self.now);
+                self.hold(core, id, a);
+                self.hold(0, accepted, b);
+            } else if self.refusing {
+                self.cores[core].dial_failed(id, DialFailure::Refused, self.now);
+            } else {
+                let (a, b) = self.pair(Holder::Nobody, Holder::Test);
+                self.cores[core].connected(id, Self::peer_address(), self.now);
+                self.hold(core, id, a);
+                self.sites.push_back((target, b));
+            }
+        }
+        any
+    }
+
+    fn act(&mut self, core: CoreId, action: Action) {
+        match action {
+            Action::Read(id) => self.read(core, id),
+            Action::Write(id) => self.write(core, id),
+            Action::Dial { socket, target, .. } => {
+                self.dialling.push((core, socket, target.to_string()));
+            }
+            Action::ShutdownWrite(id) => {
+                let other = Self::other(self.sockets[&(core, id)]);
+                self.halves[other].ended = true;
+                self.wake(other);
+            }
+            Action::Close { socket, mode } => {
+                self.dialling.retain(|(c, s, _)| (*c, *s) != (core, socket));
+                let Some(end) = self.sockets.remove(&(core, socket)) else {
+                    return;
+                };
+                self.halves[end].holder = Holder::Nobody;
+                let other = Self::other(end);
+                match mode {
+                    CloseMode::Graceful => self.halves[other].ended = true,
+                    CloseMode::Abort => self.halves[other].reset = true,
+                }
+                self.wake(other);
+            }
+            Action::HandOver { socket, to, state } => self.hand_over(core, socket, to, state),
+        }
+    }
+
+    fn hand_over(&mut self, core: CoreId, socket: SocketId, to: WorkerId, state: HandOver) {
+        let end = self.sockets.remove(&(core, socket)).unwrap();
+        let to = CoreId::from(to.0);
+        let id = self.cores[to].adopt(state, Self::peer_address(), self.now);
+        self.hold(to, id, end);
+    }
+
+    fn read(&mut self, core: CoreId, id: SocketId) {
+        let end = self.sockets[&(core, id)];
+        let available = self.halves[end].arrived.len();
+        let cut = if self.random(4) == 0 {
+            1 + self.random(100)
+        } else {
+            usize::MAX
+        };
+        let space = self.cores[core].read_space(id);
+        assert!(!space.is_empty(), "a read without space");
+        let n = available.min(space.len()).min(cut);
+        for (slot, byte) in space.iter_mut().zip(self.halves[end].arrived.drain(..n)) {
+            *slot = byte;
+        }
+        let half = &self.halves[end];
+        let outcome = match n {
+            0 if half.reset => Read::Failed,
+            0 if half.ended => Read::End,
+            0 => Read::WouldBlock,
+            n if half.arrived.is_empty() && !half.ended && !half.reset => Read::Drained(n),
+            n => Read::Bytes(n),
+        };
+        self.cores[core].read_done(id, outcome, self.now);
+        if n > 0 {
+            self.wake_writer(Self::other(end));
+        }
+    }
+
+    fn write(&mut self, core: CoreId, id: SocketId) {
+        let end = self.sockets[&(core, id)];
+        let other = Self::other(end);
+        let gone = self.halves[other].holder == Holder::Nobody;
+        let room = self
+            .capacity
+            .saturating_sub(self.halves[other].arrived.len());
+        let mut slices: [&[u8]; 8] = [&[]; 8];
+        let count = self.cores[core].write_slices(id, &mut slices);
+        let bytes = slices[..count].concat();
+        assert!(!bytes.is_empty(), "a write of nothing");
+        if gone {
+            self.cores[core].write_done(id, Write::Failed, self.now);
+            return;
+        }
+        let n = bytes.len().min(room);
+        self.halves[other].arrived.extend(&bytes[..n]);
+        let outcome = if n < bytes.len() {
+            Write::Blocked(n)
+        } else {
+            Write::Bytes(n)
+        };
+        self.cores[core].write_done(id, outcome, self.now);
+        if n > 0 {
+            self.wake_reader(other);
+        }
+    }
+
+    fn wake_reader(&mut self, end: End) {
+        if let Holder::Core(core, id) = self.halves[end].holder {
+            self.cores[core].readable(id);
+        }
+    }
+}
