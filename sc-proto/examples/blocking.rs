@@ -11,7 +11,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Connect, DialFailure, TunnelSecret};
-use sc_proto::tls::TlsClient;
+use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Action, Command, Config, Core, Event, Read, SocketId, Time, WorkerId, Write};
 
 /// How long a write may block, how soon a short one is tried again, how late a deadline may be.
@@ -37,9 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         secret: arg()?.parse()?,
         server: arg()?.parse()?,
         server_name: "pinned".into(),
-        tls: TlsClient {},
+        tls: TlsClient::new(Trust::Pin(*arg()?.parse::<TunnelSecret>()?.expose()))?,
     });
-    let _pin = *arg()?.parse::<TunnelSecret>()?.expose();
     let seed = std::array::from_fn(|_| RandomState::new().hash_one(0) as u8);
     let (epoch, (reports, inbox)) = (Instant::now(), mpsc::sync_channel(64));
     let mut driver = Driver {
@@ -122,7 +121,7 @@ impl Driver {
                 let len = self.core.write_slices(id, &mut out);
                 let outcome = match stream(&id)?.write_vectored(&out.map(IoSlice::new)[..len]) {
                     Ok(n) => Write::Bytes(n),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Bytes(0),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
                     Err(_) => Write::Failed,
                 };
                 self.core.write_done(id, outcome, self.now);

@@ -1,7 +1,7 @@
 //! One connected socket: how it is set up, read, written and closed.
 
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -69,9 +69,10 @@ impl Connection {
         registry.register(&mut self.stream, token, interest())
     }
 
-    /// Takes the socket out of this worker.
-    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut self.stream)
+    /// Takes the socket out of this worker; says whom it is connected to.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<SocketAddr> {
+        registry.deregister(&mut self.stream)?;
+        self.stream.peer_addr()
     }
 
     /// Remembers what an event announced for the reads to come.
@@ -110,9 +111,11 @@ impl Connection {
             [one] => stream.write(one),
             many => stream.write_vectored(many),
         });
+        let offered = slices.iter().map(|slice| slice.len()).sum();
         match outcome {
+            Ok(n) if n < offered => Write::Blocked(n),
             Ok(n) => Write::Bytes(n),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Bytes(0),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
             Err(_) => Write::Failed,
         }
     }

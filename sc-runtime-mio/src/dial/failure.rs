@@ -78,7 +78,8 @@ pub(super) fn more_telling(a: DialFailure, b: DialFailure) -> DialFailure {
             DialFailure::Resources => 4,
             DialFailure::Unreachable => 5,
             DialFailure::NameNotFound => 6,
-            DialFailure::Other => 7,
+            DialFailure::Draining => 7,
+            DialFailure::Other => 8,
         }
     }
     if rank(b) < rank(a) { b } else { a }
