@@ -37,6 +37,8 @@ const PRUNE_AGE: u64 = 30 * 86_400;
 
 /// How long what is left gets to end after it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long REST still answers after the last session has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -262,8 +264,9 @@ impl Running {
         log::info!("the server stops");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
+            let draining = self.tunnels.begin_stop().await;
             let drain = async {
-                if self.tunnels.begin_stop().await == Draining::Sessions {
+                if draining == Draining::Sessions {
                     self.tunnels.drained().await;
                 }
             };
@@ -275,6 +278,10 @@ impl Running {
             }
             self.tunnels.finish_stop().await;
             let _ = tokio::time::timeout(LAST_WORDS, self.tunnels.drained()).await;
+            if draining == Draining::Sessions {
+                // A client that lost its session asks for its tunnel's record at once.
+                tokio::time::sleep(FAREWELL).await;
+            }
         });
         self.tunnels.stop_data_plane();
         // The workers were the channel's senders.
