@@ -1,1 +1,17 @@
-fn main() {}
+//! `sc`: reach private web applications from browsers elsewhere, through one outbound TLS
+//! connection.
+//!
+//! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
+//! at once for trying, `api` the REST API's types that client and server share.
+
+mod api;
+mod cli;
+mod client;
+mod dev;
+mod server;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

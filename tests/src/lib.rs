@@ -1,1 +1,30 @@
+//! The harness for tests of the `sc` binary from outside, against real programs.
+//!
+//! The tests are the files beside this crate's `Cargo.toml`, one scenario a file. They start
+//! the real binary ([`binary`]) as real processes ([`process`]), put together as a person would
+//! ([`deployment`]), and use its tunnel as browsers do ([`http`], [`curl`], [`chromium`]) to reach
+//! a site ([`site`] is ours and keeps what it received, [`nginx`] is everybody's).
+//!
+//! Nothing here waits by sleeping a while and hoping: a wait is for a line, a byte, an event or a
+//! measured condition, and every wait has a deadline ([`wait`]) after which the test fails and
+//! says what it waited for.
 
+pub mod binary;
+pub mod certificate;
+pub mod chromium;
+pub mod curl;
+pub mod deployment;
+pub mod figures;
+pub mod http;
+pub mod nginx;
+pub mod payload;
+pub mod ports;
+pub mod process;
+pub mod rest;
+pub mod scale;
+pub mod shared;
+pub mod site;
+pub mod tls;
+pub mod usage;
+pub mod wait;
+pub mod websocket;

@@ -3,7 +3,6 @@
 //! [`Front`] knows HTTP; this file carries its bytes and does what it says.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -12,7 +11,7 @@ use super::relay::Sent;
 use super::socket::{Input, Link, Output, Proxied, Socket, SocketKey};
 use super::tunnel::Waits;
 use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
-use crate::http1::{After, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Limits, Phase};
+use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
 use crate::{DeadlineReason, Time};
 
@@ -24,20 +23,20 @@ const ANSWER_SLACK: core::time::Duration = core::time::Duration::from_secs(5);
 /// What HTTP needs beside the socket itself.
 #[derive(Debug)]
 pub(super) struct Http {
-    front: Front,
+    pub(super) front: Front,
     /// What the front takes from the browser at the moment.
-    wants: Wants,
+    pub(super) wants: Wants,
     /// Bytes from the browser that the front has not consumed.
-    kept: Vec<u8>,
+    pub(super) kept: Vec<u8>,
     /// Bytes of the answer that the front has not consumed: part of a head.
-    answer: Vec<u8>,
+    pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
-    opening: Option<(Target, StreamKind, Bytes)>,
+    pub(super) opening: Option<(Target, StreamKind, Bytes)>,
 }
 
 /// What a front takes from the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wants {
+pub(super) enum Wants {
     /// A request head.
     Head,
     /// A request body: read in the turn of its stream.
@@ -216,6 +215,10 @@ impl Core {
                 Some(proxied) => proxied.link,
                 None => return bytes.len(),
             };
+            // One answer at a time waits for the browser to take it.
+            if self.answer_waits(key) {
+                return used;
+            }
             // The body goes no faster than its stream has credit.
             let credit = link.map_or(usize::MAX, |link| self.credit_of(link));
             let Some(http) = self.http(key) else {
@@ -262,6 +265,31 @@ impl Core {
         }
     }
 
+    /// Whether the next request has to wait until the last answer is written.
+    fn answer_waits(&mut self, key: SocketKey) -> bool {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return false };
+        let has_output = proxied.has_output();
+        match &mut proxied.http {
+            Some(http) if has_output && http.front.phase() == Phase::Idle => {
+                http.wants = Wants::Nothing;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The last answer is written: the next request may be there already.
+    pub(super) fn next_exchange(&mut self, key: SocketKey) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        if let Some(http) = &mut proxied.http
+            && http.front.phase() == Phase::Idle
+        {
+            proxied.link = None;
+            http.wants = Wants::Head;
+            self.revive.push_back(key);
+        }
+    }
+
     fn send_body(&mut self, link: Option<Link>, body: &[u8]) {
         let Some(link) = link else { return };
         let Some(entry) = self.sessions.get_mut(link.session) else {
@@ -280,7 +308,7 @@ impl Core {
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
-    fn time_head(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn time_head(&mut self, key: SocketKey, now: Time) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
@@ -374,196 +402,13 @@ impl Core {
         }
     }
 
-    /// Bytes of the answer, at `range` of `plaintext`.
-    pub(super) fn take_answer(
-        &mut self,
-        key: SocketKey,
-        plaintext: &[u8],
-        range: Range<usize>,
-        now: Time,
-    ) {
-        let Some(http) = self.http(key) else { return };
-        let mut kept = core::mem::take(&mut http.answer);
-        let Some(payload) = plaintext.get(range.clone()) else {
-            return;
-        };
-        if kept.is_empty() {
-            let used = self.drive_answer(key, payload, Some((plaintext, range.start)), now);
-            kept.extend_from_slice(&payload[used..]);
-        } else {
-            kept.extend_from_slice(payload);
-            let used = self.drive_answer(key, &kept, None, now);
-            kept.drain(..used);
-        }
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        if let Some(http) = &mut proxied.http {
-            http.answer = kept;
-        } else if !kept.is_empty() {
-            proxied.spill.extend(&kept);
-            self.queue_write(key);
-        }
-        self.return_idle_credit(key, now);
-    }
-
-    /// Returns the credit of bytes that left nothing to be written: framing, heads in the making.
-    fn return_idle_credit(&mut self, key: SocketKey, now: Time) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        if proxied.has_output() {
-            return;
-        }
-        let returned = core::mem::take(&mut proxied.unreturned);
-        if let Some(link) = proxied.link
-            && let Some(entry) = self.sessions.get_mut(link.session)
-        {
-            entry.session.consumed(link.stream, returned, now);
-        }
-    }
-
-    /// Has the front take bytes of the answer; says how many. `lendable`: they are a part of this
-    /// plaintext, which begins at that place, and may be lent on.
-    fn drive_answer(
-        &mut self,
-        key: SocketKey,
-        bytes: &[u8],
-        lendable: Option<(&[u8], usize)>,
-        now: Time,
-    ) -> usize {
-        let plaintext = lendable.map_or(&[][..], |(plaintext, _)| plaintext);
-        let mut used = 0;
-        loop {
-            let Some(http) = self.http(key) else {
-                return used;
-            };
-            let rest = &bytes[used..];
-            let answer = http.front.from_stream(rest);
-            match answer.item {
-                AnswerItem::NeedMore => return used + answer.consumed,
-                AnswerItem::Head(head) => self.push_bytes(key, &head, plaintext),
-                AnswerItem::ToBrowser(body) => match lendable {
-                    Some((plaintext, start)) => {
-                        let at = start + used + offset_in(rest, body);
-                        self.pass_on(key, plaintext, at..at + body.len());
-                    }
-                    None => self.push_bytes(key, body, plaintext),
-                },
-                AnswerItem::Done(after) => {
-                    self.exchange_done(key, after, plaintext, now);
-                    return bytes.len();
-                }
-                AnswerItem::Raw => {
-                    self.become_raw(key);
-                    let at = used + answer.consumed;
-                    match lendable {
-                        Some((plaintext, start)) if at < bytes.len() => {
-                            self.pass_on(key, plaintext, start + at..start + bytes.len());
-                        }
-                        _ => self.push_bytes(key, &bytes[at..], plaintext),
-                    }
-                    return bytes.len();
-                }
-                AnswerItem::Broken { reason, ending } => {
-                    log::debug!("{key:?}: answer refused: {reason}");
-                    self.unlink(key, ResetReason::Cancelled, now);
-                    self.conclude(key, ending, plaintext, now);
-                    return bytes.len();
-                }
-                AnswerItem::Surplus => {
-                    self.unlink(key, ResetReason::Cancelled, now);
-                    return bytes.len();
-                }
-            }
-            used += answer.consumed;
-        }
-    }
-
-    /// The stream of an exchange has ended.
-    pub(super) fn answer_ended(&mut self, key: SocketKey, plaintext: &[u8], now: Time) {
-        let Some(http) = self.http(key) else { return };
-        match http.front.stream_ended() {
-            Some(AnswerItem::Done(after)) => self.exchange_done(key, after, plaintext, now),
-            Some(AnswerItem::Broken { reason, ending }) => {
-                log::debug!("{key:?}: answer refused: {reason}");
-                self.unlink(key, ResetReason::Cancelled, now);
-                self.conclude(key, ending, plaintext, now);
-            }
-            _ => {}
-        }
-    }
-
-    fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
-        self.unlink(key, ResetReason::Cancelled, now);
-        self.conclude(
-            key,
-            Ending {
-                page: Bytes::new(),
-                after,
-            },
-            plaintext,
-            now,
-        );
-    }
-
-    /// Ends the exchange with a page that says why it failed. The stream is gone, or was never
-    /// there.
-    pub(super) fn end_exchange(
-        &mut self,
-        key: SocketKey,
-        failure: Failure,
-        plaintext: &[u8],
-        now: Time,
-    ) {
-        let Some(http) = self.http(key) else { return };
-        http.opening = None;
-        let ending = http.front.fail(failure);
-        self.conclude(key, ending, plaintext, now);
-    }
-
-    /// As [`Self::end_exchange`], when nothing is being decrypted.
-    pub(super) fn fail_exchange(&mut self, key: SocketKey, failure: Failure, now: Time) {
-        self.settle();
-        self.end_exchange(key, failure, &[], now);
-    }
-
-    /// Writes the last bytes of an exchange, then goes on or ends the connection.
-    fn conclude(&mut self, key: SocketKey, ending: Ending, plaintext: &[u8], now: Time) {
-        self.clear_timer(key);
-        self.push_bytes(key, &ending.page, plaintext);
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        proxied.ahead.clear();
-        let Some(http) = &mut proxied.http else {
-            return;
-        };
-        http.answer.clear();
-        match ending.after {
-            After::KeepAlive => {
-                http.wants = Wants::Head;
-                self.time_head(key, now);
-                self.revive.push_back(key);
-            }
-            After::Close => {
-                http.kept.clear();
-                proxied.input = Input::Discard;
-                proxied.output = Output::EndWanted;
-                self.flush(key, now);
-                self.queue_read(key);
-            }
-            After::Abort => self.close_socket(key, crate::CloseMode::Abort),
-        }
-    }
-
     /// After an exchange: the next request may be there already.
     pub(super) fn revive(&mut self, key: SocketKey, now: Time) {
         self.go_on(key, now);
     }
 
     /// From here on bytes are relayed as they are.
-    fn become_raw(&mut self, key: SocketKey) {
+    pub(super) fn become_raw(&mut self, key: SocketKey) {
         self.clear_timer(key);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
@@ -594,15 +439,10 @@ impl Core {
         }
     }
 
-    fn http(&mut self, key: SocketKey) -> Option<&mut Http> {
+    pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {
         self.sockets
             .get_mut(key)
             .and_then(Socket::proxied)
             .and_then(Proxied::http)
     }
-}
-
-/// Where `part` begins within `whole`, of which it is a slice.
-fn offset_in(whole: &[u8], part: &[u8]) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
 }

@@ -3,17 +3,25 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `socket.rs` | one socket: its role, its readiness, what waits for it |
-//! | `transport.rs` | TLS, the handshake, the pump between a socket and a session |
+//! | `transport.rs` | the sockets of transports, from the dial or accept to the close |
+//! | `handshake.rs` | who is let in, and the beginning of a session |
+//! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
-//! | `relay.rs` | sockets and streams: bytes both ways, half-closes, resets, dials |
-//! | `http.rs` | HTTP with the browser |
+//! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
+//! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `lent.rs` | payload that is written from where it was decrypted |
+//! | `http.rs` | HTTP with the browser: requests |
+//! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 
+mod answer;
 mod config;
+mod delivery;
+mod handshake;
 mod http;
 mod lent;
+mod pump;
 mod relay;
 mod socket;
 mod timers;

@@ -6,17 +6,12 @@ use super::http::Http;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::{Core, Place, SessionKey};
 use crate::contract::{
-    Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId, Write,
+    Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId,
 };
 use crate::http1::Failure;
 use crate::kgp::frame::{Frame, Open};
 use crate::kgp::{ProtocolError, Received, StreamKey};
 use crate::{DeadlineReason, Time};
-
-/// A spill larger than this is given back to the allocator when it has run empty.
-const SPILL_KEPT: usize = 2048;
-/// How long a connection whose last answer was written may take to end.
-const LINGER: core::time::Duration = core::time::Duration::from_secs(2);
 
 impl Core {
     /// Takes one frame of a session. `plaintext` holds it, up to `end`.
@@ -109,190 +104,8 @@ impl Core {
         self.note_drained(link.session);
     }
 
-    /// Bytes of a stream for its socket, at `range` of `plaintext`.
-    fn take_payload(&mut self, key: SocketKey, plaintext: &[u8], range: Range<usize>, now: Time) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        proxied.unreturned += range.len() as u64;
-        if proxied.http.is_some() {
-            self.take_answer(key, plaintext, range, now);
-        } else {
-            self.pass_on(key, plaintext, range);
-        }
-    }
-
-    /// Lends bytes to a socket that takes them now, or copies them for later.
-    pub(super) fn pass_on(&mut self, key: SocketKey, plaintext: &[u8], range: Range<usize>) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let can_write = socket.can_write;
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        if can_write {
-            self.lent.push(key.into(), proxied, range);
-        } else if let Some(bytes) = plaintext.get(range) {
-            proxied.spill.extend(bytes);
-        }
-        self.queue_write(key);
-    }
-
-    /// Appends bytes of our own behind all others for the socket. `plaintext` is what is lent.
-    pub(super) fn push_bytes(&mut self, key: SocketKey, bytes: &[u8], plaintext: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        self.lent.spill(proxied, plaintext);
-        proxied.spill.extend(bytes);
-        self.queue_write(key);
-    }
-
-    /// Copies what is still lent out, gives the plaintext back.
-    pub(super) fn settle(&mut self) {
-        let Some(transport) = self.lent.transport else {
-            return;
-        };
-        let transport = SocketKey::from(transport);
-        let mut lent = core::mem::take(&mut self.lent);
-        for id in core::mem::take(&mut lent.borrowers) {
-            let key = SocketKey::from(id);
-            // The socket is taken out for a moment so that the plaintext can be read beside it.
-            let Some(Role::Proxied(proxied)) = self.sockets.get_mut(key).map(|s| &mut s.role)
-            else {
-                continue;
-            };
-            if proxied.lent.is_none() {
-                continue;
-            }
-            let mut spill = core::mem::take(&mut proxied.spill);
-            let chain = proxied.lent.take();
-            lent.copy_chain(chain, self.plaintext_of(transport), &mut spill);
-            if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
-                proxied.spill = spill;
-            }
-        }
-        self.consume_plaintext(transport, lent.length);
-        lent.clear();
-        self.lent = lent;
-        if !self.resume.contains(&transport) {
-            self.resume.push_back(transport);
-        }
-    }
-
-    /// Settles if the plaintext of this transport is lent out.
-    pub(super) fn settle_of(&mut self, key: SocketKey) {
-        if self.lent.transport == Some(key.into()) {
-            self.settle();
-        }
-    }
-
-    /// Puts a proxied socket in the list of those to write, if it takes bytes and has some.
-    pub(super) fn queue_write(&mut self, key: SocketKey) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let ready = socket.can_write && !socket.write_queued;
-        if ready && socket.proxied().is_some_and(|proxied| proxied.has_output()) {
-            socket.write_queued = true;
-            self.writes.push_back(key);
-        }
-    }
-
-    pub(super) fn proxied_slices<'a>(&'a self, key: SocketKey, out: &mut [&'a [u8]]) -> usize {
-        let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
-            return 0;
-        };
-        let plaintext = self
-            .lent
-            .transport
-            .map_or(&[][..], |t| self.plaintext_of(t.into()));
-        let (front, back) = proxied.spill.as_slices();
-        let lent = self
-            .lent
-            .ranges(proxied)
-            .filter_map(|range| plaintext.get(range));
-        let slices = [front, back]
-            .into_iter()
-            .filter(|slice| !slice.is_empty())
-            .chain(lent);
-        let mut count = 0;
-        for (slot, slice) in out.iter_mut().zip(slices) {
-            *slot = slice;
-            count += 1;
-        }
-        count
-    }
-
-    pub(super) fn proxied_written(&mut self, key: SocketKey, outcome: Write, now: Time) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let n = match outcome {
-            Write::Bytes(n) | Write::Blocked(n) => n,
-            Write::Failed => {
-                self.socket_failed(key, now);
-                return;
-            }
-        };
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        let from_spill = n.min(proxied.spill.len());
-        proxied.spill.drain(..from_spill);
-        self.lent.advance(proxied, n - from_spill);
-        let empty = !proxied.has_output();
-        if empty && proxied.spill.capacity() > SPILL_KEPT {
-            proxied.spill = alloc::collections::VecDeque::new();
-        }
-        let returned = if empty {
-            proxied.unreturned
-        } else {
-            proxied.unreturned.min(n as u64)
-        };
-        proxied.unreturned -= returned;
-        let link = proxied.link;
-        if let Some(link) = link
-            && let Some(entry) = self.sessions.get_mut(link.session)
-        {
-            entry.session.consumed(link.stream, returned, now);
-            let transport = entry.transport;
-            self.kick_transport(transport);
-        }
-        self.flush(key, now);
-    }
-
-    /// Goes on with writing; when all is written, with what was to follow.
-    pub(super) fn flush(&mut self, key: SocketKey, now: Time) {
-        self.queue_write(key);
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let connected = socket.peer.is_some();
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        if connected && proxied.output == Output::EndWanted && !proxied.has_output() {
-            proxied.output = Output::Ended;
-            let lingers = proxied.input == Input::Discard;
-            self.actions.push_back(Action::ShutdownWrite(key.into()));
-            if lingers {
-                self.set_timer(key, now.after(LINGER), DeadlineReason::Linger);
-                self.queue_read(key);
-            }
-        }
-        self.close_if_over(key);
-    }
-
     /// Closes a socket that has ended both ways.
-    fn close_if_over(&mut self, key: SocketKey) {
+    pub(super) fn close_if_over(&mut self, key: SocketKey) {
         let over = self
             .sockets
             .get_mut(key)
@@ -316,7 +129,13 @@ impl Core {
     /// Removes a proxied socket from all books.
     fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
-        self.sockets.remove(key)
+        let mut socket = self.sockets.remove(key)?;
+        if let Some(link) = socket.proxied().and_then(|proxied| proxied.link)
+            && let Some(entry) = self.sessions.get_mut(link.session)
+        {
+            entry.session.drop_remains(link.stream);
+        }
+        Some(socket)
     }
 
     /// Ends the stream of a socket, if it has one.
@@ -332,6 +151,22 @@ impl Core {
             return;
         };
         entry.session.reset(link.stream, reason, &mut self.pool);
+        let (transport, tunnel) = (entry.transport, entry.tunnel);
+        self.kick_transport(transport);
+        self.retry_waiting(tunnel, now);
+        self.note_drained(link.session);
+    }
+
+    /// Ends the stream of a socket whose last bytes may still have to be written: they keep
+    /// their credit until then.
+    pub(super) fn retire_stream(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        if !proxied.has_output() {
+            return self.unlink(key, ResetReason::Cancelled, now);
+        }
+        let Some(link) = proxied.link else { return };
+        let Some(entry) = self.sessions.get_mut(link.session) else { return };
+        entry.session.retire(link.stream, ResetReason::Cancelled, &mut self.pool);
         let (transport, tunnel) = (entry.transport, entry.tunnel);
         self.kick_transport(transport);
         self.retry_waiting(tunnel, now);

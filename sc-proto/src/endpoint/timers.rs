@@ -2,7 +2,8 @@
 
 use alloc::collections::BTreeSet;
 
-use super::SessionKey;
+use super::socket::SocketKey;
+use super::{Core, SessionKey};
 use crate::contract::SocketId;
 use crate::{Deadline, DeadlineReason, Time};
 
@@ -46,5 +47,25 @@ impl Timers {
             Timer::Drain => DeadlineReason::Drain,
         };
         Some(Deadline { at: *at, reason })
+    }
+}
+
+impl Core {
+    pub(super) fn set_timer(&mut self, key: SocketKey, at: Time, reason: DeadlineReason) {
+        self.clear_timer(key);
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.timer = Some((at, reason));
+            self.timers.set(at, Timer::Socket(key.into(), reason));
+        }
+    }
+
+    pub(super) fn clear_timer(&mut self, key: SocketKey) {
+        if let Some((at, reason)) = self
+            .sockets
+            .get_mut(key)
+            .and_then(|socket| socket.timer.take())
+        {
+            self.timers.cancel(at, Timer::Socket(key.into(), reason));
+        }
     }
 }

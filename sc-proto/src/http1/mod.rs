@@ -21,6 +21,9 @@ mod refused;
 mod search;
 mod trailer;
 
+#[cfg(test)]
+mod tests;
+
 pub mod request;
 pub mod response;
 

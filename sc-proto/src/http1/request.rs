@@ -98,12 +98,14 @@ fn refuse(error: httparse::Error, head: &[u8]) -> Refused {
     }
 }
 
-/// True if the request line ends with ` HTTP/D.D`, as the grammar wants it.
+/// True if the request line is whole and well-formed but for the number of its version.
 fn names_other_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
-    let last = line.rsplit(|&byte| byte == b' ').next().unwrap_or_default();
-    matches!(last, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit())
+    let mut words = line.split(|&byte| byte == b' ');
+    let (_method, _url, version) = (words.next(), words.next(), words.next());
+    let is_version = matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    is_version && words.next().is_none()
 }
 
 /// A request line, split.

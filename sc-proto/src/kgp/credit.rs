@@ -11,6 +11,9 @@ use crate::Time;
 
 /// First size of a window, if the pool has it, in bytes.
 const FIRST_WINDOW: u64 = 256 * 1024;
+/// No first window takes more than this part of what is left, so that thousands of idle streams
+/// leave enough for one that is not.
+const POOL_SHARE: u64 = 256;
 /// A window that is emptied in less than this is too small whatever the round trip time:
 /// both ends need some time to get round to it.
 const SHORTEST_FILL: Duration = Duration::from_millis(4);
@@ -32,7 +35,7 @@ impl WindowPool {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn free(&self) -> u64 {
         self.free
     }
@@ -64,7 +67,7 @@ impl Window {
     /// A new stream's window. [`Self::limit`] is what to announce.
     pub(crate) fn new(pool: &mut WindowPool, now: Time) -> Self {
         let size = FIRST_WINDOW
-            .min(pool.free / 64)
+            .min(pool.free / POOL_SHARE)
             .clamp(pool.initial, pool.max_window.max(pool.initial));
         let mut window = Self {
             limit: pool.initial,
@@ -83,14 +86,18 @@ impl Window {
         self.limit
     }
 
-    /// Counts bytes in.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn pooled(&self) -> u64 {
+        self.pooled
+    }
+
+    /// Counts bytes in; those of an overrun do not count.
     pub(crate) fn receive(&mut self, n: usize) -> Result<(), Overrun> {
-        self.received += n as u64;
-        if self.received > self.limit {
-            Err(Overrun)
-        } else {
-            Ok(())
+        if n as u64 > self.limit - self.received {
+            return Err(Overrun);
         }
+        self.received += n as u64;
+        Ok(())
     }
 
     /// Counts bytes out. `Some`: a new limit to announce.
@@ -101,13 +108,29 @@ impl Window {
         pool: &mut WindowPool,
         now: Time,
     ) -> Option<u64> {
-        self.consumed = (self.consumed + n).min(self.received);
-        self.settle(pool);
+        self.drain(n, pool);
         if self.consumed + self.size < self.limit + self.size / 2 {
             return None;
         }
         self.grow(rtt, pool, now);
         self.extend(pool)
+    }
+
+    /// The peer will send no more: what it has not used goes back to the pool.
+    pub(crate) fn close(&mut self, pool: &mut WindowPool) {
+        self.limit = self.received;
+        self.settle(pool);
+    }
+
+    /// Bytes that came and have not left the process.
+    pub(crate) fn unconsumed(&self) -> u64 {
+        self.received - self.consumed
+    }
+
+    /// Counts bytes out without a thought of a new limit, as after [`Self::close`].
+    pub(crate) fn drain(&mut self, n: u64, pool: &mut WindowPool) {
+        self.consumed = self.consumed.saturating_add(n).min(self.received);
+        self.settle(pool);
     }
 
     /// Doubles the window if a whole one was emptied within two round trips.
@@ -190,6 +213,43 @@ mod tests {
         let limit = window.limit() as usize;
         window.receive(limit).unwrap();
         assert_eq!(window.receive(1), Err(Overrun));
+        // The session ends now; what it still does with the stream keeps the books in order.
+        window.consume(u64::MAX, Duration::ZERO, &mut pool, Time::ZERO);
+        window.release(&mut pool);
+        assert_eq!(pool.free(), settings().window_pool);
+    }
+
+    #[test]
+    fn what_a_finished_peer_did_not_use_is_free_at_once() {
+        let settings = settings();
+        let mut pool = WindowPool::new(&settings);
+        let mut window = Window::new(&mut pool, Time::ZERO);
+        assert!(pool.free() < settings.window_pool);
+        window.receive(10_000).unwrap();
+        window.close(&mut pool);
+        let beyond = 10_000 - u64::from(settings.initial_window);
+        assert_eq!(pool.free(), settings.window_pool - beyond);
+        window.drain(10_000, &mut pool);
+        assert_eq!(pool.free(), settings.window_pool);
+        window.release(&mut pool);
+        assert_eq!(pool.free(), settings.window_pool);
+    }
+
+    #[test]
+    fn thousands_of_idle_streams_leave_a_fast_one_a_large_window() {
+        let mut pool = WindowPool::new(&Settings::default());
+        for _ in 0..5000 {
+            Window::new(&mut pool, Time::ZERO);
+        }
+        let mut window = Window::new(&mut pool, Time::ZERO);
+        let mut now = Time::ZERO;
+        for _ in 0..100 {
+            let n = window.limit - window.received;
+            window.receive(n as usize).unwrap();
+            now = now.after(Duration::from_millis(50));
+            window.consume(n, Duration::from_millis(50), &mut pool, now);
+        }
+        assert!(window.size >= 256 * 1024, "{}", window.size);
     }
 
     #[test]

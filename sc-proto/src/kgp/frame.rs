@@ -1,5 +1,6 @@
 //! The frames of KGP, byte for byte as `docs/kgp.md` has them.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::ProtocolError;
@@ -172,10 +173,17 @@ pub struct Open {
 }
 
 /// One encoded frame besides DATA, on the stack.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct FrameBytes {
     bytes: [u8; MAX_CONTROL],
     len: usize,
+}
+
+impl fmt::Debug for FrameBytes {
+    /// Shows type and length only: a HELLO holds a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "frame {:#04x}, {} bytes", self.bytes[0], self.len)
+    }
 }
 
 impl FrameBytes {
@@ -199,6 +207,14 @@ pub(crate) fn put_header(out: &mut [u8], kind: FrameType, length: usize, stream:
             .to_be_bytes();
     header[0] = kind as u8;
     out[..HEADER].copy_from_slice(&header);
+}
+
+/// Bytes of the frame that begins `bytes`, header included, as its header says.
+pub(crate) fn frame_length(bytes: &[u8]) -> usize {
+    match bytes.first_chunk::<4>() {
+        Some([_, high, low, _]) => HEADER + usize::from(u16::from_be_bytes([*high, *low])),
+        None => HEADER,
+    }
 }
 
 impl Frame<'_> {
@@ -457,3 +473,6 @@ codes! {
         Cancelled = 1, ConnectionLost = 2, TimedOut = 3, Protocol = 4, ShuttingDown = 5,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The handshake: HELLO and WELCOME, and what they agree on.
 
+use core::ops::RangeInclusive;
+
 use super::Settings;
 use super::error::ProtocolError;
 use super::frame::{FrameBytes, FrameType};
@@ -8,12 +10,19 @@ use crate::contract::{SessionId, TunnelId, TunnelSecret};
 /// The version of KGP this crate speaks.
 pub const VERSION: u16 = 1;
 
+/// Limits of [`Parameters::initial_window`], in bytes.
+pub(crate) const INITIAL_WINDOW: RangeInclusive<u32> = 1 << 10..=1 << 20;
+/// Limits of [`Parameters::keepalive_ms`].
+pub(crate) const KEEPALIVE_MS: RangeInclusive<u32> = 100..=3_600_000;
+/// Least value of [`Parameters::max_data`], in bytes.
+const MIN_MAX_DATA: u16 = 1024;
+
 /// What a side tells the other about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
     /// Most streams the peer may have open at once. At least 1.
     pub max_streams: u32,
-    /// Credit of each new stream before any grant, in bytes. At most 1 MiB.
+    /// Credit of each new stream before any grant, in bytes. From 1 KiB to 1 MiB.
     pub initial_window: u32,
     /// Largest DATA payload it takes, in bytes. At least 1024.
     pub max_data: u16,
@@ -31,6 +40,7 @@ impl Parameters {
 
     /// What `settings` mean on the wire.
     pub(crate) fn of(settings: &Settings) -> Self {
+        let settings = settings.within_limits();
         Self {
             max_streams: settings.max_streams,
             initial_window: settings.initial_window,
@@ -42,9 +52,9 @@ impl Parameters {
     /// Whether all are within the limits given at the fields.
     pub fn check(&self) -> Result<(), OutsideLimits> {
         let good = self.max_streams >= 1
-            && self.initial_window <= 1 << 20
-            && self.max_data >= 1024
-            && (100..=3_600_000).contains(&self.keepalive_ms);
+            && INITIAL_WINDOW.contains(&self.initial_window)
+            && self.max_data >= MIN_MAX_DATA
+            && KEEPALIVE_MS.contains(&self.keepalive_ms);
         if good { Ok(()) } else { Err(OutsideLimits) }
     }
 

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Bytes of a chunk: four full TLS records, and the largest DATA frame with its header.
+/// Bytes of a chunk: four full TLS records, and the largest frame this side sends.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
 /// Free chunks of one worker, kept for the next use. What is above the cap is given back

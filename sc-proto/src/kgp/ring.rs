@@ -26,6 +26,9 @@ pub(crate) struct Ring {
     end: u64,
     /// Index of the chunk that holds `sent`; meaningful while `sent < end`.
     sending: usize,
+    /// Bytes behind `end` that the last [`Ring::space`] lent and that were not appended yet.
+    /// Somebody may be writing there, so their chunk stays.
+    lent: usize,
 }
 
 /// An acknowledgement outside what was sent.
@@ -43,6 +46,22 @@ impl Ring {
         self.end - self.acked
     }
 
+    /// Bytes of memory it holds.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn memory(&self) -> usize {
+        self.chunks.len() * CHUNK
+    }
+
+    #[cfg(test)]
+    pub(crate) fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Room of at least `min` bytes at the end, in one piece; more if the chunk has it.
     /// `min` is at most [`CHUNK`].
     pub(crate) fn space(&mut self, min: usize, pool: &mut Pool) -> &mut [u8] {
@@ -58,28 +77,34 @@ impl Ring {
             });
         }
         match self.chunks.back_mut() {
-            Some(chunk) => &mut chunk.bytes[chunk.len..],
+            Some(chunk) => {
+                let space = &mut chunk.bytes[chunk.len..];
+                self.lent = space.len();
+                space
+            }
             None => &mut [],
         }
     }
 
-    /// Takes in the first `n` bytes of the last [`Self::space`].
+    /// Takes in the first `n` bytes of the last [`Self::space`], which is over with this.
     pub(crate) fn append(&mut self, n: usize) {
+        let last = self.chunks.len().saturating_sub(1);
         if let Some(chunk) = self.chunks.back_mut() {
-            let n = n.min(CHUNK - chunk.len);
+            let n = n.min(self.lent);
             if self.sent == self.end {
-                self.sending = self.chunks.len() - 1;
+                self.sending = last;
             }
-            if let Some(chunk) = self.chunks.back_mut() {
-                chunk.len += n;
-            }
+            chunk.len += n;
             self.end += n as u64;
+            self.lent = 0;
         }
     }
 
-    /// Gives an empty last chunk back, after a [`Self::space`] that was not used.
+    /// Ends the last [`Self::space`] unused, and gives its chunk back if nothing else is in it.
     pub(crate) fn trim(&mut self, pool: &mut Pool) {
-        if self.chunks.back().is_some_and(|chunk| chunk.len == 0)
+        self.lent = 0;
+        let unused = |chunk: &Chunk| chunk.start + chunk.len as u64 <= self.acked || chunk.len == 0;
+        if self.chunks.back().is_some_and(unused)
             && let Some(chunk) = self.chunks.pop_back()
         {
             pool.give(chunk.bytes);
@@ -99,7 +124,7 @@ impl Ring {
 
     /// The first `n` bytes of [`Self::unsent`] went to the transport.
     pub(crate) fn mark_sent(&mut self, n: usize) {
-        self.sent = (self.sent + n as u64).min(self.end);
+        self.sent += n.min(self.unsent().len()) as u64;
         let full = self
             .chunks
             .get(self.sending)
@@ -116,7 +141,8 @@ impl Ring {
         }
         self.acked = offset;
         while let Some(chunk) = self.chunks.front() {
-            if chunk.start + chunk.len as u64 > offset {
+            let is_lent = self.lent > 0 && self.chunks.len() == 1;
+            if chunk.start + chunk.len as u64 > offset || is_lent {
                 break;
             }
             if let Some(chunk) = self.chunks.pop_front() {
@@ -192,6 +218,35 @@ mod tests {
             Err(AckOutside),
             "never sent"
         );
+    }
+
+    #[test]
+    fn an_acknowledgement_leaves_lent_space_alone() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
+        push(&mut ring, &mut pool, b"hello");
+        ring.space(5, &mut pool)[..5].copy_from_slice(b"world");
+        ring.mark_sent(5);
+        ring.acknowledge(5, &mut pool).unwrap();
+        ring.append(5);
+        assert_eq!(ring.unsent(), b"world");
+        ring.mark_sent(5);
+        // Given up instead: the chunk goes with the trim.
+        assert!(ring.space(5, &mut pool).len() > 5);
+        ring.acknowledge(10, &mut pool).unwrap();
+        assert_eq!(ring.chunks.len(), 1);
+        ring.trim(&mut pool);
+        assert_eq!(ring.chunks.len(), 0);
+    }
+
+    #[test]
+    fn more_than_there_is_cannot_be_sent_or_appended() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
+        push(&mut ring, &mut pool, &[1; CHUNK - 10]);
+        push(&mut ring, &mut pool, &[2; 100]);
+        ring.mark_sent(usize::MAX);
+        assert_eq!(ring.unsent(), [2; 100], "the rest of one piece at a time");
+        ring.append(usize::MAX);
+        assert_eq!(ring.unsent(), [2; 100], "nothing was lent");
     }
 
     #[test]

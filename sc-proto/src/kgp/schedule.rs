@@ -7,12 +7,14 @@
 
 use alloc::collections::VecDeque;
 
-use super::stream::{StreamKey, Streams};
+use super::stream::{Direction, StreamKey, Streams};
 
 /// What a fresh stream may send ahead of all bulk, in bytes.
 const FRESH_QUANTUM: usize = 16 * 1024;
 /// What a bulk stream may send in its turn, in bytes: one large read.
 const BULK_QUANTUM: usize = 64 * 1024;
+/// So many entries of ended streams may lie in the lists.
+const STALE: usize = 1024;
 
 /// Where a stream stands with the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -78,8 +80,12 @@ impl Schedule {
                 continue;
             };
             let turn = &mut stream.turn;
-            if turn.place == Place::Dry || stream.credit == 0 {
-                // Dry for a whole round, or out of credit: `ready` brings it back.
+            let may_send = stream.sending == Direction::Open && stream.credit > 0;
+            if from_fresh && !may_send {
+                // Out of credit is like dry: it may not be fresh again at once.
+                self.dry(key, turn);
+            } else if turn.place == Place::Dry || !may_send {
+                // Dry for a whole round, or not allowed to send: `ready` brings it back.
                 turn.place = Place::Out;
                 self.pop(from_fresh);
             } else if turn.deficit == 0 {
@@ -116,6 +122,14 @@ impl Schedule {
             }
             Place::Bulk => turn.place = Place::Dry,
             Place::Out | Place::Dry => {}
+        }
+    }
+
+    /// Forgets streams that have ended, when there are many of them.
+    pub(crate) fn tidy(&mut self, streams: &Streams) {
+        if self.fresh.len() + self.bulk.len() > 2 * streams.len() + STALE {
+            self.fresh.retain(|key| streams.get(*key).is_some());
+            self.bulk.retain(|key| streams.get(*key).is_some());
         }
     }
 
@@ -188,6 +202,45 @@ mod tests {
         // Ready again at once: it waits its turn behind the bulk streams.
         ready(&mut schedule, &mut streams, keys[2]);
         assert_ne!(schedule.next(&mut streams).unwrap().0, keys[2]);
+    }
+
+    #[test]
+    fn credit_in_small_pieces_does_not_keep_a_stream_first() {
+        let (mut streams, keys) = streams(2);
+        let mut schedule = Schedule::default();
+        ready(&mut schedule, &mut streams, keys[0]);
+        for _ in 0..2 {
+            let (key, max) = schedule.next(&mut streams).unwrap();
+            schedule.spent(&mut streams.get_mut(key).unwrap().turn, max);
+        }
+        let mut first = 0;
+        for _ in 0..100 {
+            streams.get_mut(keys[1]).unwrap().credit = 100;
+            ready(&mut schedule, &mut streams, keys[1]);
+            for _ in 0..2 {
+                let (key, max) = schedule.next(&mut streams).unwrap();
+                let stream = streams.get_mut(key).unwrap();
+                let n = max.min(1000).min(stream.credit as usize);
+                stream.credit -= n as u64;
+                schedule.spent(&mut stream.turn, n);
+                first += usize::from(key == keys[1]);
+            }
+        }
+        // Twice in each turn of the bulk stream, which has 64 reads.
+        assert!(first < 10, "first {first} times");
+    }
+
+    #[test]
+    fn ended_streams_do_not_pile_up() {
+        let mut streams = Streams::new();
+        let mut schedule = Schedule::default();
+        for i in 0..10_000 {
+            let key = streams.insert(Stream::for_test(i + 1, 1));
+            ready(&mut schedule, &mut streams, key);
+            schedule.tidy(&streams);
+            streams.remove(key);
+        }
+        assert!(schedule.fresh.len() <= STALE + 2);
     }
 
     #[test]

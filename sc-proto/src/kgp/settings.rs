@@ -2,22 +2,30 @@
 
 use core::time::Duration;
 
+use super::handshake::{INITIAL_WINDOW, KEEPALIVE_MS};
+
 /// Limits and timing of a session on this side.
+///
+/// A session buffers at most `initial_window` for each open stream and `window_pool` for all
+/// together; it keeps a little more than `max_retained` for its peer. A value outside its limits counts as the
+/// nearest one inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Most streams open at once that the peer may have opened.
+    /// Most streams open at once that the peer may have opened. From 1 to 1,048,576.
     pub max_streams: u32,
     /// Credit a stream has before anything is granted, in bytes: what may follow an OPEN at once.
+    /// From 1 KiB to 1 MiB: less would stop a stream for good when the pool is empty.
     pub initial_window: u32,
-    /// Most credit one stream may hold, in bytes.
+    /// Most credit one stream may hold, in bytes. From `initial_window` to 1 GiB.
     pub max_window: u32,
     /// Credit beyond the initial windows that all streams share, in bytes.
     pub window_pool: u64,
     /// Most bytes kept for sending again, in bytes. Reading of sockets pauses there.
+    /// At least 256 KiB.
     pub max_retained: u64,
-    /// How often a keepalive is sent on an idle transport.
+    /// How often a keepalive is sent on an idle transport. From 100 ms to one hour.
     pub keepalive: Duration,
-    /// Keepalives without an answer before the transport counts as dead.
+    /// Keepalives without an answer before the transport counts as dead. At least 1.
     pub max_missed_acks: u32,
 }
 
@@ -32,5 +40,59 @@ impl Default for Settings {
             keepalive: Duration::from_secs(10),
             max_missed_acks: 3,
         }
+    }
+}
+
+impl Settings {
+    /// These settings with every value within its limits.
+    #[must_use]
+    pub fn within_limits(self) -> Self {
+        let initial_window = self
+            .initial_window
+            .clamp(*INITIAL_WINDOW.start(), *INITIAL_WINDOW.end());
+        let [shortest, longest] = [KEEPALIVE_MS.start(), KEEPALIVE_MS.end()]
+            .map(|ms| Duration::from_millis(u64::from(*ms)));
+        Self {
+            max_streams: self.max_streams.clamp(1, 1 << 20),
+            initial_window,
+            max_window: self.max_window.clamp(initial_window, 1 << 30),
+            window_pool: self.window_pool.min(1 << 50),
+            max_retained: self.max_retained.clamp(256 * 1024, 1 << 50),
+            keepalive: self.keepalive.clamp(shortest, longest),
+            max_missed_acks: self.max_missed_acks.max(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kgp::handshake::Parameters;
+
+    #[test]
+    fn the_limits_are_those_of_the_handshake() {
+        let least = Settings {
+            max_streams: 0,
+            initial_window: 0,
+            max_window: 0,
+            window_pool: 0,
+            max_retained: 0,
+            keepalive: Duration::ZERO,
+            max_missed_acks: 0,
+        };
+        let most = Settings {
+            max_streams: u32::MAX,
+            initial_window: u32::MAX,
+            max_window: u32::MAX,
+            window_pool: u64::MAX,
+            max_retained: u64::MAX,
+            keepalive: Duration::MAX,
+            max_missed_acks: u32::MAX,
+        };
+        for settings in [least, most, Settings::default()] {
+            assert!(Parameters::of(&settings).check().is_ok());
+        }
+        let default = Settings::default();
+        assert_eq!(default.within_limits(), default);
     }
 }

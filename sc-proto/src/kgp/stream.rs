@@ -12,10 +12,21 @@ pub(crate) type Streams = Slab<Stream>;
 /// One direction of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Direction {
+    /// Nothing may pass before OPENED: the side that answers an OPEN says that first.
+    Waiting,
     /// Bytes may follow.
     Open,
     /// FIN has gone or come.
     Finished,
+}
+
+/// Who opened a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opener {
+    /// This side.
+    Here,
+    /// The other.
+    Peer,
 }
 
 /// Whether the stream's target has been reached.
@@ -56,13 +67,25 @@ pub(crate) enum CreditDue {
 }
 
 impl Stream {
-    pub(crate) fn new(id: StreamId, owner: SocketId, credit: u64, window: Window) -> Self {
+    pub(crate) fn new(
+        id: StreamId,
+        opener: Opener,
+        owner: SocketId,
+        credit: u64,
+        window: Window,
+    ) -> Self {
         Self {
             id,
             owner,
             dialling: Dialling::Pending,
-            sending: Direction::Open,
-            receiving: Direction::Open,
+            sending: match opener {
+                Opener::Here => Direction::Open,
+                Opener::Peer => Direction::Waiting,
+            },
+            receiving: match opener {
+                Opener::Here => Direction::Waiting,
+                Opener::Peer => Direction::Open,
+            },
             credit,
             sent: 0,
             window,
@@ -90,6 +113,12 @@ impl Stream {
             index: 0,
             generation: 0,
         };
-        Self::new(StreamId::new(id).unwrap(), owner, credit, window)
+        Self::new(
+            StreamId::new(id).unwrap(),
+            Opener::Here,
+            owner,
+            credit,
+            window,
+        )
     }
 }

@@ -170,13 +170,21 @@ impl From<CertificateError> for CertificateProblem {
             CertificateError::NotValidForName => Self::WrongName {
                 presented: Vec::new(),
             },
-            CertificateError::NotValidForNameContext { presented, .. } => {
-                Self::WrongName { presented }
-            }
+            CertificateError::NotValidForNameContext { presented, .. } => Self::WrongName {
+                presented: presented.iter().map(|name| plain_name(name)).collect(),
+            },
             CertificateError::ApplicationVerificationFailure => Self::Pin,
             other => Self::Unusable(other.to_string()),
         }
     }
+}
+
+/// The name alone: webpki writes `DnsName("example.com")` and `IpAddress(127.0.0.1)`.
+fn plain_name(name: &str) -> String {
+    let inner = name
+        .split_once('(')
+        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"').into()
 }
 
 /// Why a PEM text cannot be used. Carries no part of the text, which may be a key.

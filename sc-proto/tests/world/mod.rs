@@ -56,6 +56,8 @@ pub(crate) struct World {
     /// Sites that refuse.
     pub(crate) refusing: bool,
     random: u64,
+    /// Whether reads are cut at random.
+    cuts: bool,
     pin: [u8; 32],
 }
 
@@ -104,8 +106,14 @@ impl World {
             capacity: 64 * 1024,
             refusing: false,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
+            cuts: true,
             pin,
         }
+    }
+
+    /// From here on every read brings all it can.
+    pub(crate) fn whole_reads(&mut self) {
+        self.cuts = false;
     }
 
     /// The core of the client: the last one.
@@ -220,6 +228,14 @@ impl World {
         self.halves[end].holder = Holder::Nobody;
         self.halves[Self::other(end)].reset = true;
         self.wake(Self::other(end));
+    }
+
+    /// The test drops all bytes that have arrived; says how many.
+    pub(crate) fn discard(&mut self, end: End) -> usize {
+        let n = self.halves[end].arrived.len();
+        self.halves[end].arrived.clear();
+        self.wake(Self::other(end));
+        n
     }
 
     /// The test takes up to `max` bytes that have arrived.
@@ -367,7 +383,7 @@ impl World {
     fn read(&mut self, core: CoreId, id: SocketId) {
         let end = self.sockets[&(core, id)];
         let available = self.halves[end].arrived.len();
-        let cut = if self.random(4) == 0 {
+        let cut = if self.cuts && self.random(4) == 0 {
             1 + self.random(100)
         } else {
             usize::MAX
@@ -401,18 +417,19 @@ impl World {
             .saturating_sub(self.halves[other].arrived.len());
         let mut slices: [&[u8]; 8] = [&[]; 8];
         let count = self.cores[core].write_slices(id, &mut slices);
-        let bytes = slices[..count].concat();
-        assert!(!bytes.is_empty(), "a write of nothing");
-        if gone {
-            self.cores[core].write_done(id, Write::Failed, self.now);
-            return;
+        let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();
+        assert!(offered > 0, "a write of nothing");
+        let n = if gone { 0 } else { offered.min(room) };
+        let mut left = n;
+        for slice in &slices[..count] {
+            let part = left.min(slice.len());
+            self.halves[other].arrived.extend(&slice[..part]);
+            left -= part;
         }
-        let n = bytes.len().min(room);
-        self.halves[other].arrived.extend(&bytes[..n]);
-        let outcome = if n < bytes.len() {
-            Write::Blocked(n)
-        } else {
-            Write::Bytes(n)
+        let outcome = match n {
+            _ if gone => Write::Failed,
+            n if n < offered => Write::Blocked(n),
+            n => Write::Bytes(n),
         };
         self.cores[core].write_done(id, outcome, self.now);
         if n > 0 {

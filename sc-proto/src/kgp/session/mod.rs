@@ -7,6 +7,8 @@ mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod world;
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -20,7 +22,7 @@ use super::liveness::{Liveness, Pulse};
 use super::pool::Pool;
 use super::ring::Ring;
 use super::schedule::Schedule;
-use super::stream::{CreditDue, Dialling, Direction, Stream, StreamKey, Streams};
+use super::stream::{CreditDue, Dialling, Direction, Opener, Stream, StreamKey, Streams};
 use crate::Time;
 use crate::contract::{
     DialFailure, ResetReason, SessionId, SocketId, StreamKind, Target, TransportLoss,
@@ -62,6 +64,27 @@ pub(crate) enum OpenRefused {
     Draining,
 }
 
+/// Whether a keepalive waits for the transport. Its token is made when it goes, so that the
+/// round trip time does not hold the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PingDue {
+    No,
+    Yes,
+}
+
+/// A place in the ring for payload of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reserved {
+    stream: StreamKey,
+    /// Its size in bytes.
+    room: usize,
+}
+
+/// The limit for OPEN and OPENED, which have 32 bits for it; the rest follows in a CREDIT.
+fn first_limit(window: &Window) -> u32 {
+    u32::try_from(window.limit()).unwrap_or(u32::MAX)
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -80,21 +103,27 @@ pub(crate) struct Session {
     ring: Ring,
     schedule: Schedule,
     /// A place in the ring that a driver is reading into.
-    reserved: Option<StreamKey>,
+    reserved: Option<Reserved>,
+    /// Bytes still to go of the frame in the ring that the transport has in part.
+    frame_rest: usize,
     /// Reliable bytes received, and how many of them the peer knows we have.
     received: u64,
     acked: u64,
     ack_deadline: Option<Time>,
     credits_due: VecDeque<StreamKey>,
+    /// Windows of streams that are over for the peer while their last bytes wait on this side.
+    remains: BTreeMap<StreamKey, Window>,
     pong_due: Option<u64>,
-    ping_due: Option<u64>,
+    ping_due: PingDue,
     liveness: Option<Liveness>,
     going: Going,
     peer_going: Going,
 }
 
 impl Session {
+    /// `peer` has passed [`Parameters::check`].
     pub(crate) fn new(id: SessionId, side: Side, settings: Settings, peer: Parameters) -> Self {
+        let settings = settings.within_limits();
         Self {
             id,
             side,
@@ -112,12 +141,14 @@ impl Session {
             ring: Ring::default(),
             schedule: Schedule::default(),
             reserved: None,
+            frame_rest: 0,
             received: 0,
             acked: 0,
             ack_deadline: None,
             credits_due: VecDeque::new(),
+            remains: BTreeMap::new(),
             pong_due: None,
-            ping_due: None,
+            ping_due: PingDue::No,
             liveness: None,
             going: Going::On,
             peer_going: Going::On,
@@ -133,7 +164,7 @@ impl Session {
     /// The transport is gone.
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
-        self.ping_due = None;
+        self.ping_due = PingDue::No;
         self.pong_due = None;
     }
 
@@ -190,10 +221,16 @@ impl Session {
         let window = Window::new(&mut self.credit, now);
         let open = Open {
             kind,
-            window: window.limit() as u32,
+            window: first_limit(&window),
             target,
         };
-        let stream = Stream::new(id, owner, self.peer.initial_window.into(), window);
+        let stream = Stream::new(
+            id,
+            Opener::Here,
+            owner,
+            self.peer.initial_window.into(),
+            window,
+        );
         let key = self.streams.insert(stream);
         self.by_id.insert(id, key);
         self.put(&Frame::Open { stream: id, open }, pool);
@@ -217,7 +254,7 @@ impl Session {
         }
     }
 
-    /// Answers an OPEN of the peer.
+    /// Answers an OPEN of the peer. Without effect on a stream that this side opened, or twice.
     pub(crate) fn answer(
         &mut self,
         key: StreamKey,
@@ -227,14 +264,15 @@ impl Session {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if stream.dialling == Dialling::Done {
+        if stream.sending != Direction::Waiting {
             return;
         }
         stream.dialling = Dialling::Done;
+        stream.sending = Direction::Open;
         let id = stream.id;
         match outcome {
             Ok(()) => {
-                let window = stream.window.limit() as u32;
+                let window = first_limit(&stream.window);
                 self.put(&Frame::Opened { stream: id, window }, pool);
                 self.close_if_over(key);
             }
@@ -247,16 +285,18 @@ impl Session {
                     pool,
                 );
                 self.close(key);
+                self.drop_remains(key);
             }
         }
     }
 
-    /// This side sends no more on the stream.
+    /// This side sends no more on the stream. Without effect if it said so before, or has not
+    /// answered the OPEN yet.
     pub(crate) fn finish(&mut self, key: StreamKey, pool: &mut Pool) {
         let Some(stream) = self.streams.get_mut(key) else {
             return;
         };
-        if stream.sending == Direction::Finished {
+        if stream.sending != Direction::Open {
             return;
         }
         stream.sending = Direction::Finished;
@@ -265,23 +305,32 @@ impl Session {
         self.close_if_over(key);
     }
 
-    /// Ends the stream in both directions. Without effect if it has ended.
+    /// Ends the stream in both directions; what it left on this side is dropped by the caller.
+    /// Without effect if it has ended and left nothing.
     pub(crate) fn reset(&mut self, key: StreamKey, reason: ResetReason, pool: &mut Pool) {
-        let Some(stream) = self.streams.get(key) else {
-            return;
-        };
-        let id = stream.id;
-        self.put(&Frame::Reset { stream: id, reason }, pool);
-        self.close(key);
+        self.retire(key, reason, pool);
+        self.drop_remains(key);
+    }
+
+    /// Ends the stream for the peer. What it left on this side keeps its credit until
+    /// [`Self::consumed`] or [`Self::reset`].
+    pub(crate) fn retire(&mut self, key: StreamKey, reason: ResetReason, pool: &mut Pool) {
+        if let Some(stream) = self.streams.get(key) {
+            let id = stream.id;
+            self.put(&Frame::Reset { stream: id, reason }, pool);
+            self.close(key);
+        }
     }
 
     /// Bytes of the stream left the process on this side.
     pub(crate) fn consumed(&mut self, key: StreamKey, n: u64, now: Time) {
         let rtt = self.rtt();
         let Some(stream) = self.streams.get_mut(key) else {
+            self.consume_remains(key, n);
             return;
         };
         if stream.receiving == Direction::Finished {
+            stream.window.drain(n, &mut self.credit);
             return;
         }
         let raised = stream
@@ -296,6 +345,21 @@ impl Session {
                 let streams = &self.streams;
                 self.credits_due.retain(|key| streams.get(*key).is_some());
             }
+        }
+    }
+
+    /// What a stream left on this side will not be consumed.
+    pub(crate) fn drop_remains(&mut self, key: StreamKey) {
+        if let Some(window) = self.remains.remove(&key) {
+            window.release(&mut self.credit);
+        }
+    }
+
+    fn consume_remains(&mut self, key: StreamKey, n: u64) {
+        let Some(window) = self.remains.get_mut(&key) else { return };
+        window.drain(n, &mut self.credit);
+        if window.unconsumed() == 0 {
+            self.drop_remains(key);
         }
     }
 
@@ -325,7 +389,7 @@ impl Session {
         match liveness.check(now) {
             Pulse::Fine => Ok(()),
             Pulse::Ping => {
-                self.ping_due = Some(liveness.ping(now));
+                self.ping_due = PingDue::Yes;
                 Ok(())
             }
             Pulse::Dead => Err(TransportLoss::Silent),
@@ -334,6 +398,8 @@ impl Session {
 
     /// Gives all memory back; streams are gone.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
+        self.reserved = None;
+        self.frame_rest = 0;
         self.ring.clear(pool);
     }
 
@@ -344,7 +410,8 @@ impl Session {
         }
     }
 
-    /// The one place where a stream ends and its credit returns, however it ended.
+    /// The one place where a stream ends, however it ended. Its credit returns, but for what is
+    /// still to be consumed on this side.
     fn close(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.remove(key) else {
             return;
@@ -353,8 +420,14 @@ impl Session {
         if self.is_mine(stream.id) {
             self.opened_here -= 1;
         }
-        stream.window.release(&mut self.credit);
-        if self.reserved == Some(key) {
+        let mut window = stream.window;
+        window.close(&mut self.credit);
+        if window.unconsumed() == 0 {
+            window.release(&mut self.credit);
+        } else {
+            self.remains.insert(key, window);
+        }
+        if self.reserved.is_some_and(|place| place.stream == key) {
             self.reserved = None;
         }
     }

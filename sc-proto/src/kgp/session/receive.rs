@@ -1,7 +1,7 @@
 //! Frames coming in.
 
 use super::{
-    ACK_BYTES, ACK_DELAY, CreditDue, DialFailure, Dialling, Direction, Frame, Going, Open, Pool,
+    ACK_DELAY, CreditDue, DialFailure, Dialling, Direction, Frame, Going, Open, Opener, Pool,
     ResetReason, Session, SocketId, Stream, StreamId, StreamKey, Time, Window,
 };
 use crate::kgp::ProtocolError;
@@ -88,6 +88,7 @@ impl Session {
                 Some(key) => {
                     let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
                     self.close(key);
+        self.drop_remains(key);
                     Received::Reset { owner, reason }
                 }
                 None => Received::Nothing,
@@ -103,10 +104,11 @@ impl Session {
     }
 
     fn count_reliable(&mut self, length: usize, now: Time) {
-        self.received += length as u64;
-        if self.ack_deadline.is_none() && self.received - self.acked < ACK_BYTES {
+        if self.received == self.acked {
+            // The first byte not acknowledged sets the time; later ones do not put it off.
             self.ack_deadline = Some(now.after(ACK_DELAY));
         }
+        self.received += length as u64;
     }
 
     /// The open stream of this id; `None` if it has ended on this side already, so that what the
@@ -149,6 +151,9 @@ impl Session {
         if self.is_mine(id) || id.get() <= self.peer_opened {
             return Err(ProtocolError::StreamId);
         }
+        if self.peer_going == Going::AwaySent {
+            return Err(ProtocolError::UnexpectedFrame(FrameType::Open as u8));
+        }
         self.peer_opened = id.get();
         if self.going == Going::AwaySent {
             // It crossed our GOAWAY.
@@ -167,7 +172,8 @@ impl Session {
         }
         let window = Window::new(&mut self.credit, now);
         let credit = u64::from(self.peer.initial_window.max(open.window));
-        let key = self.streams.insert(Stream::new(id, NOBODY, credit, window));
+        let stream = Stream::new(id, Opener::Peer, NOBODY, credit, window);
+        let key = self.streams.insert(stream);
         self.by_id.insert(id, key);
         Ok(Received::Open { stream: key, open })
     }
@@ -203,6 +209,7 @@ impl Session {
             return Ok(Received::Nothing);
         };
         stream.dialling = Dialling::Done;
+        stream.receiving = Direction::Open;
         stream.raise_limit(window.into());
         let owner = stream.owner;
         self.close_if_over(key);
@@ -222,6 +229,7 @@ impl Session {
         };
         let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
         self.close(key);
+        self.drop_remains(key);
         Ok(Received::Answered {
             owner,
             outcome: Err(failure),
@@ -239,7 +247,7 @@ impl Session {
         let Some(stream) = self.streams.get_mut(key) else {
             return Ok(Received::Nothing);
         };
-        if stream.receiving == Direction::Finished {
+        if stream.receiving != Direction::Open {
             return Err(ProtocolError::UnexpectedFrame(FrameType::Data as u8));
         }
         stream
@@ -259,12 +267,13 @@ impl Session {
         let Some(stream) = self.streams.get_mut(key) else {
             return Ok(Received::Nothing);
         };
-        if stream.receiving == Direction::Finished {
+        if stream.receiving != Direction::Open {
             return Err(ProtocolError::UnexpectedFrame(FrameType::Fin as u8));
         }
         stream.receiving = Direction::Finished;
-        // Nothing more will come, so no CREDIT need go out.
+        // Nothing more will come, so no CREDIT need go out, and what was granted beyond is free.
         stream.credit_due = CreditDue::No;
+        stream.window.close(&mut self.credit);
         let owner = stream.owner;
         self.close_if_over(key);
         Ok(Received::Finished { owner })

@@ -1,7 +1,10 @@
 //! Bytes and frames going out.
 
-use super::{ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, Pool, Session, StreamKey, Time};
-use crate::kgp::frame::{FrameBytes, FrameType, HEADER, put_header};
+use super::{
+    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session,
+    StreamKey, Time,
+};
+use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
 use crate::kgp::pool::CHUNK;
 
 /// A read is not begun with less room than this; a new chunk is taken instead.
@@ -14,6 +17,7 @@ impl Session {
             && stream.sending == Direction::Open
         {
             self.schedule.ready(key, &mut stream.turn);
+            self.schedule.tidy(&self.streams);
         }
     }
 
@@ -43,18 +47,25 @@ impl Session {
         self.ring.unsent_len() < MAX_UNSENT && self.ring.retained() < self.settings.max_retained
     }
 
-    /// A place for up to `max` payload bytes of the stream, in the ring itself. What is read
-    /// there is taken in by [`Self::commit`]; until then nothing else may be appended, or the
-    /// place is lost.
+    /// A place for up to `max` payload bytes of the stream, in the ring itself; smaller if the
+    /// stream may send less, empty if it may send nothing. What is read there is taken in by
+    /// [`Self::commit`]; until then nothing else may be appended, or the place is lost.
     pub(crate) fn reserve(&mut self, key: StreamKey, max: usize, pool: &mut Pool) -> &mut [u8] {
-        if self.streams.get(key).is_none() {
+        let max = max
+            .min(self.credit_of(key))
+            .min(self.peer.max_data.into())
+            .min(CHUNK - HEADER);
+        if max == 0 {
             return &mut [];
         }
-        self.reserved = Some(key);
-        let min = MIN_READ.min(max) + HEADER;
-        let space = self.ring.space(min, pool);
+        let space = self.ring.space(MIN_READ.min(max) + HEADER, pool);
         let end = space.len().min(HEADER + max);
-        space.get_mut(HEADER..end).unwrap_or(&mut [])
+        let place = space.get_mut(HEADER..end).unwrap_or(&mut []);
+        self.reserved = Some(Reserved {
+            stream: key,
+            room: place.len(),
+        });
+        place
     }
 
     /// Takes `n` bytes in that were read into the place reserved for this stream.
@@ -65,17 +76,17 @@ impl Session {
         n: usize,
         pool: &mut Pool,
     ) -> Result<(), PlaceLost> {
-        if self.reserved.take() != Some(key) {
-            return Err(PlaceLost);
-        }
-        let Some(stream) = self.streams.get_mut(key) else {
-            return Err(PlaceLost);
-        };
-        let n = n.min(usize::from(u16::MAX));
-        if n == 0 {
+        let place = self.reserved.take_if(|place| place.stream == key);
+        if self.reserved.is_none() && (n == 0 || place.is_none()) {
             self.ring.trim(pool);
+        }
+        if n == 0 {
             return Ok(());
         }
+        let (Some(place), Some(stream)) = (place, self.streams.get_mut(key)) else {
+            return Err(PlaceLost);
+        };
+        let n = n.min(place.room);
         stream.credit = stream.credit.saturating_sub(n as u64);
         stream.sent += n as u64;
         self.schedule.spent(&mut stream.turn, n);
@@ -90,17 +101,10 @@ impl Session {
         let mut taken = 0;
         loop {
             let rest = &bytes[taken..];
-            let max = rest
-                .len()
-                .min(self.credit_of(key))
-                .min(self.peer.max_data.into());
-            if max == 0 {
-                return taken;
-            }
-            let space = self.reserve(key, max, pool);
-            let n = space.len().min(max);
+            let space = self.reserve(key, rest.len(), pool);
+            let n = space.len().min(rest.len());
             space[..n].copy_from_slice(&rest[..n]);
-            if self.commit(key, n, pool).is_err() {
+            if n == 0 || self.commit(key, n, pool).is_err() {
                 return taken;
             }
             taken += n;
@@ -131,7 +135,7 @@ impl Session {
 
     fn control_is_due(&self) -> bool {
         self.pong_due.is_some()
-            || self.ping_due.is_some()
+            || self.ping_due == PingDue::Yes
             || !self.credits_due.is_empty()
             || self.ack_is_due()
     }
@@ -145,10 +149,18 @@ impl Session {
     /// The next frame that overtakes the ring, until there is none. Frames that only ride along
     /// with others are offered as soon as anything else goes.
     pub(crate) fn next_control(&mut self, now: Time) -> Option<FrameBytes> {
+        if self.frame_rest > 0 {
+            // It would stand in the middle of another frame.
+            return None;
+        }
         if let Some(token) = self.pong_due.take() {
             return Some(Frame::Pong { token }.encode());
         }
-        if let Some(token) = self.ping_due.take() {
+        if self.ping_due == PingDue::Yes
+            && let Some(liveness) = &mut self.liveness
+        {
+            self.ping_due = PingDue::No;
+            let token = liveness.ping(now);
             return Some(Frame::Ping { token }.encode());
         }
         if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {
@@ -194,6 +206,14 @@ impl Session {
 
     /// The first `n` bytes of [`Self::unsent`] went to the transport.
     pub(crate) fn mark_sent(&mut self, n: usize) {
+        let piece = self.ring.unsent();
+        let n = n.min(piece.len());
+        // Frames stand in the ring whole, so their headers lead from one to the next.
+        let mut end = self.frame_rest;
+        while end < n {
+            end += piece.get(end..).map_or(HEADER, frame_length);
+        }
+        self.frame_rest = end - n;
         self.ring.mark_sent(n);
     }
 

@@ -1,0 +1,126 @@
+//! Making a tunnel: `POST /{user}/tunnels`.
+
+use std::fmt;
+
+use sc_proto::contract::TunnelSecret;
+use serde::{Deserialize, Serialize};
+
+use super::hex::{self, CertificateSha256};
+use super::metadata::Metadata;
+use super::tunnel::Tunnel;
+
+/// The request, in the form of version 4 and of version 5 clients.
+///
+/// Fields that the server does nothing with yet, but which change what the user gets, are read
+/// all the same: the answer warns about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CreateTunnel {
+    /// The name; none or an empty one for the user's unnamed tunnel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tunnel_identifier: Option<String>,
+    /// `kgp` (version 4) or `h2c` (version 5). The answer says what it will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) protocol: Option<String>,
+    /// Join or found a pool. Refused: pools are not there yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tunnel_pool: Option<bool>,
+    /// Share with all (version 4). Warned about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shared_tunnel: Option<bool>,
+    /// Share with `all` (version 5). Warned about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shared: Option<String>,
+    /// Hosts that do not go through the tunnel. Warned about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel (version 5). Warned about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// The same of version 4. Warned about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) domain_names: Option<Vec<String>>,
+    /// JSON inside a string (version 4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) extra_info: Option<String>,
+    /// About the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) metadata: Option<Metadata>,
+}
+
+/// The answer: the tunnel, and what only its creator is told, once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct CreateAnswer {
+    /// The tunnel.
+    #[serde(flatten)]
+    pub(crate) tunnel: Tunnel,
+    /// What to show to the user.
+    #[serde(default)]
+    pub(crate) messages: Messages,
+    /// Extension: how to connect.
+    pub(crate) kgp: KgpAccess,
+}
+
+/// Extension: what a client needs to connect to its tunnel's server.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct KgpAccess {
+    /// Proof of the right to serve the tunnel.
+    #[serde(with = "hex::tunnel_secret")]
+    pub(crate) secret: TunnelSecret,
+    /// The one certificate to accept. `None`: check the certificate against root certificates.
+    pub(crate) certificate_sha256: Option<CertificateSha256>,
+}
+
+impl fmt::Debug for KgpAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KgpAccess")
+            .field("secret", &self.secret)
+            .field("certificate_sha256", &self.certificate_sha256)
+            .finish()
+    }
+}
+
+/// Texts for the user, by weight.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Messages {
+    /// The client prints them and stops.
+    pub(crate) fatal: Vec<String>,
+    /// The client prints them and goes on.
+    pub(crate) warning: Vec<String>,
+    /// The client prints them.
+    pub(crate) info: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_and_unknown_fields_are_read() {
+        let v4 = r#"{"tunnel_identifier": null, "protocol": "kgp", "shared_tunnel": false,
+            "domain_names": ["sauce-connect.proxy"], "direct_domains": null, "ssh_port": 443,
+            "use_kgp": true, "squid_config": null, "extra_info": "{}", "vm_version": "",
+            "metadata": {"release": "4.9", "host_memory": 1, "later": [1]}}"#;
+        let v4: CreateTunnel = serde_json::from_str(v4).unwrap();
+        assert_eq!(v4.tunnel_identifier, None);
+        assert_eq!(v4.metadata.unwrap().release.as_deref(), Some("4.9"));
+        let v5 = r#"{"tunnel_identifier": "ci-42", "protocol": "h2c", "shared": "",
+            "tunnel_pool": true, "deny_domains": ["a"], "metadata": {"extra": {"runner": "ci"}}}"#;
+        let v5: CreateTunnel = serde_json::from_str(v5).unwrap();
+        assert_eq!(v5.tunnel_identifier.as_deref(), Some("ci-42"));
+        assert_eq!(v5.tunnel_pool, Some(true));
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let access = KgpAccess {
+            secret: TunnelSecret::new([0xab; 32]),
+            certificate_sha256: None,
+        };
+        assert!(!format!("{access:?}").contains("abab"));
+        let json = serde_json::to_value(&access).unwrap();
+        assert_eq!(json["secret"], "ab".repeat(32));
+        assert!(json["certificate_sha256"].is_null());
+    }
+}

@@ -1,0 +1,109 @@
+//! The command line as clap sees it. What the values mean is decided in [`super::settings`].
+//!
+//! Names and short letters are those of the two versions of the original command line, so that
+//! scripts written for either go on working. An option that is not here is refused, never ignored.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::server::ServerArgs;
+
+/// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sc",
+    version,
+    args_conflicts_with_subcommands = true,
+    args_override_self = true,
+    after_help = "Without a command, sc starts a tunnel with the options above (version 4 style); \
+                  `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start \
+                  failed, 2 local address not available, 3 ended by someone else, 4 connection \
+                  lost, 5 forced by a second signal."
+)]
+pub(crate) struct Cli {
+    /// What to do; a tunnel in version 4 style without one.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    /// The options of version 4.
+    #[command(flatten)]
+    pub(crate) tunnel: V4Args,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a tunnel, with the options of version 5
+    Run(V5Args),
+    /// Run the server: REST API, tunnel listener and the tunnels' proxy ports; or change its users
+    Server(ServerArgs),
+    /// Try the whole system on this machine: server, user, tunnel and a demo site
+    Dev(DevArgs),
+    /// Print the version
+    Version,
+}
+
+/// A tunnel in version 4 style: bare options.
+#[derive(Args, Debug, Default)]
+#[command(args_override_self = true)]
+pub(crate) struct V4Args {
+    /// User name [env: SAUCE_USERNAME, SAUCE_USER]
+    #[arg(short, long)]
+    pub(crate) user: Option<String>,
+    /// Access key; does not stay visible in the process list [env: SAUCE_ACCESS_KEY, SAUCE_API_KEY]
+    #[arg(short = 'k', long)]
+    pub(crate) api_key: Option<String>,
+    /// Where your server's REST API is, as http(s)://HOST:PORT/rest/v1 [env: SAUCE_REST_URL]
+    #[arg(short = 'x', long)]
+    pub(crate) rest_url: Option<String>,
+    /// Name of the tunnel; without one it serves tests that name none
+    /// [env: SAUCE_TUNNEL_NAME, SAUCE_TUNNEL_IDENTIFIER]
+    #[arg(short = 'i', long, alias = "tunnel-identifier")]
+    pub(crate) tunnel_name: Option<String>,
+    /// Accepted for old scripts; --rest-url decides [env: SAUCE_REGION]
+    #[arg(short, long)]
+    pub(crate) region: Option<String>,
+    /// PEM file of CAs to verify the REST API with, instead of the system's [env: SAUCE_CAINFO]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cainfo: Option<PathBuf>,
+    /// PEM file of CAs to verify the tunnel server with, instead of the pin or the system's CAs
+    /// [env: SAUCE_TUNNEL_CAINFO]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tunnel_cainfo: Option<PathBuf>,
+}
+
+/// A tunnel in version 5 style: `sc run`.
+#[derive(Args, Debug, Default)]
+#[command(args_override_self = true)]
+pub(crate) struct V5Args {
+    /// User name [env: SAUCE_USERNAME, SAUCE_USER]
+    #[arg(short, long)]
+    pub(crate) username: Option<String>,
+    /// Access key; does not stay visible in the process list [env: SAUCE_ACCESS_KEY, SAUCE_API_KEY]
+    #[arg(short = 'k', long)]
+    pub(crate) access_key: Option<String>,
+    /// Where your server's REST API is, as http(s)://HOST:PORT/rest/v1 [env: SAUCE_REST_URL]
+    #[arg(long)]
+    pub(crate) rest_url: Option<String>,
+    /// Name of the tunnel [env: SAUCE_TUNNEL_NAME, SAUCE_TUNNEL_IDENTIFIER]
+    #[arg(short = 'i', long)]
+    pub(crate) tunnel_name: Option<String>,
+    /// Accepted for old scripts; --rest-url decides [env: SAUCE_REGION]
+    #[arg(short, long)]
+    pub(crate) region: Option<String>,
+    /// PEM file of CAs to verify the REST API with, instead of the system's [env: SAUCE_CAINFO]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rest_cainfo: Option<PathBuf>,
+    /// PEM file of CAs to verify the tunnel server with, instead of the pin or the system's CAs
+    /// [env: SAUCE_TUNNEL_CAINFO]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tunnel_cainfo: Option<PathBuf>,
+}
+
+/// `sc dev`.
+#[derive(Args, Debug)]
+pub(crate) struct DevArgs {
+    /// Your own application's URL, to print commands for it instead of the demo site
+    #[arg(long, value_name = "URL")]
+    pub(crate) target: Option<String>,
+}

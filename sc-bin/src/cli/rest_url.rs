@@ -1,0 +1,159 @@
+//! The address of a REST API, checked once.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ureq::http::Uri;
+
+/// The base of the REST API, as `http(s)://HOST[:PORT]/rest/v1`, without a final slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RestUrl {
+    base: String,
+    transport: RestTransport,
+}
+
+/// How a REST API is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RestTransport {
+    /// HTTPS.
+    Tls,
+    /// Plain HTTP.
+    Plain(Reach),
+}
+
+/// How far plain HTTP goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// This machine only.
+    Loopback,
+    /// A network: anyone on the path reads the access key.
+    Network,
+}
+
+/// A text is not the URL of a REST API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidRestUrl {
+    /// Not a URL.
+    #[error("it is not a URL of the form http(s)://HOST:PORT/rest/v1")]
+    Form,
+    /// A scheme other than `http` and `https`.
+    #[error("its scheme must be http or https")]
+    Scheme,
+    /// User or password inside.
+    #[error("user and key go into their own options, not into the URL")]
+    Credentials,
+    /// A query.
+    #[error("it must not have a query")]
+    Query,
+}
+
+impl RestUrl {
+    /// Reads a URL. An empty path stands for `/rest/v1`.
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidRestUrl> {
+        let uri: Uri = text.trim().parse().map_err(|_| InvalidRestUrl::Form)?;
+        let scheme = uri.scheme_str().ok_or(InvalidRestUrl::Form)?;
+        let authority = uri.authority().ok_or(InvalidRestUrl::Form)?;
+        if authority.as_str().contains('@') {
+            return Err(InvalidRestUrl::Credentials);
+        }
+        if authority.host().is_empty() {
+            return Err(InvalidRestUrl::Form);
+        }
+        if uri.query().is_some() {
+            return Err(InvalidRestUrl::Query);
+        }
+        let transport = match scheme {
+            "https" => RestTransport::Tls,
+            "http" if is_loopback(authority.host()) => RestTransport::Plain(Reach::Loopback),
+            "http" => RestTransport::Plain(Reach::Network),
+            _ => return Err(InvalidRestUrl::Scheme),
+        };
+        let path = match uri.path().trim_end_matches('/') {
+            "" => "/rest/v1",
+            path => path,
+        };
+        Ok(Self {
+            base: format!("{scheme}://{authority}{path}"),
+            transport,
+        })
+    }
+
+    /// The URL of `path` under this base; `path` begins with a slash.
+    pub(crate) fn join(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// How it is reached.
+    pub(crate) fn transport(&self) -> RestTransport {
+        self.transport
+    }
+}
+
+impl fmt::Display for RestUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.base)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => bare.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_urls() {
+        let (tls, loopback) = (RestTransport::Tls, RestTransport::Plain(Reach::Loopback));
+        for (text, base, transport) in [
+            (
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080/rest/v1",
+                loopback,
+            ),
+            ("http://[::1]:8080/", "http://[::1]:8080/rest/v1", loopback),
+            (
+                "http://LocalHost/rest/v1",
+                "http://LocalHost/rest/v1",
+                loopback,
+            ),
+            (
+                "https://sc.example/rest/v1/",
+                "https://sc.example/rest/v1",
+                tls,
+            ),
+            ("https://sc.example/a/b", "https://sc.example/a/b", tls),
+        ] {
+            let url = RestUrl::parse(text).unwrap();
+            assert_eq!(url.to_string(), base);
+            assert_eq!(url.transport(), transport, "{text}");
+            assert_eq!(url.join("/x"), format!("{base}/x"));
+        }
+    }
+
+    #[test]
+    fn plain_http_over_a_network_is_seen() {
+        let url = RestUrl::parse("http://sc.example:80/rest/v1").unwrap();
+        assert_eq!(url.transport(), RestTransport::Plain(Reach::Network));
+    }
+
+    #[test]
+    fn bad_urls() {
+        for (text, why) in [
+            ("", InvalidRestUrl::Form),
+            ("sc.example", InvalidRestUrl::Form),
+            ("/rest/v1", InvalidRestUrl::Form),
+            ("https://", InvalidRestUrl::Form),
+            ("ftp://sc.example/", InvalidRestUrl::Scheme),
+            ("http://u:p@sc.example/", InvalidRestUrl::Credentials),
+            ("http://sc.example/?a=b", InvalidRestUrl::Query),
+        ] {
+            assert_eq!(RestUrl::parse(text), Err(why), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! From arguments and environment to the settings of a tunnel, one way for both versions.
+//!
+//! Command line before environment before default. What comes out is complete and checked.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::args::{V4Args, V5Args};
+use super::environment::Environment;
+use super::rest_url::{InvalidRestUrl, RestUrl};
+
+/// Which version's words the console speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// `sc -u -k`.
+    V4,
+    /// `sc run`.
+    V5,
+}
+
+/// Everything a tunnel is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How to talk to people and wrappers.
+    pub(crate) dialect: Dialect,
+    /// Who starts the tunnel, and owns it.
+    pub(crate) user: String,
+    /// Proof of that.
+    pub(crate) access_key: AccessKey,
+    /// The tunnel's name; `None` is the unnamed tunnel.
+    pub(crate) name: Option<TunnelName>,
+    /// Where the REST API is.
+    pub(crate) rest: RestUrl,
+    /// CAs for the REST API instead of the system's.
+    pub(crate) rest_ca: Option<PathBuf>,
+    /// CAs for the tunnel server instead of the pin in the REST answer or the system's.
+    pub(crate) tunnel_ca: Option<PathBuf>,
+}
+
+/// An access key. Its `Debug` form shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct AccessKey(String);
+
+impl AccessKey {
+    /// Takes the key.
+    pub(crate) fn new(key: String) -> Self {
+        Self(key)
+    }
+
+    /// The key itself, for the `Authorization` header.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessKey(****)")
+    }
+}
+
+/// A tunnel's name: printable ASCII, not empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TunnelName(String);
+
+impl TunnelName {
+    /// Takes a name if it is one.
+    pub(crate) fn new(name: String) -> Option<Self> {
+        let fits = |b: u8| b == b' ' || b.is_ascii_graphic();
+        (!name.is_empty() && name.bytes().all(fits)).then_some(Self(name))
+    }
+
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The settings are not complete or not right. The text says what to do.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// No user name.
+    #[error("no user name; give {flag} or set SAUCE_USERNAME")]
+    NoUser {
+        /// The option of this version.
+        flag: &'static str,
+    },
+    /// A user name that cannot stand in a URL's path or before the colon of HTTP Basic.
+    #[error("{0:?} is not a user name; it must be printable ASCII without \":\", \"/\" or blanks")]
+    BadUser(String),
+    /// No access key.
+    #[error(
+        "no access key; give {flag} or set SAUCE_ACCESS_KEY (`sc server user add NAME` makes one)"
+    )]
+    NoKey {
+        /// The option of this version.
+        flag: &'static str,
+    },
+    /// No name, and version 5 wants one.
+    #[error("no tunnel name; give --tunnel-name (-i) or set SAUCE_TUNNEL_NAME")]
+    NoName,
+    /// A name with something else than printable ASCII.
+    #[error("{0:?} is not a tunnel name; it must be printable ASCII")]
+    BadName(String),
+    /// A region, or nothing, where a REST URL is needed.
+    #[error(
+        "this sc talks to a server of your own{}; give --rest-url http(s)://HOST:PORT/rest/v1 or set SAUCE_REST_URL",
+        region.as_ref().map_or(String::new(), |region| format!(" and region {region:?} does not name one"))
+    )]
+    NoRestUrl {
+        /// The region that was given.
+        region: Option<String>,
+    },
+    /// The REST URL cannot be used.
+    #[error("the REST URL {url:?} cannot be used: {why}")]
+    BadRestUrl {
+        /// As given, without credentials.
+        url: String,
+        /// What is wrong with it.
+        why: InvalidRestUrl,
+    },
+}
+
+/// What the command line of either version gave.
+struct Given {
+    dialect: Dialect,
+    user: Option<String>,
+    key: Option<String>,
+    rest_url: Option<String>,
+    name: Option<String>,
+    region: Option<String>,
+    rest_ca: Option<PathBuf>,
+    tunnel_ca: Option<PathBuf>,
+}
+
+impl From<V4Args> for Given {
+    fn from(args: V4Args) -> Self {
+        Self {
+            dialect: Dialect::V4,
+            user: args.user,
+            key: args.api_key,
+            rest_url: args.rest_url,
+            name: args.tunnel_name,
+            region: args.region,
+            rest_ca: args.cainfo,
+            tunnel_ca: args.tunnel_cainfo,
+        }
+    }
+}
+
+impl From<V5Args> for Given {
+    fn from(args: V5Args) -> Self {
+        Self {
+            dialect: Dialect::V5,
+            user: args.username,
+            key: args.access_key,
+            rest_url: args.rest_url,
+            name: args.tunnel_name,
+            region: args.region,
+            rest_ca: args.rest_cainfo,
+            tunnel_ca: args.tunnel_cainfo,
+        }
+    }
+}
+
+/// What stands in the place of a key that [`super::conceal`] moved into the environment.
+pub(super) const CONCEALED: &str = "****";
+
+impl Settings {
+    /// The settings of `sc -u -k …`.
+    pub(crate) fn of_v4(args: V4Args, env: &Environment) -> Result<Self, SettingsError> {
+        Self::resolve(args.into(), env)
+    }
+
+    /// The settings of `sc run …`.
+    pub(crate) fn of_v5(args: V5Args, env: &Environment) -> Result<Self, SettingsError> {
+        Self::resolve(args.into(), env)
+    }
+
+    fn resolve(given: Given, env: &Environment) -> Result<Self, SettingsError> {
+        let v4 = given.dialect == Dialect::V4;
+        let pick = |flag: Option<String>, names: &[&str]| {
+            flag.filter(|value| !value.is_empty())
+                .or_else(|| env.first(names))
+        };
+        let path = |flag: Option<PathBuf>, name: &str| {
+            flag.or_else(|| env.first(&[name]).map(PathBuf::from))
+        };
+        let user = pick(given.user, &["SAUCE_USERNAME", "SAUCE_USER"]).ok_or({
+            SettingsError::NoUser {
+                flag: if v4 { "--user (-u)" } else { "--username (-u)" },
+            }
+        })?;
+        let key = given.key.filter(|key| key != CONCEALED);
+        let key =
+            pick(key, &["SAUCE_ACCESS_KEY", "SAUCE_API_KEY"]).ok_or(SettingsError::NoKey {
+                flag: if v4 {
+                    "--api-key (-k)"
+                } else {
+                    "--access-key (-k)"
+                },
+            })?;
+        let name = pick(
+            given.name,
+            &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"],
+        );
+        if name.is_none() && !v4 {
+            return Err(SettingsError::NoName);
+        }
+        let region = pick(given.region, &["SAUCE_REGION"]);
+        let url =
+            pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
+        Ok(Self {
+            dialect: given.dialect,
+            user: checked_user(user)?,
+            access_key: AccessKey::new(key),
+            name: name.map(named).transpose()?,
+            rest: RestUrl::parse(&url).map_err(|why| SettingsError::BadRestUrl {
+                url: without_credentials(&url),
+                why,
+            })?,
+            rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
+            tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
+        })
+    }
+}
+
+fn checked_user(user: String) -> Result<String, SettingsError> {
+    let fits = |b: u8| b.is_ascii_graphic() && !b":/?#%\\".contains(&b);
+    if user.bytes().all(fits) {
+        Ok(user)
+    } else {
+        Err(SettingsError::BadUser(user))
+    }
+}
+
+fn named(name: String) -> Result<TunnelName, SettingsError> {
+    TunnelName::new(name.clone()).ok_or(SettingsError::BadName(name))
+}
+
+/// The URL for an error text: a password in it must not be echoed.
+fn without_credentials(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}://****@{}", &url[..scheme], &url[at + 1..])
+        }
+        (None, Some(at)) => format!("****@{}", &url[at + 1..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+use clap::Parser as _;
+
+use super::*;
+use crate::cli::args::{Cli, Command};
+
+fn env(pairs: &[(&str, &str)]) -> Environment {
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+fn resolve(line: &str, env: &Environment) -> Result<Settings, SettingsError> {
+    let cli = Cli::parse_from(line.split(' '));
+    match cli.command {
+        None => Settings::of_v4(cli.tunnel, env),
+        Some(Command::Run(args)) => Settings::of_v5(args, env),
+        Some(other) => panic!("{other:?} is no tunnel"),
+    }
+}
+
+const FULL: &[(&str, &str)] = &[
+    ("SAUCE_USERNAME", "envuser"),
+    ("SAUCE_ACCESS_KEY", "envkey"),
+    ("SAUCE_TUNNEL_NAME", "envname"),
+    ("SAUCE_REST_URL", "http://127.0.0.1:1/rest/v1"),
+];
+
+#[test]
+fn the_command_line_wins_over_the_environment() {
+    for line in [
+        "sc -u cli -k clikey -i name -x http://127.0.0.1:2",
+        "sc --user=cli --api-key=clikey --tunnel-identifier=name --rest-url=http://127.0.0.1:2",
+        "sc run -u cli -k clikey -i name --rest-url http://127.0.0.1:2",
+        "sc run --username cli --access-key clikey --tunnel-name name --rest-url http://127.0.0.1:2 -r us-west",
+    ] {
+        let settings = resolve(line, &env(FULL)).unwrap();
+        assert_eq!(settings.user, "cli");
+        assert_eq!(settings.access_key.expose(), "clikey");
+        assert_eq!(settings.name.unwrap().as_str(), "name");
+        assert_eq!(settings.rest.to_string(), "http://127.0.0.1:2/rest/v1");
+    }
+}
+
+#[test]
+fn the_environment_alone_is_enough_for_both_versions() {
+    for (line, dialect) in [("sc", Dialect::V4), ("sc run", Dialect::V5)] {
+        let settings = resolve(line, &env(FULL)).unwrap();
+        assert_eq!(settings.dialect, dialect);
+        assert_eq!(settings.user, "envuser");
+        assert_eq!(settings.access_key.expose(), "envkey");
+        assert_eq!(settings.name.unwrap().as_str(), "envname");
+    }
+}
+
+#[test]
+fn older_variable_names_come_second() {
+    let older = [
+        ("SAUCE_USER", "a"),
+        ("SAUCE_API_KEY", "b"),
+        ("SAUCE_TUNNEL_IDENTIFIER", "c"),
+        ("SAUCE_REST_URL", "http://[::1]:9"),
+    ];
+    let settings = resolve("sc run", &env(&older)).unwrap();
+    assert_eq!(
+        (settings.user.as_str(), settings.access_key.expose()),
+        ("a", "b")
+    );
+    assert_eq!(settings.name.unwrap().as_str(), "c");
+    let both: Vec<_> = older.iter().chain(&FULL[..3]).copied().collect();
+    assert_eq!(resolve("sc", &env(&both)).unwrap().user, "envuser");
+}
+
+#[test]
+fn an_empty_value_is_no_value() {
+    let mut pairs = FULL.to_vec();
+    pairs.push(("SAUCE_USERNAME", ""));
+    pairs.push(("SAUCE_USER", "second"));
+    assert_eq!(resolve("sc", &env(&pairs)).unwrap().user, "second");
+    assert_eq!(resolve("sc --user=", &env(FULL)).unwrap().user, "envuser");
+}
+
+#[test]
+fn the_last_of_two_equal_options_wins() {
+    assert_eq!(resolve("sc -u one -u two", &env(FULL)).unwrap().user, "two");
+    assert_eq!(
+        resolve("sc run -u one -u two", &env(FULL)).unwrap().user,
+        "two"
+    );
+}
+
+#[test]
+fn a_concealed_key_comes_from_the_environment() {
+    let settings = resolve("sc -k ****", &env(FULL)).unwrap();
+    assert_eq!(settings.access_key.expose(), "envkey");
+}
+
+#[test]
+fn a_region_yields_to_a_rest_url_and_cannot_replace_it() {
+    let region = [FULL, &[("SAUCE_REGION", "eu-central")]].concat();
+    assert!(resolve("sc", &env(&region)).is_ok());
+    let error = resolve("sc -r us-west", &env(&FULL[..3])).unwrap_err();
+    assert_eq!(
+        error,
+        SettingsError::NoRestUrl {
+            region: Some("us-west".to_owned())
+        }
+    );
+    let text = error.to_string();
+    assert!(
+        text.contains("server of your own") && text.contains("--rest-url"),
+        "{text}"
+    );
+    assert!(text.contains("\"us-west\""), "{text}");
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let error = |line: &str, count: usize| resolve(line, &env(&FULL[..count])).unwrap_err();
+    assert!(matches!(
+        error("sc", 0),
+        SettingsError::NoUser {
+            flag: "--user (-u)"
+        }
+    ));
+    assert!(matches!(
+        error("sc run", 0),
+        SettingsError::NoUser {
+            flag: "--username (-u)"
+        }
+    ));
+    assert!(matches!(error("sc", 1), SettingsError::NoKey { .. }));
+    assert!(matches!(error("sc run", 2), SettingsError::NoName));
+    // Version 4 can do without a name.
+    assert!(matches!(
+        error("sc", 2),
+        SettingsError::NoRestUrl { region: None }
+    ));
+}
+
+#[test]
+fn what_is_wrong_is_said_without_secrets() {
+    let error = |line: &str| resolve(line, &env(FULL)).unwrap_err();
+    assert!(matches!(error("sc -u a/b"), SettingsError::BadUser(_)));
+    assert!(matches!(error("sc -i ü"), SettingsError::BadName(_)));
+    let text = error("sc -x http://anna:SECRET@host/").to_string();
+    assert!(
+        text.contains("http://****@host/") && !text.contains("SECRET"),
+        "{text}"
+    );
+    let settings = resolve("sc -k SECRET", &env(FULL)).unwrap();
+    assert!(!format!("{settings:?}").contains("SECRET"));
+}
+
+#[test]
+fn what_is_not_there_yet_is_refused() {
+    for line in [
+        "sc --tunnel-pool",
+        "sc -D a.test",
+        "sc --doctor",
+        "sc run --shared all",
+        "sc run --cacert-file x",
+        "sc run --api-key x",
+        "sc -u a run",
+        "sc legacy",
+    ] {
+        assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+    }
+}

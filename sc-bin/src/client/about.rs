@@ -1,0 +1,87 @@
+//! What a client tells its server about itself.
+
+use std::fs;
+use std::thread;
+
+use crate::api::{CreateTunnel, Metadata};
+use crate::cli::{Settings, shown_args};
+
+/// The create request for these settings.
+pub(super) fn request(settings: &Settings) -> CreateTunnel {
+    CreateTunnel {
+        tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
+        protocol: Some("kgp".to_owned()),
+        metadata: Some(metadata()),
+        ..CreateTunnel::default()
+    }
+}
+
+/// The query of the question for configuration.
+pub(super) fn query() -> String {
+    format!(
+        "client_host={}&client_version={}",
+        platform(),
+        env!("CARGO_PKG_VERSION")
+    )
+}
+
+fn platform() -> String {
+    format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH)
+}
+
+/// What cannot be found out is left out.
+fn metadata() -> Metadata {
+    Metadata {
+        release: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        command: Some("sc".to_owned()),
+        command_args: Some(shown_args()),
+        platform: Some(platform()),
+        hostname: hostname(),
+        host_cpu: thread::available_parallelism()
+            .ok()
+            .map(|cpus| cpus.to_string()),
+        host_memory: memory(),
+        nofile_limit: open_files(),
+        ..Metadata::default()
+    }
+}
+
+fn hostname() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname")
+        .ok()
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .or_else(|| std::env::var("COMPUTERNAME").ok())?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// Bytes of memory, as Linux tells.
+fn memory() -> Option<u64> {
+    let text = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The soft limit of open files, as Linux tells.
+fn open_files() -> Option<u64> {
+    let text = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linux_tells_all_of_it() {
+        let metadata = metadata();
+        assert!(metadata.hostname.is_some());
+        assert!(metadata.host_memory.unwrap() > 1 << 20);
+        assert!(metadata.nofile_limit.unwrap() > 0);
+    }
+}

@@ -1,0 +1,229 @@
+//! The console, in the words of version 4 and of version 5.
+//!
+//! Wrappers wait for some of these texts, so they stay as they are: `Provisioned tunnel: ID`,
+//! `Sauce Connect is up, you may start your tests` (with a full stop in version 4 only),
+//! `Goodbye.`. All goes to stdout; stderr has the cause of a failure and nothing else.
+
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::failure::Failure;
+use super::line::{Line, Speaker};
+use crate::cli::Dialect;
+
+/// This program's version, as its first line has it.
+pub(super) const VERSION: &str = concat!("sc ", env!("CARGO_PKG_VERSION"));
+
+/// Writes lines in the words of one version.
+pub(super) struct Console<Out, Err> {
+    dialect: Dialect,
+    out: Out,
+    err: Err,
+    clock: fn() -> SystemTime,
+}
+
+impl<Out: Write, Err: Write> Console<Out, Err> {
+    /// A console that writes to `out`, and failures to `err`.
+    pub(super) fn new(dialect: Dialect, out: Out, err: Err) -> Self {
+        Self {
+            dialect,
+            out,
+            err,
+            clock: SystemTime::now,
+        }
+    }
+
+    /// A closed terminal or pipe is no reason to end a tunnel: write errors are ignored.
+    fn print(&mut self, module: &str, text: &str) {
+        let _ = match self.dialect {
+            Dialect::V4 => writeln!(self.out, "{text}"),
+            Dialect::V5 => {
+                writeln!(
+                    self.out,
+                    "{} [{module}] [INFO] {text}",
+                    stamp((self.clock)())
+                )
+            }
+        };
+        let _ = self.out.flush();
+    }
+
+    fn say_v4(&mut self, line: &Line) {
+        let mut print = |text: &str| self.print("", text);
+        match line {
+            Line::Start {
+                rest,
+                name,
+                warning,
+            } => {
+                print(&format!("{VERSION}, self-hosted Sauce Connect"));
+                print(&format!("PID: {}", std::process::id()));
+                print(&format!("REST API: {rest}"));
+                print(&format!(
+                    "Tunnel name: {}",
+                    name.as_deref().unwrap_or("(none)")
+                ));
+                if let Some(warning) = warning {
+                    print(&format!("Warning: {warning}"));
+                }
+                print("Please wait for 'you may start your tests' to start your tests");
+            }
+            Line::Provisioned { id, proxy } => {
+                print(&format!("Provisioned tunnel: {id}"));
+                print(&format!("Proxy for browsers: http://{proxy}"));
+            }
+            Line::Connecting { server } => print(&format!("Connecting to {server}")),
+            Line::Established { .. } => {}
+            Line::Ready => print("Sauce Connect is up, you may start your tests."),
+            Line::Goodbye => print("Goodbye."),
+            other => print(&common(other)),
+        }
+    }
+
+    fn say_v5(&mut self, line: &Line) {
+        match line {
+            Line::Start {
+                rest,
+                name,
+                warning,
+            } => {
+                self.print("control", &format!("{VERSION}, self-hosted Sauce Connect"));
+                if let Some(warning) = warning {
+                    self.print("control", &format!("Warning: {warning}"));
+                }
+                self.print("control", "please wait until the tunnel is up");
+                let name = name.as_deref().unwrap_or_default();
+                self.print(
+                    "control",
+                    &format!("provisioning rest-url={rest} name={name}"),
+                );
+            }
+            Line::Provisioned { id, proxy } => {
+                self.print("control", &format!("running id={id} proxy=http://{proxy}"));
+            }
+            Line::Connecting { server } => {
+                self.print("tunnel", &format!("connecting to address {server}"));
+            }
+            Line::Established { peer } => {
+                self.print(
+                    "tunnel",
+                    &format!("established connection active=1/1 address={peer}"),
+                );
+            }
+            Line::Ready => {
+                self.print("control", "Sauce Connect is up, you may start your tests");
+            }
+            Line::Lost { .. } | Line::Restored => self.print("tunnel", &common(line)),
+            Line::Goodbye => self.print("control", "Goodbye."),
+            other => self.print("control", &common(other)),
+        }
+    }
+}
+
+impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
+    fn say(&mut self, line: &Line) {
+        match self.dialect {
+            Dialect::V4 => self.say_v4(line),
+            Dialect::V5 => self.say_v5(line),
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) {
+        let head = match self.dialect {
+            Dialect::V4 => "Error: ".to_owned(),
+            Dialect::V5 => {
+                format!(
+                    "{} [control] [ERROR] fatal error exiting: ",
+                    stamp((self.clock)())
+                )
+            }
+        };
+        let _ = write!(
+            self.err,
+            "{head}{failure}\n  tried: {}\n  next: {}\n",
+            failure.tried(),
+            failure.next_step()
+        );
+        let _ = self.err.flush();
+    }
+}
+
+/// Texts that no version of the original prescribes.
+pub(crate) fn common(line: &Line) -> String {
+    match line {
+        Line::ServerSays(text) => text.clone(),
+        Line::Retry { step, error, wait } => {
+            format!(
+                "{step} failed: {error}; trying again in {:.1} s",
+                wait.as_secs_f64()
+            )
+        }
+        Line::Lost { why } => format!("Connection lost ({why}); reconnecting"),
+        Line::Restored => "Connection restored".to_owned(),
+        Line::Halting { reason } => format!(
+            "The tunnel is being ended{}; running jobs may finish",
+            reason
+                .as_ref()
+                .map_or(String::new(), |reason| format!(" (reason: {reason})"))
+        ),
+        Line::Stopping => "Stopping: running jobs may finish. A second signal (Ctrl-C) ends at \
+                           once, and running tests then fail."
+            .to_owned(),
+        Line::WaitingForJobs { jobs, limit } => {
+            format!(
+                "Waiting for {jobs} running jobs, at most {} s",
+                limit.as_secs()
+            )
+        }
+        Line::JobsLeft => "Jobs still run, but the wait for them is over".to_owned(),
+        Line::Forced => "Ending at once".to_owned(),
+        Line::NotDeleted { error } => {
+            format!(
+                "The server could not be told ({error}); it ends the tunnel by itself within 60 s"
+            )
+        }
+        Line::Connecting { server } => format!("Connecting to {server}"),
+        Line::Provisioned { id, .. } => format!("Tunnel {id}"),
+        Line::Established { peer } => format!("Connected to {peer}"),
+        Line::Start { .. } => VERSION.to_owned(),
+        Line::Ready => "Ready".to_owned(),
+        Line::Goodbye => "Goodbye.".to_owned(),
+    }
+}
+
+/// `YYYY/MM/DD HH:MM:SS.uuuuuu`, in UTC.
+fn stamp(now: SystemTime) -> String {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    let (year, month, day) = civil(days);
+    format!(
+        "{year:04}/{month:02}/{day:02} {:02}:{:02}:{:02}.{:06}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60,
+        since.subsec_micros()
+    )
+}
+
+/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. The year is thought to
+/// begin in March, so that the leap day is its last (Howard Hinnant, "chrono-compatible low-level
+/// date algorithms").
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! The thread that runs a controller: carries its effects out and waits for inputs.
+//!
+//! It never polls and never sleeps: signals, REST answers and the data plane's events come through
+//! one bounded channel, and the controller names the next moment it wants to be woken.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Instant;
+
+use super::call::{Answer, Call};
+use super::controller::{Controller, Effect, Input};
+use super::line::Speaker;
+use super::plane::DataPlane;
+use super::rest_error::RestError;
+use crate::cli::Exit;
+
+/// Inputs that may wait. Each sender waits, or keeps its own, when it is full.
+pub(crate) const QUEUE: usize = 64;
+
+/// Something that makes REST calls, on any thread.
+pub(super) trait Rest: Clone + Send + 'static {
+    /// Makes the call and waits for its answer.
+    fn make(&self, call: &Call) -> Answer;
+}
+
+impl Rest for super::rest::Rest {
+    fn make(&self, call: &Call) -> Answer {
+        Self::make(self, call)
+    }
+}
+
+/// What a run works with.
+pub(super) struct EventLoop<'a, R, P> {
+    pub(super) controller: Controller,
+    pub(super) rest: R,
+    pub(super) plane: P,
+    pub(super) speaker: &'a mut dyn Speaker,
+    pub(super) sender: SyncSender<Input>,
+    pub(super) inputs: Receiver<Input>,
+}
+
+impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
+    /// Runs until the controller says that it is over.
+    pub(super) fn run(mut self) -> Exit {
+        loop {
+            while let Some(effect) = self.controller.next_effect() {
+                if let Some(exit) = self.carry_out(effect) {
+                    return exit;
+                }
+            }
+            let input = match self.controller.next_deadline() {
+                Some(at) => {
+                    let wait = at.saturating_duration_since(Instant::now());
+                    self.inputs.recv_timeout(wait)
+                }
+                None => self
+                    .inputs
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match input {
+                Ok(input) => self.controller.handle(input, Instant::now()),
+                Err(RecvTimeoutError::Timeout) => {}
+                // Cannot be: this loop holds a sender itself.
+                Err(RecvTimeoutError::Disconnected) => return Exit::Failed,
+            }
+            self.controller.on_time(Instant::now());
+        }
+    }
+
+    fn carry_out(&mut self, effect: Effect) -> Option<Exit> {
+        match effect {
+            Effect::Say(line) => self.speaker.say(&line),
+            Effect::Fail(failure) => self.speaker.fail(&failure),
+            Effect::Call(call) => self.call(call),
+            Effect::Connect(place) => {
+                if let Err(failure) = self.plane.connect(&place) {
+                    self.controller.cannot_connect(failure, Instant::now());
+                }
+            }
+            Effect::Stop(stop) => self.plane.stop(stop),
+            Effect::Exit(exit) => return Some(exit),
+        }
+        None
+    }
+
+    /// Makes a call on a thread of its own, so that a slow server holds nothing else up. The
+    /// controller has at most one call of a kind under way, which bounds the threads.
+    fn call(&mut self, call: Call) {
+        let (rest, sender) = (self.rest.clone(), self.sender.clone());
+        let copy = call.clone();
+        let thread = thread::Builder::new()
+            .name("sc-rest".to_owned())
+            .spawn(move || {
+                // An answer after the end interests nobody.
+                let _ = sender.send(Input::Answer(rest.make(&copy)));
+            });
+        if let Err(error) = thread {
+            let answer = call.failed(RestError::Local(error.to_string()));
+            self.controller
+                .handle(Input::Answer(answer), Instant::now());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

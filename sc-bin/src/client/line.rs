@@ -1,0 +1,92 @@
+//! What a run tells its user, before any wording.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use sc_proto::contract::TunnelId;
+
+use super::failure::Failure;
+
+/// One thing to tell while all is well, or nearly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// The run begins.
+    Start {
+        /// The REST API.
+        rest: String,
+        /// The tunnel's name.
+        name: Option<String>,
+        /// The REST API is reached in the clear.
+        warning: Option<&'static str>,
+    },
+    /// A text from the server.
+    ServerSays(String),
+    /// Something failed and is tried again.
+    Retry {
+        /// What.
+        step: &'static str,
+        /// Why it failed.
+        error: String,
+        /// When the next try comes.
+        wait: Duration,
+    },
+    /// The server has made the tunnel.
+    Provisioned {
+        /// Its id.
+        id: TunnelId,
+        /// Where browsers reach it, as `host:port`.
+        proxy: String,
+    },
+    /// The server is dialled.
+    Connecting {
+        /// `host:port`.
+        server: String,
+    },
+    /// The session is up for the first time.
+    Established {
+        /// The server's address.
+        peer: SocketAddr,
+    },
+    /// The tunnel can be used.
+    Ready,
+    /// The session was lost; it is being restored.
+    Lost {
+        /// Why.
+        why: String,
+    },
+    /// The session is back.
+    Restored,
+    /// Someone else asked for the end; running jobs may finish.
+    Halting {
+        /// The word in the record.
+        reason: Option<String>,
+    },
+    /// A signal asked for the end.
+    Stopping,
+    /// Jobs still run.
+    WaitingForJobs {
+        /// How many.
+        jobs: u32,
+        /// How long they are waited for, in all.
+        limit: Duration,
+    },
+    /// The wait for jobs is over though some still run, or it is not known.
+    JobsLeft,
+    /// A second signal: no more waiting.
+    Forced,
+    /// The server could not be told; it ends the tunnel by itself.
+    NotDeleted {
+        /// Why.
+        error: String,
+    },
+    /// The last line.
+    Goodbye,
+}
+
+/// Someone who words lines and failures, and puts them where people or wrappers look.
+pub(crate) trait Speaker {
+    /// Tells that all is well, or nearly.
+    fn say(&mut self, line: &Line);
+    /// Tells why the run ends.
+    fn fail(&mut self, failure: &Failure);
+}

@@ -1,0 +1,127 @@
+//! The client: `sc -u -k …` and `sc run …`.
+//!
+//! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
+//! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
+//! `failure` what people read, `signals`, `trust`, `about` and `backoff` what these need.
+
+mod about;
+mod backoff;
+mod call;
+mod console;
+mod controller;
+mod event_loop;
+mod failure;
+mod line;
+mod plane;
+mod rest;
+mod rest_error;
+mod signals;
+mod trust;
+
+use std::io::{self, Write as _};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::time::Instant;
+
+pub(crate) use console::common as spoken;
+pub(crate) use controller::Input;
+pub(crate) use failure::Failure;
+pub(crate) use line::{Line, Speaker};
+pub(crate) use signals::SignalWatch;
+
+use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
+use console::Console;
+use controller::Controller;
+use event_loop::EventLoop;
+use plane::MioPlane;
+use rest::Rest;
+
+/// The way into a running client: signals, and whoever else may end it.
+pub(crate) struct Inputs {
+    /// Where inputs go.
+    pub(crate) sender: SyncSender<Input>,
+    /// Where the event loop takes them.
+    pub(crate) receiver: Receiver<Input>,
+}
+
+impl Inputs {
+    /// A bounded channel of inputs.
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = mpsc::sync_channel(event_loop::QUEUE);
+        Self { sender, receiver }
+    }
+}
+
+/// Runs a tunnel until it ends; tells about it on stdout and stderr.
+pub(crate) fn run(settings: &Settings) -> Exit {
+    let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+    let inputs = Inputs::new();
+    let watch = SignalWatch::start(inputs.sender.clone());
+    let run = watch
+        .map_err(|error| Failure::Machine {
+            what: "signals cannot be taken",
+            error: error.to_string(),
+        })
+        .and_then(|_watch| serve(settings, &mut console, inputs));
+    run.unwrap_or_else(|failure| {
+        console.fail(&failure);
+        console.say(&Line::Goodbye);
+        failure.exit()
+    })
+}
+
+/// Runs a tunnel until it ends or `inputs` bring a signal.
+///
+/// # Errors
+///
+/// What it needs before it can begin. Later failures are told to `speaker`.
+pub(crate) fn serve(
+    settings: &Settings,
+    speaker: &mut dyn Speaker,
+    inputs: Inputs,
+) -> Result<Exit, Failure> {
+    speaker.say(&Line::Start {
+        rest: settings.rest.to_string(),
+        name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
+        warning: warning(settings),
+    });
+    let rest = Rest::new(settings)?;
+    let plane = MioPlane::start(settings.tunnel_ca.as_deref(), inputs.sender.clone())?;
+    let controller = Controller::new(
+        about::request(settings),
+        about::query(),
+        settings.rest.to_string(),
+        plane::random_u64()?,
+        Instant::now(),
+    );
+    let Inputs { sender, receiver } = inputs;
+    let event_loop = EventLoop {
+        controller,
+        rest,
+        plane,
+        speaker,
+        sender,
+        inputs: receiver,
+    };
+    Ok(event_loop.run())
+}
+
+fn warning(settings: &Settings) -> Option<&'static str> {
+    match settings.rest.transport() {
+        RestTransport::Plain(Reach::Network) => Some(
+            "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
+        ),
+        RestTransport::Plain(Reach::Loopback) | RestTransport::Tls => None,
+    }
+}
+
+/// Tells that the settings are not complete or not right.
+pub(crate) fn refuse(error: &SettingsError) -> Exit {
+    let _ = writeln!(io::stderr(), "Error: {error}\n`sc help` shows all options.");
+    Exit::Failed
+}
+
+/// `sc version`.
+pub(crate) fn print_version() {
+    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
+    let _ = writeln!(io::stdout(), "{} ({os}-{arch})", console::VERSION);
+}

@@ -1,0 +1,138 @@
+//! The data plane: the session and its sockets, which a worker thread of the mio runtime carries.
+
+use std::path::Path;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sc_proto::contract::{Connect, Stop};
+use sc_proto::tls::{TlsClient, Trust};
+use sc_proto::{Command, Config, Core, WorkerId};
+use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
+
+use super::controller::{DRAIN_LIMIT, Input, Place};
+use super::failure::Failure;
+use super::trust;
+
+/// The data plane as the controller sees it: something that connects and something that stops.
+/// What becomes of either is an input of the event loop.
+pub(super) trait DataPlane {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    ///
+    /// Something that trying again does not help.
+    fn connect(&mut self, place: &Place) -> Result<(), Failure>;
+
+    /// Ends the session.
+    fn stop(&mut self, stop: Stop);
+}
+
+/// Events that may wait. The worker keeps what does not fit.
+const QUEUE: usize = 64;
+/// A tunnel has one worker.
+const WORKER: WorkerId = WorkerId(0);
+
+/// One worker of the mio runtime. It ends when this is dropped.
+pub(super) struct MioPlane {
+    // Kept for its end.
+    _runtime: Runtime,
+    handle: Handle,
+    /// Certificate authorities that were asked for (DER).
+    roots: Option<Vec<Vec<u8>>>,
+}
+
+impl MioPlane {
+    /// Starts the worker; its events become `inputs`. `ca` is a file of certificate authorities to
+    /// verify the server with.
+    pub(super) fn start(ca: Option<&Path>, inputs: SyncSender<Input>) -> Result<Self, Failure> {
+        let roots = match ca {
+            Some(path) => Some(ders(Some(path))?),
+            None => None,
+        };
+        let config = Config {
+            unix_time_at_zero: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            drain_timeout: DRAIN_LIMIT,
+            ..Config::default()
+        };
+        let core = Core::new(config, WORKER, random()?);
+        let (sender, events) = mpsc::sync_channel(QUEUE);
+        let runtime = Runtime::start(vec![core], Options::default(), sender)
+            .map_err(|error| machine("the data plane does not start", &error))?;
+        // Ends with the worker, or with the event loop.
+        thread::Builder::new()
+            .name("sc-events".to_owned())
+            .spawn(move || {
+                for (_, event) in events {
+                    if inputs.send(Input::Tunnel(event)).is_err() {
+                        break;
+                    }
+                }
+            })
+            .map_err(|error| machine("no thread for events", &error))?;
+        let handle = runtime.handle();
+        Ok(Self {
+            _runtime: runtime,
+            handle,
+            roots,
+        })
+    }
+
+    /// A CA file that was given wins over the pin, the pin over the system's authorities.
+    fn trust(&self, place: &Place) -> Result<Trust, Failure> {
+        Ok(match (&self.roots, place.pin) {
+            (Some(roots), _) => Trust::Roots(roots.clone()),
+            (None, Some(pin)) => Trust::Pin(pin.0),
+            (None, None) => Trust::Roots(ders(None)?),
+        })
+    }
+}
+
+impl DataPlane for MioPlane {
+    fn connect(&mut self, place: &Place) -> Result<(), Failure> {
+        let connect = Connect {
+            tunnel: place.tunnel,
+            secret: place.secret.clone(),
+            server: place.server.clone(),
+            server_name: place.server_name.clone(),
+            tls: TlsClient::new(self.trust(place)?)?,
+        };
+        self.handle
+            .command(WORKER, Command::Connect(Box::new(connect)))
+            .map_err(|error| machine("the data plane has ended", &error))
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        // A worker that has stopped has nothing left to stop.
+        let _: Result<(), Stopped> = self.handle.command(WORKER, Command::Stop(stop));
+    }
+}
+
+fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
+    let roots = trust::roots(file)?;
+    Ok(roots.iter().map(|root| root.to_vec()).collect())
+}
+
+fn machine(what: &'static str, error: &dyn std::error::Error) -> Failure {
+    Failure::Machine {
+        what,
+        error: error.to_string(),
+    }
+}
+
+/// Unpredictable bytes from the operating system.
+fn random<const N: usize>() -> Result<[u8; N], Failure> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::Machine {
+        what: "no random bytes",
+        error: error.to_string(),
+    })?;
+    Ok(bytes)
+}
+
+/// An unpredictable number, for jitter.
+pub(super) fn random_u64() -> Result<u64, Failure> {
+    Ok(u64::from_ne_bytes(random()?))
+}

@@ -1,0 +1,42 @@
+//! SIGINT and SIGTERM become inputs.
+
+use std::io;
+use std::sync::mpsc::SyncSender;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::iterator::backend::Handle;
+
+use super::controller::Input;
+
+/// Signals are taken as long as this lives; afterwards they are ignored.
+pub(crate) struct SignalWatch(Handle);
+
+impl SignalWatch {
+    /// Takes SIGINT and SIGTERM from now on, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses the handlers or the thread.
+    pub(crate) fn start(inputs: SyncSender<Input>) -> io::Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = signals.handle();
+        thread::Builder::new()
+            .name("sc-signals".to_owned())
+            .spawn(move || {
+                for _ in &mut signals {
+                    if inputs.send(Input::Signal).is_err() {
+                        break;
+                    }
+                }
+            })?;
+        Ok(Self(handle))
+    }
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

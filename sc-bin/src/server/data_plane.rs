@@ -1,0 +1,194 @@
+//! The data plane as the control plane sees it: workers that carry tunnels.
+//!
+//! The only file of the server that knows `sc-runtime-mio`.
+
+use std::fmt;
+use std::io;
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sc_proto::contract::{Stop, TunnelId, TunnelSecret};
+use sc_proto::tls::TlsServer;
+use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
+
+use super::random;
+
+/// Where a tunnel lives in the data plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    home: WorkerId,
+    listener: ListenerId,
+}
+
+/// The workers of a server.
+pub(crate) struct DataPlane {
+    handle: Handle,
+    /// Taken by [`DataPlane::stop`].
+    runtime: Mutex<Option<Runtime>>,
+    /// Tunnels per worker.
+    loads: Mutex<Vec<usize>>,
+    next_listener: AtomicU32,
+}
+
+impl fmt::Debug for DataPlane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataPlane")
+            .field("loads", &self.loads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The workers are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the workers have stopped")]
+pub(crate) struct DataPlaneStopped;
+
+impl From<Stopped> for DataPlaneStopped {
+    fn from(_: Stopped) -> Self {
+        Self
+    }
+}
+
+/// The worker that accepts clients. Its core hands each transport to its tunnel's home.
+const KGP_WORKER: WorkerId = WorkerId(0);
+
+impl DataPlane {
+    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
+    /// tunnels is told through `events`.
+    pub(crate) fn start(
+        workers: u16,
+        tls: TlsServer,
+        kgp: TcpListener,
+        events: SyncSender<(WorkerId, Event)>,
+    ) -> io::Result<Self> {
+        let unix_time_at_zero = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let config = Config {
+            tls_server: Some(tls),
+            unix_time_at_zero,
+            ..Config::default()
+        };
+        let mut cores = Vec::with_capacity(usize::from(workers));
+        for worker in 0..workers {
+            let seed = random::bytes().map_err(io::Error::other)?;
+            cores.push(Core::new(config.clone(), WorkerId(worker), seed));
+        }
+        let runtime = Runtime::start(cores, Options::default(), events)?;
+        let handle = runtime.handle();
+        let listener = ListenerId(0);
+        handle
+            .listen(KGP_WORKER, listener, ListenerRole::Kgp, kgp)
+            .map_err(|_| io::Error::other(DataPlaneStopped))?;
+        Ok(Self {
+            handle,
+            runtime: Mutex::new(Some(runtime)),
+            loads: Mutex::new(vec![0; usize::from(workers)]),
+            next_listener: AtomicU32::new(1),
+        })
+    }
+
+    /// Takes on a tunnel with its proxy port, on the worker that has the fewest.
+    pub(crate) fn add_tunnel(
+        &self,
+        tunnel: TunnelId,
+        secret: &TunnelSecret,
+        proxy: TcpListener,
+    ) -> Result<Place, DataPlaneStopped> {
+        let place = Place {
+            home: self.take_least_loaded(),
+            listener: ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed)),
+        };
+        let added = || {
+            for worker in self.workers() {
+                let command = Command::AddTunnel {
+                    tunnel,
+                    secret: secret.clone(),
+                    home: place.home,
+                };
+                self.handle.command(worker, command)?;
+            }
+            let role = ListenerRole::Ingress(tunnel);
+            self.handle.listen(place.home, place.listener, role, proxy)
+        };
+        added()
+            .map_err(|stopped: Stopped| {
+                self.give_back(place.home);
+                stopped.into()
+            })
+            .map(|()| place)
+    }
+
+    /// Closes a tunnel's proxy port. What runs goes on.
+    pub(crate) fn close_proxy(&self, place: Place) {
+        // Workers that are gone have closed it.
+        let _ = self.handle.unlisten(place.home, place.listener);
+    }
+
+    /// Ends a tunnel: its proxy port is closed, its session too.
+    pub(crate) fn remove_tunnel(&self, tunnel: TunnelId, place: Place) {
+        self.close_proxy(place);
+        self.command_all(|| Command::RemoveTunnel(tunnel));
+        self.give_back(place.home);
+    }
+
+    /// Ends all sessions; every worker says [`Event::Stopped`] when its are gone.
+    pub(crate) fn stop_sessions(&self, how: Stop) {
+        self.command_all(|| Command::Stop(how));
+    }
+
+    /// How many workers there are.
+    pub(crate) fn worker_count(&self) -> usize {
+        self.loads().len()
+    }
+
+    /// Ends the workers and waits for them. The event channel is closed after that.
+    pub(crate) fn stop(&self) {
+        let runtime = self
+            .runtime
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(runtime) = runtime {
+            runtime.stop();
+        }
+    }
+
+    fn workers(&self) -> impl Iterator<Item = WorkerId> {
+        let count = u16::try_from(self.worker_count()).unwrap_or(u16::MAX);
+        (0..count).map(WorkerId)
+    }
+
+    fn command_all(&self, command: impl Fn() -> Command) {
+        for worker in self.workers() {
+            // A worker that is gone has nothing left to be told about.
+            let _ = self.handle.command(worker, command());
+        }
+    }
+
+    fn loads(&self) -> std::sync::MutexGuard<'_, Vec<usize>> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_least_loaded(&self) -> WorkerId {
+        let mut loads = self.loads();
+        let least = loads.iter_mut().zip(0..).min_by_key(|(load, _)| **load);
+        match least {
+            Some((load, index)) => {
+                *load += 1;
+                WorkerId(index)
+            }
+            None => KGP_WORKER,
+        }
+    }
+
+    fn give_back(&self, worker: WorkerId) {
+        if let Some(load) = self.loads().get_mut(usize::from(worker.0)) {
+            *load = load.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `sc server`: users, the registry of tunnels, the REST API, and the data plane behind them.
+//!
+//! [`run()`] is the command, [`start`] the same server inside a process that goes on, as `sc dev`
+//! needs it. Threads: the data workers, one for the REST API and all that waits (a tokio runtime),
+//! one that takes in what the workers tell.
+
+mod access_key;
+mod args;
+mod certificate;
+mod data_dir;
+mod data_plane;
+mod ports;
+mod random;
+mod registry;
+mod rest;
+mod run;
+mod running;
+mod settings;
+mod tunnels;
+mod user_command;
+
+pub(crate) use args::ServerArgs;
+pub(crate) use registry::UserError;
+pub(crate) use run::run;
+pub(crate) use running::{Running, StartError, start};
+pub(crate) use settings::Settings;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! Proxy ports: one listening socket per tunnel, from a range.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Which ports tunnels' proxies may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RangeText")]
+pub(crate) enum PortRange {
+    /// Whatever port the system gives.
+    Any,
+    /// From the first to the last, both included; neither is 0.
+    Between(u16, u16),
+}
+
+/// A text is not a port range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no range of ports: write FIRST-LAST, for example 20000-20999, or 0 for any port")]
+pub(crate) struct InvalidRange(String);
+
+/// In YAML `20000` and `0` are numbers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum RangeText {
+    Number(u64),
+    Text(String),
+}
+
+impl TryFrom<RangeText> for PortRange {
+    type Error = InvalidRange;
+    fn try_from(text: RangeText) -> Result<Self, InvalidRange> {
+        match text {
+            RangeText::Number(number) => number.to_string().parse(),
+            RangeText::Text(text) => text.parse(),
+        }
+    }
+}
+
+impl FromStr for PortRange {
+    type Err = InvalidRange;
+    fn from_str(text: &str) -> Result<Self, InvalidRange> {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.trim().parse(), last.trim().parse()) {
+            (Ok(0), Ok(0)) => Ok(Self::Any),
+            (Ok(first), Ok(last)) if 0 < first && first <= last => Ok(Self::Between(first, last)),
+            _ => Err(InvalidRange(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("0"),
+            Self::Between(first, last) => write!(f, "{first}-{last}"),
+        }
+    }
+}
+
+/// No proxy port could be had.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PortError {
+    /// All are taken.
+    #[error(
+        "no proxy port is free in {range} on {ip}: end a tunnel, or give the server a wider range \
+         by --proxy-ports"
+    )]
+    Exhausted {
+        /// The range.
+        range: PortRange,
+        /// The address.
+        ip: IpAddr,
+    },
+    /// The system refused for another reason than that a port is taken.
+    #[error("cannot listen on {address} for the tunnel's proxy: {source}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// Connections that wait to be accepted: a page load opens many at once.
+const BACKLOG: i32 = 1024;
+
+/// How often, and how long apart, a full range is tried again: the port of a tunnel that just
+/// ended is closed a moment later by its worker.
+const RETRIES: u32 = 50;
+const RETRY_AFTER: Duration = Duration::from_millis(20);
+
+/// Gives out proxy ports. A port is free again when its socket is closed: the system keeps the
+/// books.
+#[derive(Debug)]
+pub(crate) struct ProxyPorts {
+    ip: IpAddr,
+    range: PortRange,
+    /// Where in the range to look first: behind the port given last, so that a browser which
+    /// still has an old address does not fall into somebody else's new tunnel at once.
+    next: u16,
+}
+
+impl ProxyPorts {
+    /// Ports of a range on an address.
+    pub(crate) fn new(ip: IpAddr, range: PortRange) -> Self {
+        let next = match range {
+            PortRange::Any => 0,
+            PortRange::Between(first, _) => first,
+        };
+        Self { ip, range, next }
+    }
+
+    /// Binds a free port and listens on it.
+    pub(crate) async fn acquire(&mut self) -> Result<TcpListener, PortError> {
+        for _ in 0..RETRIES {
+            match self.try_acquire() {
+                Err(PortError::Exhausted { .. }) => tokio::time::sleep(RETRY_AFTER).await,
+                done => return done,
+            }
+        }
+        self.try_acquire()
+    }
+
+    fn try_acquire(&mut self) -> Result<TcpListener, PortError> {
+        let (first, last) = match self.range {
+            PortRange::Any => (0, 0),
+            PortRange::Between(first, last) => (first, last),
+        };
+        for port in (self.next..=last).chain(first..self.next) {
+            let address = SocketAddr::new(self.ip, port);
+            match listen(address) {
+                Ok(listener) => {
+                    self.next = if port == last { first } else { port + 1 };
+                    return Ok(listener);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(PortError::Bind { address, source }),
+            }
+        }
+        Err(PortError::Exhausted {
+            range: self.range,
+            ip: self.ip,
+        })
+    }
+}
+
+/// A listening socket, non-blocking.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    // On Unix this lets a port be bound again while old connections linger; on Windows it would
+    // let two programs share it.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn ranges() {
+        for (text, range, shown) in [
+            ("0", PortRange::Any, "0"),
+            ("0-0", PortRange::Any, "0"),
+            ("7", PortRange::Between(7, 7), "7-7"),
+            ("1-65535", PortRange::Between(1, 65535), "1-65535"),
+        ] {
+            assert_eq!(text.parse::<PortRange>().unwrap(), range);
+            assert_eq!(range.to_string(), shown);
+        }
+        for text in ["", "-", "2-1", "0-9", "1-65536", "a-b", "1-2-3", "-1"] {
+            assert!(text.parse::<PortRange>().is_err(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_skipped_and_a_full_range_said() {
+        // Two neighbouring ports that are free at this moment.
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let (taken, free) = loop {
+            let taken = listen(SocketAddr::new(ip, 0)).unwrap();
+            let port = taken.local_addr().unwrap().port();
+            if let Some(next) = port.checked_add(1)
+                && listen(SocketAddr::new(ip, next)).is_ok()
+            {
+                break (taken, next);
+            }
+        };
+        let mut ports = ProxyPorts::new(ip, PortRange::Between(free - 1, free));
+        let got = ports.acquire().await.unwrap();
+        assert_eq!(got.local_addr().unwrap().port(), free);
+        let full = ports.acquire().await;
+        assert!(matches!(full, Err(PortError::Exhausted { .. })), "{full:?}");
+        drop(taken);
+        assert_eq!(
+            ports.acquire().await.unwrap().local_addr().unwrap().port(),
+            free - 1
+        );
+    }
+}

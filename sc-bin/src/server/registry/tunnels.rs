@@ -1,0 +1,303 @@
+//! Records of tunnels, running and ended.
+
+use sc_proto::contract::TunnelId;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::users::{from_sql, to_sql};
+use super::{Registry, RegistryError};
+use crate::api::{Protocol, Status, Tunnel};
+
+/// How and when a tunnel ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// In Unix seconds.
+    pub(crate) at: u64,
+    /// The API's [`Tunnel::user_shutdown`].
+    pub(crate) user_shutdown: bool,
+    /// The API's [`Tunnel::shutdown_reason`].
+    pub(crate) reason: String,
+}
+
+impl Registry {
+    /// Writes a new record.
+    pub(crate) async fn insert_tunnel(&self, tunnel: &Tunnel) -> Result<(), RegistryError> {
+        let metadata = serde_json::to_string(&tunnel.metadata)
+            .map_err(|_| RegistryError::Broken(format!("tunnel {}", tunnel.id)))?;
+        sqlx::query(
+            "INSERT INTO tunnels
+                (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(tunnel.id.to_string())
+        .bind(&tunnel.owner)
+        .bind(&tunnel.tunnel_identifier)
+        .bind(status_text(tunnel.status))
+        .bind(&tunnel.host)
+        .bind(i64::from(tunnel.ssh_port))
+        .bind(&tunnel.proxy_address)
+        .bind(to_sql(tunnel.creation_time))
+        .bind(&tunnel.extra_info)
+        .bind(metadata)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The tunnel runs.
+    pub(crate) async fn tunnel_launched(
+        &self,
+        id: TunnelId,
+        now: u64,
+    ) -> Result<(), RegistryError> {
+        sqlx::query(
+            "UPDATE tunnels SET status = 'running', launched = ?
+             WHERE id = ? AND status = 'booting'",
+        )
+        .bind(to_sql(now))
+        .bind(id.to_string())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The tunnel's client is, or was until now, connected.
+    pub(crate) async fn tunnel_connected(
+        &self,
+        id: TunnelId,
+        now: u64,
+    ) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE tunnels SET last_connected = ? WHERE id = ? AND ended IS NULL")
+            .bind(to_sql(now))
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// All tunnels that run are asked to end.
+    pub(crate) async fn tunnels_halting(&self) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE tunnels SET status = 'halting' WHERE ended IS NULL")
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The tunnel ended. Nothing changes its record after that.
+    pub(crate) async fn tunnel_ended(&self, id: TunnelId, end: &End) -> Result<(), RegistryError> {
+        sqlx::query(
+            "UPDATE tunnels
+             SET status = 'terminated', ended = ?, user_shutdown = ?, shutdown_reason = ?
+             WHERE id = ? AND ended IS NULL",
+        )
+        .bind(to_sql(end.at))
+        .bind(end.user_shutdown)
+        .bind(&end.reason)
+        .bind(id.to_string())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Ends all records that a server before this one left open. Says how many.
+    pub(crate) async fn end_left_over_tunnels(&self, end: &End) -> Result<u64, RegistryError> {
+        let done = sqlx::query(
+            "UPDATE tunnels
+             SET status = 'terminated', ended = ?, user_shutdown = ?, shutdown_reason = ?
+             WHERE ended IS NULL",
+        )
+        .bind(to_sql(end.at))
+        .bind(end.user_shutdown)
+        .bind(&end.reason)
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Removes records of tunnels that ended before a moment. Says how many.
+    pub(crate) async fn prune_tunnels(&self, ended_before: u64) -> Result<u64, RegistryError> {
+        let done = sqlx::query("DELETE FROM tunnels WHERE ended < ?")
+            .bind(to_sql(ended_before))
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// One tunnel of a user.
+    pub(crate) async fn tunnel(
+        &self,
+        owner: &str,
+        id: TunnelId,
+    ) -> Result<Option<Tunnel>, RegistryError> {
+        let row = sqlx::query("SELECT * FROM tunnels WHERE id = ? AND owner = ?")
+            .bind(id.to_string())
+            .bind(owner)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(tunnel_of).transpose()
+    }
+
+    /// The newest tunnels of a user, ended ones included.
+    pub(crate) async fn newest_tunnels(
+        &self,
+        owner: &str,
+        limit: u32,
+    ) -> Result<Vec<Tunnel>, RegistryError> {
+        let rows =
+            sqlx::query("SELECT * FROM tunnels WHERE owner = ? ORDER BY created DESC, id LIMIT ?")
+                .bind(owner)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+        rows.iter().map(tunnel_of).collect()
+    }
+}
+
+fn status_text(status: Status) -> &'static str {
+    match status {
+        Status::Booting => "booting",
+        Status::Running => "running",
+        Status::Halting => "halting",
+        Status::Terminated => "terminated",
+    }
+}
+
+/// Whether a client is connected is not on disk: the caller knows.
+fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
+    let id: String = row.try_get("id")?;
+    let broken = || RegistryError::Broken(format!("tunnel {id}"));
+    let status = match row.try_get("status")? {
+        "booting" => Status::Booting,
+        "running" => Status::Running,
+        "halting" => Status::Halting,
+        "terminated" => Status::Terminated,
+        _ => return Err(broken()),
+    };
+    let time = |column: &str| {
+        row.try_get::<Option<i64>, _>(column)
+            .map(|t| t.map(from_sql))
+    };
+    Ok(Tunnel {
+        id: id.parse().map_err(|_| broken())?,
+        owner: row.try_get("owner")?,
+        status,
+        is_ready: false,
+        protocol: Protocol::Kgp,
+        tunnel_identifier: row.try_get("name")?,
+        host: row.try_get("host")?,
+        ssh_port: u16::try_from(row.try_get::<i64, _>("port")?).map_err(|_| broken())?,
+        proxy_address: row.try_get("proxy_address")?,
+        creation_time: from_sql(row.try_get("created")?),
+        launch_time: time("launched")?,
+        last_connected: time("last_connected")?,
+        shutdown_time: time("ended")?,
+        user_shutdown: row.try_get("user_shutdown")?,
+        shutdown_reason: row.try_get("shutdown_reason")?,
+        extra_info: row.try_get("extra_info")?,
+        metadata: serde_json::from_str(row.try_get("metadata")?).map_err(|_| broken())?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::test_support::registry;
+    use super::*;
+    use crate::api::Metadata;
+
+    fn tunnel(id: u8, owner: &str) -> Tunnel {
+        Tunnel {
+            id: TunnelId([id; 16]),
+            owner: owner.to_owned(),
+            status: Status::Booting,
+            is_ready: false,
+            protocol: Protocol::Kgp,
+            tunnel_identifier: Some("ci'; DROP TABLE tunnels".to_owned()),
+            host: "sc.example".to_owned(),
+            ssh_port: 8443,
+            proxy_address: "127.0.0.1:20000".to_owned(),
+            creation_time: 1000 + u64::from(id),
+            launch_time: None,
+            last_connected: None,
+            shutdown_time: None,
+            user_shutdown: None,
+            shutdown_reason: None,
+            extra_info: Some("{}".to_owned()),
+            metadata: Metadata {
+                hostname: Some("runner-7".to_owned()),
+                ..Metadata::default()
+            },
+        }
+    }
+
+    fn end(at: u64, reason: &str) -> End {
+        End {
+            at,
+            user_shutdown: true,
+            reason: reason.to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_life_is_recorded() {
+        let (registry, _dir) = registry().await;
+        let mut expected = tunnel(1, "jane");
+        let id = expected.id;
+        registry.insert_tunnel(&expected).await.unwrap();
+        assert_eq!(
+            registry.tunnel("jane", id).await.unwrap(),
+            Some(expected.clone())
+        );
+        assert_eq!(registry.tunnel("bob", id).await.unwrap(), None);
+
+        registry.tunnel_launched(id, 2000).await.unwrap();
+        registry.tunnel_connected(id, 2001).await.unwrap();
+        registry
+            .tunnel_ended(id, &end(2002, "sigterm"))
+            .await
+            .unwrap();
+        // What comes late changes nothing.
+        registry.tunnel_connected(id, 2003).await.unwrap();
+        registry.tunnel_ended(id, &end(2004, "late")).await.unwrap();
+        registry.tunnel_launched(id, 2005).await.unwrap();
+        registry.tunnels_halting().await.unwrap();
+
+        expected.status = Status::Terminated;
+        expected.launch_time = Some(2000);
+        expected.last_connected = Some(2001);
+        expected.shutdown_time = Some(2002);
+        expected.user_shutdown = Some(true);
+        expected.shutdown_reason = Some("sigterm".to_owned());
+        assert_eq!(registry.tunnel("jane", id).await.unwrap(), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn left_overs_are_ended_and_old_records_pruned() {
+        let (registry, _dir) = registry().await;
+        for id in 1..=3 {
+            registry.insert_tunnel(&tunnel(id, "jane")).await.unwrap();
+        }
+        registry
+            .tunnel_ended(TunnelId([1; 16]), &end(2000, "sigterm"))
+            .await
+            .unwrap();
+        assert_eq!(
+            registry
+                .end_left_over_tunnels(&end(3000, "crash"))
+                .await
+                .unwrap(),
+            2
+        );
+        assert_eq!(
+            registry
+                .end_left_over_tunnels(&end(3001, "crash"))
+                .await
+                .unwrap(),
+            0
+        );
+        assert_eq!(registry.prune_tunnels(3000).await.unwrap(), 1);
+        let left = registry.newest_tunnels("jane", 10).await.unwrap();
+        let ids: Vec<_> = left.iter().map(|t| t.id.0[0]).collect();
+        assert_eq!(ids, [3, 2], "newest first");
+        assert_eq!(registry.newest_tunnels("jane", 1).await.unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,101 @@
+//! Who calls: HTTP Basic with user name and access key (RFC 7617).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::header;
+use axum::http::request::Parts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::super::access_key;
+use super::super::tunnels::unix_now;
+use super::RestState;
+use super::error::RestError;
+
+/// The other end of the connection. Put into every request by [`serve()`](super::serve()).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// The user who calls, in the user's own part of the API: authenticated, and named by the path.
+#[derive(Clone, Debug)]
+pub(super) struct Caller(pub(super) String);
+
+impl FromRequestParts<Arc<RestState>> for Caller {
+    type Rejection = RestError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<RestState>,
+    ) -> Result<Self, RestError> {
+        let caller = authenticate(parts, state).await?;
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| RestError::NoSuchPath)?;
+        match params.iter().find(|(name, _)| *name == "user") {
+            Some((_, user)) if user == caller => Ok(Self(caller)),
+            Some((_, user)) => Err(RestError::NotYours(user.to_owned())),
+            None => Err(RestError::NoSuchPath),
+        }
+    }
+}
+
+async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestError> {
+    let refused = || {
+        if let Some(Peer(peer)) = parts.extensions.get() {
+            log::info!("REST: {peer}: wrong or no credentials");
+        }
+        RestError::Unauthorized
+    };
+    let header = parts.headers.get(header::AUTHORIZATION);
+    let (user, key) = header
+        .and_then(|value| credentials(value.as_bytes()))
+        .ok_or_else(refused)?;
+    let stored = state.registry.key_of(&user).await?;
+    if !bool::from(access_key::verify(&key, stored.as_ref())) {
+        return Err(refused());
+    }
+    if let Err(error) = state.registry.key_used(&user, unix_now()).await {
+        // Not worth a refusal: the disk may be full, and DELETE should work even then.
+        log::warn!("REST: the use of a key is not recorded: {error}");
+    }
+    Ok(user)
+}
+
+/// Reads `Basic base64(user:key)`.
+fn credentials(header: &[u8]) -> Option<(String, String)> {
+    let (scheme, token) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let decoded = STANDARD.decode(token.trim_ascii()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (user, key) = text.split_once(':')?;
+    Some((user.to_owned(), key.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_read() {
+        let good = Some(("jane".to_owned(), "a:b".to_owned()));
+        // jane:a:b
+        assert_eq!(credentials(b"Basic amFuZTphOmI="), good);
+        assert_eq!(credentials(b"basic  amFuZTphOmI= "), good);
+        for bad in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic ???",
+            "Bearer amFuZTphOmI=",
+            "Basic amFuZQ==",
+        ] {
+            assert_eq!(credentials(bad.as_bytes()), None, "{bad:?}");
+        }
+        // Not UTF-8.
+        assert_eq!(credentials(b"Basic /zp4"), None);
+    }
+}

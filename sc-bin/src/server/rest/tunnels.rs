@@ -1,0 +1,172 @@
+//! `/{user}/tunnels`: make, see and end tunnels.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use sc_proto::contract::TunnelId;
+use serde::de::DeserializeOwned;
+
+use super::super::tunnels::EndReason;
+use super::RestState;
+use super::auth::Caller;
+use super::error::RestError;
+use super::query::Parameters;
+use crate::api::{
+    CreateAnswer, CreateTunnel, DeleteAnswer, Heartbeat, HeartbeatAnswer, NumJobs, Tunnel,
+};
+
+type Shared = State<Arc<RestState>>;
+type Body = Result<Bytes, BytesRejection>;
+/// User and tunnel id, as the path has them.
+type TunnelPath = Path<(String, String)>;
+
+/// `limit` of [`list_all`] when nothing is said, and at most.
+const DEFAULT_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 1000;
+
+/// Jobs that use a tunnel. Nothing makes jobs yet.
+const NO_JOBS: u32 = 0;
+
+/// `POST /{user}/tunnels`.
+pub(super) async fn create(
+    Caller(caller): Caller,
+    State(state): Shared,
+    body: Body,
+) -> Result<Json<CreateAnswer>, RestError> {
+    let request: CreateTunnel = parse(body)?;
+    let tunnels = Arc::clone(&state.tunnels);
+    // In a task of its own: a caller who hangs up must not leave half a tunnel.
+    let made = tokio::spawn(tunnels.create(caller, request)).await;
+    Ok(Json(made.map_err(|_| RestError::Broken)??))
+}
+
+/// `GET /{user}/tunnels`.
+pub(super) async fn list(
+    Caller(caller): Caller,
+    State(state): Shared,
+    query: Parameters,
+) -> Result<Response, RestError> {
+    let mut own = state.tunnels.live_of(&caller);
+    if let Some(protocols) = query.text("protocol")
+        && !protocols
+            .split(',')
+            .any(|protocol| protocol.trim() == "kgp")
+    {
+        own.clear();
+    }
+    let ids = |own: &[Tunnel]| {
+        own.iter()
+            .map(|tunnel| tunnel.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    Ok(
+        match (query.flag("all", false)?, query.flag("full", false)?) {
+            (false, false) => Json(ids(&own)).into_response(),
+            (false, true) => Json(own).into_response(),
+            (true, false) => Json(BTreeMap::from([(caller, ids(&own))])).into_response(),
+            (true, true) => Json(BTreeMap::from([(caller, own)])).into_response(),
+        },
+    )
+}
+
+/// `GET /{user}/all_tunnels`.
+pub(super) async fn list_all(
+    Caller(caller): Caller,
+    State(state): Shared,
+    query: Parameters,
+) -> Result<Json<BTreeMap<&'static str, Vec<Tunnel>>>, RestError> {
+    let limit = query.number("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
+    let tunnels = state.tunnels.newest(&caller, limit).await?;
+    Ok(Json(BTreeMap::from([("tunnels", tunnels)])))
+}
+
+/// `GET /{user}/tunnels/{id}`.
+pub(super) async fn show(
+    Caller(caller): Caller,
+    State(state): Shared,
+    path: TunnelPath,
+) -> Result<Json<Tunnel>, RestError> {
+    Ok(Json(find(&state, &caller, path).await?))
+}
+
+/// `DELETE /{user}/tunnels/{id}`.
+pub(super) async fn delete(
+    Caller(caller): Caller,
+    State(state): Shared,
+    path: TunnelPath,
+    query: Parameters,
+) -> Result<Json<DeleteAnswer>, RestError> {
+    // With or without: there is no job to wait for.
+    for name in ["wait_for_jobs", "wait"] {
+        query.flag(name, true)?;
+    }
+    let id = find(&state, &caller, path).await?.id;
+    let why = EndReason::Request(query.text("reason").map(str::to_owned));
+    let tunnels = Arc::clone(&state.tunnels);
+    let ended = tokio::spawn(async move { tunnels.end(id, &why).await }).await;
+    ended.map_err(|_| RestError::Broken)?;
+    Ok(Json(DeleteAnswer {
+        result: true,
+        id,
+        jobs_running: NO_JOBS,
+    }))
+}
+
+/// `GET /{user}/tunnels/{id}/num_jobs`.
+pub(super) async fn num_jobs(
+    Caller(caller): Caller,
+    State(state): Shared,
+    path: TunnelPath,
+) -> Result<Json<NumJobs>, RestError> {
+    let id = find(&state, &caller, path).await?.id;
+    Ok(Json(NumJobs {
+        id,
+        jobs_running: NO_JOBS,
+    }))
+}
+
+/// `POST /{user}/tunnels/{id}/connected`.
+pub(super) async fn connected(
+    Caller(caller): Caller,
+    State(state): Shared,
+    path: TunnelPath,
+    body: Body,
+) -> Result<Json<HeartbeatAnswer>, RestError> {
+    let heartbeat: Heartbeat = parse(body)?;
+    let id = find(&state, &caller, path).await?.id;
+    if heartbeat.kgp_is_connected {
+        state.tunnels.heartbeat(id).await;
+    } else {
+        let since = heartbeat.kgp_seconds_since_last_status_change;
+        log::info!("tunnel {id}: its client says that it is not connected, for {since} s");
+    }
+    Ok(Json(HeartbeatAnswer { result: true, id }))
+}
+
+async fn find(
+    state: &RestState,
+    caller: &str,
+    Path((_, id)): TunnelPath,
+) -> Result<Tunnel, RestError> {
+    let Ok(parsed) = id.parse::<TunnelId>() else {
+        return Err(RestError::NoTunnel(id));
+    };
+    let found = state.tunnels.find(caller, parsed).await?;
+    found.ok_or(RestError::NoTunnel(id))
+}
+
+/// Reads a JSON body, whatever its `Content-Type` says.
+fn parse<T: DeserializeOwned>(body: Body) -> Result<T, RestError> {
+    let body = body.map_err(|rejection| RestError::Body {
+        status: rejection.status(),
+        text: rejection.body_text(),
+    })?;
+    serde_json::from_slice(&body).map_err(|error| {
+        RestError::BadRequest(format!("the body is not what this call takes: {error}"))
+    })
+}

@@ -1,0 +1,97 @@
+//! The command `sc server`, from its arguments to its exit code.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::args::{ServerArgs, ServerCommand};
+use super::running::{Running, StartError, start};
+use super::settings::SettingsError;
+use super::user_command::{self, Output, UserCommandError};
+
+/// `sc server` ends with a failure.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    User(#[from] UserCommandError),
+    #[error("cannot watch for signals: {0}")]
+    Signals(io::Error),
+    #[error("cannot print: {0}")]
+    Print(io::Error),
+}
+
+/// Runs `sc server` or one of its commands. Exit code 0 after an orderly end, 1 after a failure,
+/// which is printed to standard error.
+pub(crate) fn run(args: ServerArgs) -> ExitCode {
+    let done = match args.command.clone() {
+        Some(ServerCommand::User { action, data_dir }) => {
+            let mut out = Output {
+                answer: &mut io::stdout().lock(),
+                notes: &mut io::stderr(),
+            };
+            user_command::run(action, data_dir, &mut out).map_err(RunError::from)
+        }
+        None => serve(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "sc server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.
+fn serve(args: ServerArgs) -> Result<(), RunError> {
+    let settings = args.options()?.settings()?;
+    // Before the start, so that a signal during it is not lost.
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::Signals)?;
+    let (data_dir, proxies) = (
+        settings.data_dir.clone(),
+        format!("{} ports {}", settings.proxy_host, settings.proxy_ports),
+    );
+    let tunnel_host = settings.tunnel_host.clone();
+    let running = start(settings)?;
+    let announced = announce(
+        &running,
+        &tunnel_host,
+        &proxies,
+        &data_dir.display().to_string(),
+    );
+    announced.map_err(RunError::Print)?;
+
+    signals.forever().next();
+    let stopper = running.stopper();
+    let handle = signals.handle();
+    // Ends with the process.
+    let watcher = std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            stopper.now();
+        }
+    });
+    running.stop();
+    handle.close();
+    let _ = watcher.join();
+    Ok(())
+}
+
+/// Says where everything is: one `key: value` a line, so that a script can read it too.
+fn announce(running: &Running, tunnel_host: &str, proxies: &str, data_dir: &str) -> io::Result<()> {
+    let tunnel_address = running.tunnel_address();
+    let mut out = io::stdout().lock();
+    writeln!(out, "sc server is up")?;
+    writeln!(out, "rest-url: {}", running.rest_url())?;
+    writeln!(out, "rest-address: {}", running.rest_address())?;
+    writeln!(out, "tunnel-address: {tunnel_address}")?;
+    writeln!(out, "tunnel-host: {tunnel_host}")?;
+    writeln!(out, "proxies: {proxies}")?;
+    writeln!(out, "data-dir: {data_dir}")?;
+    out.flush()
+}

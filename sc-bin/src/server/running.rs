@@ -1,0 +1,399 @@
+//! A server that runs: how it starts and how it stops.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sc_proto::{Event, WorkerId};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::access_key::AccessKey;
+use super::certificate::{CertificateError, TunnelCertificate};
+use super::data_dir::{DataDir, DataDirError, ServerLock};
+use super::data_plane::DataPlane;
+use super::ports::{self, ProxyPorts};
+use super::registry::{Registry, RegistryError, UserError};
+use super::rest::{self, RestState, RestTlsError};
+use super::settings::{RestSecurity, Settings};
+use super::tunnels::{Announced, Draining, EndReason, Tunnels, unix_now};
+use super::user_command;
+use crate::api::BASE;
+
+/// Events that may wait to be taken in.
+const EVENT_QUEUE: usize = 4096;
+
+/// How often tunnels without a client are looked for.
+const TICK: Duration = Duration::from_secs(1);
+/// How often the users are looked through for owners who are gone, in ticks.
+const OWNER_TICKS: u64 = 5;
+/// How often old records are removed, in ticks, and how old they are then, in seconds.
+const PRUNE_TICKS: u64 = 3600;
+const PRUNE_AGE: u64 = 30 * 86_400;
+
+/// How long what is left gets to end after it was told to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long REST still answers after the last session has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The server does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// Its data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Its registry cannot be used.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It has no certificate for tunnels.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// It has no certificate for REST.
+    #[error(transparent)]
+    RestTls(#[from] RestTlsError),
+    /// Access keys would go through a network in the clear.
+    #[error(
+        "the REST API on {0} would send access keys through the network unencrypted: give \
+         --rest-tls-cert and --rest-tls-key, or say --insecure-rest if something else protects it"
+    )]
+    PlainRest(SocketAddr),
+    /// An address cannot be had.
+    #[error("cannot listen on {address} for {purpose}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What for.
+        purpose: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Threads cannot be had.
+    #[error("cannot start the server's threads: {0}")]
+    Threads(io::Error),
+}
+
+/// A server in this process. Dropping it without [`Running::stop`] leaves it running.
+#[derive(Debug)]
+pub(crate) struct Running {
+    rest_url: String,
+    rest_address: SocketAddr,
+    tunnel_address: SocketAddr,
+    registry: Registry,
+    tunnels: Arc<Tunnels>,
+    runtime: Handle,
+    drain_limit: Duration,
+    stop_rest: watch::Sender<bool>,
+    hurry: watch::Sender<bool>,
+    rest_thread: JoinHandle<()>,
+    event_thread: JoinHandle<()>,
+    lock: ServerLock,
+}
+
+/// Cuts short what [`Running::stop`] waits for, from another thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Stopper(watch::Sender<bool>);
+
+impl Stopper {
+    /// Ends the waiting for running streams, now or as soon as it begins.
+    pub(crate) fn now(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+/// Starts a server. Not to be called from async code.
+pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
+    refuse_plain_rest(&settings)?;
+    let dir = DataDir::open(&settings.data_dir)?;
+    let lock = dir.lock_server()?;
+    let certificate = match &settings.tunnel_certificate {
+        Some(files) => TunnelCertificate::given(files)?,
+        None => TunnelCertificate::own(&dir, &settings.tunnel_host, unix_now())?,
+    };
+    let tls = match &settings.rest_security {
+        RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
+        RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
+    };
+    let (rest_listener, rest_address) = listen(settings.rest_address, "the REST API")?;
+    let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, "tunnels")?;
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Threads)?;
+    let handle = runtime.handle().clone();
+    let registry = runtime.block_on(open_registry(&dir))?;
+    let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let (tunnels, events) = start_tunnels(
+        settings,
+        registry.clone(),
+        certificate,
+        kgp_listener,
+        announced_port,
+    )?;
+
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let rest = Rest {
+        listener: rest_listener,
+        tls,
+        state: Arc::new(RestState {
+            registry: registry.clone(),
+            tunnels: Arc::clone(&tunnels),
+            scheme,
+            url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
+        }),
+    };
+    let rest_url = rest.state.url.clone();
+    let (stop_rest, stopped) = watch::channel(false);
+    let rest_thread = rest.spawn(runtime, stopped)?;
+    let event_thread = {
+        let (tunnels, handle) = (Arc::clone(&tunnels), handle.clone());
+        spawn("sc-events", move || take_in(&events, &tunnels, &handle))?
+    };
+    Ok(Running {
+        rest_url,
+        rest_address,
+        tunnel_address,
+        registry,
+        tunnels,
+        runtime: handle,
+        drain_limit,
+        stop_rest,
+        hurry: watch::Sender::new(false),
+        rest_thread,
+        event_thread,
+        lock,
+    })
+}
+
+type Events = Receiver<(WorkerId, Event)>;
+
+/// Starts the data plane, and what keeps tunnels on it.
+fn start_tunnels(
+    settings: Settings,
+    registry: Registry,
+    certificate: TunnelCertificate,
+    kgp_listener: std::net::TcpListener,
+    tunnel_port: u16,
+) -> Result<(Arc<Tunnels>, Events), StartError> {
+    let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
+    let workers = settings.workers.get();
+    let data_plane = DataPlane::start(workers, certificate.tls, kgp_listener, event_sender)
+        .map_err(StartError::Threads)?;
+    let announced = Announced {
+        tunnel_host: settings.tunnel_host,
+        tunnel_port,
+        pin: certificate.pin,
+        proxy_host: settings.proxy_host,
+    };
+    let ports = ProxyPorts::new(settings.proxy_ip, settings.proxy_ports);
+    let limit = settings.unconnected_limit;
+    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit);
+    Ok((Arc::new(tunnels), events))
+}
+
+/// The REST API before it serves.
+struct Rest {
+    listener: std::net::TcpListener,
+    tls: Option<TlsAcceptor>,
+    state: Arc<RestState>,
+}
+
+impl Rest {
+    /// Serves on a thread of its own, with all else that waits in `runtime`, until `stopped`.
+    fn spawn(
+        self,
+        runtime: Runtime,
+        stopped: watch::Receiver<bool>,
+    ) -> Result<JoinHandle<()>, StartError> {
+        let listener = {
+            let _guard = runtime.enter();
+            tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Threads)?
+        };
+        let registry = self.state.registry.clone();
+        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), registry.clone());
+        let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
+        spawn("sc-rest", move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serving => {}
+                    () = housekeeping => {}
+                }
+                registry.close().await;
+            });
+            // Ends what is left of connections.
+            runtime.shutdown_timeout(LAST_WORDS);
+        })
+    }
+}
+
+impl Running {
+    /// The REST API, as seen from this machine: `http://127.0.0.1:8033/rest/v1`.
+    pub(crate) fn rest_url(&self) -> &str {
+        &self.rest_url
+    }
+
+    /// Where the REST API listens.
+    pub(crate) fn rest_address(&self) -> SocketAddr {
+        self.rest_address
+    }
+
+    /// Where KGP listens.
+    pub(crate) fn tunnel_address(&self) -> SocketAddr {
+        self.tunnel_address
+    }
+
+    /// Adds a user.
+    pub(crate) fn add_user(&self, name: &str) -> Result<AccessKey, UserError> {
+        self.runtime
+            .block_on(user_command::add(&self.registry, name))
+    }
+
+    /// Something to cut [`Running::stop`] short with.
+    pub(crate) fn stopper(&self) -> Stopper {
+        Stopper(self.hurry.clone())
+    }
+
+    /// Stops: no new tunnel and no new connection to a proxy port; what runs may finish, at most
+    /// for the drain limit; then tunnels end, and with them the server. REST answers until the
+    /// tunnels have ended, so that clients learn it. Not to be called from async code.
+    pub(crate) fn stop(self) {
+        log::info!("the server stops");
+        let mut hurry = self.hurry.subscribe();
+        self.runtime.block_on(async {
+            let draining = self.tunnels.begin_stop().await;
+            let drain = async {
+                if draining == Draining::Sessions {
+                    self.tunnels.drained().await;
+                }
+            };
+            tokio::select! {
+                done = tokio::time::timeout(self.drain_limit, drain) => if done.is_err() {
+                    log::warn!("some connections did not finish in time and are cut");
+                },
+                () = is_true(&mut hurry) => {}
+            }
+            self.tunnels.finish_stop().await;
+            let _ = tokio::time::timeout(LAST_WORDS, self.tunnels.drained()).await;
+            if draining == Draining::Sessions {
+                // A client that lost its session asks for its tunnel's record at once.
+                tokio::time::sleep(FAREWELL).await;
+            }
+        });
+        self.tunnels.stop_data_plane();
+        // The workers were the channel's senders.
+        join(self.event_thread, "event");
+        self.stop_rest.send_replace(true);
+        join(self.rest_thread, "REST");
+        drop(self.lock);
+        log::info!("the server has stopped");
+    }
+}
+
+fn refuse_plain_rest(settings: &Settings) -> Result<(), StartError> {
+    match settings.rest_security {
+        RestSecurity::PlainOnLoopback if !settings.rest_address.ip().is_loopback() => {
+            Err(StartError::PlainRest(settings.rest_address))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    purpose: &'static str,
+) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
+    let listened = ports::listen(address).and_then(|listener| {
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    });
+    listened.map_err(|source| StartError::Listen {
+        address,
+        purpose,
+        source,
+    })
+}
+
+async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
+    let registry = Registry::open(dir).await?;
+    let end = EndReason::ServerRestart.at(unix_now());
+    let left_over = registry.end_left_over_tunnels(&end).await?;
+    if left_over > 0 {
+        log::info!("ended {left_over} tunnels that were left over from before");
+    }
+    Ok(registry)
+}
+
+/// Nobody can dial "all addresses".
+fn dialable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
+/// Waits until a flag is raised.
+async fn is_true(flag: &mut watch::Receiver<bool>) {
+    // A flag whose owner is gone counts as raised.
+    let _ = flag.wait_for(|raised| *raised).await;
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(body).map_err(StartError::Threads)
+}
+
+fn join(thread: JoinHandle<()>, name: &str) {
+    if thread.join().is_err() {
+        log::error!("the server's {name} thread broke down");
+    }
+}
+
+/// Takes in what the workers tell, until they are gone.
+fn take_in(events: &Events, tunnels: &Tunnels, runtime: &Handle) {
+    for (worker, event) in events {
+        runtime.block_on(tunnels.on_event(worker, event));
+    }
+}
+
+/// Ends what has to end, from time to time.
+async fn keep_house(tunnels: Arc<Tunnels>, registry: Registry) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    for tick in 0_u64.. {
+        ticks.tick().await;
+        tunnels.end_unconnected(Instant::now()).await;
+        if tick % OWNER_TICKS == 0 {
+            tunnels.end_of_removed_owners().await;
+        }
+        if tick % PRUNE_TICKS == 0 {
+            let before = unix_now().saturating_sub(PRUNE_AGE);
+            if let Err(error) = registry.prune_tunnels(before).await {
+                log::warn!("old records of tunnels are not removed: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl Running {
+    /// Takes in an event as if a worker had told it.
+    pub(super) fn tell(&self, event: Event) {
+        self.runtime
+            .block_on(self.tunnels.on_event(WorkerId(0), event));
+    }
+
+    /// Does what is due after `span`, without waiting for it.
+    pub(super) fn after(&self, span: Duration) {
+        let then = Instant::now() + span;
+        self.runtime.block_on(async {
+            self.tunnels.end_unconnected(then).await;
+            self.tunnels.end_of_removed_owners().await;
+        });
+    }
+}

@@ -1,0 +1,392 @@
+//! What a server is told: options from the command line, the environment and a file, and the
+//! [`Settings`] they come to.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sc_proto::contract::Host;
+use serde::Deserialize;
+
+use super::certificate::CertificateFiles;
+use super::data_dir::{DataDir, DataDirError};
+use super::ports::PortRange;
+
+/// The options of `sc server`, each from a flag, the environment, or the configuration file,
+/// where a key is the long flag's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args, Deserialize)]
+#[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Options {
+    /// Address of the REST API [default: 127.0.0.1:8033]
+    #[arg(long, value_name = "IP:PORT", env = "SC_SERVER_REST_ADDRESS")]
+    rest_address: Option<SocketAddr>,
+
+    /// Serve the REST API by plain HTTP on an address that is not loopback
+    #[arg(
+        long, value_name = "BOOL", env = "SC_SERVER_INSECURE_REST",
+        num_args = 0..=1, default_missing_value = "true", require_equals = true
+    )]
+    insecure_rest: Option<bool>,
+
+    /// PEM file with the REST API's certificate chain; serves it by HTTPS
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_REST_TLS_CERT")]
+    rest_tls_cert: Option<PathBuf>,
+
+    /// PEM file with the private key for --rest-tls-cert
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_REST_TLS_KEY")]
+    rest_tls_key: Option<PathBuf>,
+
+    /// Address where clients' tunnels connect to (KGP over TLS) [default: 127.0.0.1:8443]
+    #[arg(long, value_name = "IP:PORT", env = "SC_SERVER_TUNNEL_ADDRESS")]
+    tunnel_address: Option<SocketAddr>,
+
+    /// Name or address clients are told to connect to [default: the IP of --tunnel-address]
+    #[arg(long, value_name = "HOST", env = "SC_SERVER_TUNNEL_HOST")]
+    tunnel_host: Option<String>,
+
+    /// PEM file with the tunnel listener's certificate chain [default: makes its own]
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// PEM file with the private key for --tls-cert
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
+    /// Name or address the tunnels' proxy ports are bound to, and browsers are told. Whoever
+    /// reaches these ports reaches what the clients reach [default: 127.0.0.1]
+    #[arg(long, value_name = "HOST", env = "SC_SERVER_PROXY_HOST")]
+    proxy_host: Option<String>,
+
+    /// Ports for the tunnels' proxies, one each; 0 for any free port [default: 20000-20999]
+    #[arg(long, value_name = "A-B", env = "SC_SERVER_PROXY_PORTS")]
+    proxy_ports: Option<PortRange>,
+
+    /// Directory for users, tunnels and the server's own certificates
+    /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
+    #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+
+    /// Threads that carry tunnels [default: the number of CPUs]
+    #[arg(long, value_name = "N", env = "SC_SERVER_WORKERS")]
+    workers: Option<NonZeroU16>,
+
+    /// Seconds that running connections get to finish when the server stops [default: 30]
+    #[arg(long, value_name = "SECONDS", env = "SC_SERVER_DRAIN_TIMEOUT")]
+    drain_timeout: Option<u32>,
+}
+
+/// All a server needs to know to start.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where users, records and own certificates are.
+    pub(crate) data_dir: PathBuf,
+    /// Where the REST API listens. Port 0: any.
+    pub(crate) rest_address: SocketAddr,
+    /// How it is protected.
+    pub(crate) rest_security: RestSecurity,
+    /// Where KGP listens. Port 0: any.
+    pub(crate) tunnel_address: SocketAddr,
+    /// What clients are told to dial.
+    pub(crate) tunnel_host: String,
+    /// The certificate of the KGP listener; `None`: its own.
+    pub(crate) tunnel_certificate: Option<CertificateFiles>,
+    /// Where the tunnels' proxy ports are bound.
+    pub(crate) proxy_ip: IpAddr,
+    /// What browsers are told.
+    pub(crate) proxy_host: String,
+    /// Which ports those are.
+    pub(crate) proxy_ports: PortRange,
+    /// How many data workers.
+    pub(crate) workers: NonZeroU16,
+    /// How long a stop waits for running streams.
+    pub(crate) drain_limit: Duration,
+    /// How long a tunnel may be without its client.
+    pub(crate) unconnected_limit: Duration,
+}
+
+/// How the REST API is protected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RestSecurity {
+    /// HTTPS.
+    Tls(CertificateFiles),
+    /// Plain HTTP, refused on an address that others can reach.
+    PlainOnLoopback,
+    /// Plain HTTP anywhere: something else protects it, or nobody cares.
+    PlainAnywhere,
+}
+
+/// The options do not come to settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// The configuration file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    ReadFile {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The configuration file is not what it should be.
+    #[error("the configuration file {} is wrong: {source}", path.display())]
+    ParseFile {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_norway::Error,
+    },
+    /// One of two options that need one another.
+    #[error("--{cert} and --{key} go together: give both or none")]
+    HalfCertificate {
+        /// The certificate's flag.
+        cert: &'static str,
+        /// The key's flag.
+        key: &'static str,
+    },
+    /// What to tell clients cannot be guessed.
+    #[error(
+        "--tunnel-address {0} means all addresses of this machine: say by --tunnel-host under \
+         which name or address clients reach it"
+    )]
+    TunnelHostNeeded(SocketAddr),
+    /// Not a host.
+    #[error("--{flag} {value:?} is neither a host name nor an IP address")]
+    NotAHost {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A name without an address.
+    #[error("--proxy-host {0:?} has no address on this machine")]
+    ProxyHostUnknown(String),
+    /// No data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+}
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const UNCONNECTED_LIMIT: Duration = Duration::from_secs(60);
+
+impl Settings {
+    /// A server that only this machine reaches, on any free ports: for trying things and tests.
+    pub(crate) fn local(data_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            rest_address: SocketAddr::new(LOOPBACK, 0),
+            rest_security: RestSecurity::PlainOnLoopback,
+            tunnel_address: SocketAddr::new(LOOPBACK, 0),
+            tunnel_host: LOOPBACK.to_string(),
+            tunnel_certificate: None,
+            proxy_ip: LOOPBACK,
+            proxy_host: LOOPBACK.to_string(),
+            proxy_ports: PortRange::Any,
+            workers: cpus(),
+            drain_limit: Duration::from_secs(30),
+            unconnected_limit: UNCONNECTED_LIMIT,
+        }
+    }
+}
+
+fn cpus() -> NonZeroU16 {
+    std::thread::available_parallelism()
+        .ok()
+        .and_then(|count| u16::try_from(count.get()).ok())
+        .and_then(NonZeroU16::new)
+        .unwrap_or(NonZeroU16::MIN)
+}
+
+impl Options {
+    /// Reads a configuration file.
+    pub(crate) fn from_file(path: &Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::ReadFile {
+            path: path.to_owned(),
+            source,
+        })?;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_norway::from_str(&text).map_err(|source| SettingsError::ParseFile {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// These options, and those of `other` where these say nothing.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            rest_address: self.rest_address.or(other.rest_address),
+            insecure_rest: self.insecure_rest.or(other.insecure_rest),
+            rest_tls_cert: self.rest_tls_cert.or(other.rest_tls_cert),
+            rest_tls_key: self.rest_tls_key.or(other.rest_tls_key),
+            tunnel_address: self.tunnel_address.or(other.tunnel_address),
+            tunnel_host: self.tunnel_host.or(other.tunnel_host),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            proxy_host: self.proxy_host.or(other.proxy_host),
+            proxy_ports: self.proxy_ports.or(other.proxy_ports),
+            data_dir: self.data_dir.or(other.data_dir),
+            workers: self.workers.or(other.workers),
+            drain_timeout: self.drain_timeout.or(other.drain_timeout),
+        }
+    }
+
+    /// What the options come to, with defaults for what they do not say.
+    pub(crate) fn settings(self) -> Result<Settings, SettingsError> {
+        let on_loopback = |port| SocketAddr::new(LOOPBACK, port);
+        let tunnel_address = self.tunnel_address.unwrap_or(on_loopback(8443));
+        let tunnel_host = match self.tunnel_host {
+            Some(host) => checked_host("tunnel-host", host)?,
+            None if tunnel_address.ip().is_unspecified() => {
+                return Err(SettingsError::TunnelHostNeeded(tunnel_address));
+            }
+            None => tunnel_address.ip().to_string(),
+        };
+        let (proxy_ip, proxy_host) = proxy_place(self.proxy_host, &tunnel_host)?;
+        let rest_files = both(
+            ("rest-tls-cert", self.rest_tls_cert),
+            ("rest-tls-key", self.rest_tls_key),
+        )?;
+        let data_dir = match self.data_dir {
+            Some(dir) => dir,
+            None => DataDir::default_path()?,
+        };
+        Ok(Settings {
+            rest_address: self.rest_address.unwrap_or(on_loopback(8033)),
+            rest_security: match (rest_files, self.insecure_rest) {
+                (Some(files), _) => RestSecurity::Tls(files),
+                (None, Some(true)) => RestSecurity::PlainAnywhere,
+                (None, _) => RestSecurity::PlainOnLoopback,
+            },
+            tunnel_address,
+            tunnel_host,
+            tunnel_certificate: both(("tls-cert", self.tls_cert), ("tls-key", self.tls_key))?,
+            proxy_ip,
+            proxy_host,
+            proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
+            workers: self.workers.unwrap_or_else(cpus),
+            drain_limit: Duration::from_secs(self.drain_timeout.unwrap_or(30).into()),
+            ..Settings::local(data_dir)
+        })
+    }
+}
+
+type Flag = (&'static str, Option<PathBuf>);
+
+fn both(cert: Flag, key: Flag) -> Result<Option<CertificateFiles>, SettingsError> {
+    match (cert, key) {
+        ((_, Some(certificate)), (_, Some(key))) => Ok(Some(CertificateFiles { certificate, key })),
+        ((_, None), (_, None)) => Ok(None),
+        ((cert, _), (key, _)) => Err(SettingsError::HalfCertificate { cert, key }),
+    }
+}
+
+/// A host as it is written in addresses: without the brackets of IPv6.
+fn checked_host(flag: &'static str, value: String) -> Result<String, SettingsError> {
+    let bare = value.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(ip.to_string());
+    }
+    match Host::parse(&value) {
+        Ok(host) => Ok(host.to_string()),
+        Err(_) => Err(SettingsError::NotAHost { flag, value }),
+    }
+}
+
+/// Where to bind proxy ports, and what to tell browsers.
+fn proxy_place(host: Option<String>, tunnel_host: &str) -> Result<(IpAddr, String), SettingsError> {
+    let Some(host) = host else {
+        return Ok((LOOPBACK, LOOPBACK.to_string()));
+    };
+    let host = checked_host("proxy-host", host)?;
+    let ip = match host.parse::<IpAddr>() {
+        Ok(ip) => ip,
+        Err(_) => (host.as_str(), 0)
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut addresses| addresses.next())
+            .map(|address| address.ip())
+            .ok_or_else(|| SettingsError::ProxyHostUnknown(host.clone()))?,
+    };
+    // Nobody can dial "all addresses": browsers are told the name that clients are told.
+    let told = if ip.is_unspecified() {
+        tunnel_host.to_owned()
+    } else {
+        host
+    };
+    Ok((ip, told))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(yaml: &str) -> Options {
+        serde_norway::from_str(yaml).unwrap()
+    }
+
+    fn settings(yaml: &str) -> Result<Settings, SettingsError> {
+        options(&format!("data-dir: /nowhere\n{yaml}")).settings()
+    }
+
+    #[test]
+    fn defaults_are_for_this_machine_alone() {
+        let settings = settings("").unwrap();
+        assert_eq!(settings.rest_address.to_string(), "127.0.0.1:8033");
+        assert_eq!(settings.rest_security, RestSecurity::PlainOnLoopback);
+        assert_eq!(settings.tunnel_address.to_string(), "127.0.0.1:8443");
+        assert_eq!(settings.tunnel_host, "127.0.0.1");
+        assert_eq!(settings.proxy_ip, LOOPBACK);
+        assert_eq!(settings.proxy_ports, PortRange::Between(20000, 20999));
+    }
+
+    #[test]
+    fn hosts_are_told_as_they_can_be_dialled() {
+        let all =
+            settings("tunnel-address: 0.0.0.0:443\ntunnel-host: SC.example\nproxy-host: '::'");
+        let all = all.unwrap();
+        assert_eq!(all.tunnel_host, "sc.example");
+        assert_eq!(all.proxy_ip.to_string(), "::");
+        assert_eq!(all.proxy_host, "sc.example");
+        let six = settings("tunnel-host: '[::1]'\nproxy-host: localhost").unwrap();
+        assert_eq!(six.tunnel_host, "::1");
+        assert!(six.proxy_ip.is_loopback());
+        assert_eq!(six.proxy_host, "localhost");
+        for (wrong, said) in [
+            ("tunnel-address: 0.0.0.0:443", "--tunnel-host"),
+            ("tunnel-host: a/b", "--tunnel-host"),
+            ("proxy-host: 'a b'", "--proxy-host"),
+            ("tls-cert: a", "--tls-key"),
+            ("rest-tls-key: a", "--rest-tls-cert"),
+        ] {
+            let error = settings(wrong).unwrap_err().to_string();
+            assert!(error.contains(said), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_first_that_says_something_wins() {
+        let flags = options("workers: 3\nproxy-ports: 5-6");
+        let file = options("workers: 4\ninsecure-rest: true\nproxy-ports: 0");
+        let both = flags.or(file);
+        assert_eq!(
+            both,
+            options("workers: 3\nproxy-ports: 5-6\ninsecure-rest: true")
+        );
+    }
+
+    #[test]
+    fn a_wrong_file_is_said() {
+        let temporary = tempfile::tempdir().unwrap();
+        let file = temporary.path().join("server.yaml");
+        assert!(matches!(
+            Options::from_file(&file),
+            Err(SettingsError::ReadFile { .. })
+        ));
+        std::fs::write(&file, "# nothing\n\n").unwrap();
+        assert_eq!(Options::from_file(&file).unwrap(), Options::default());
+        std::fs::write(&file, "rest-adress: 127.0.0.1:1\n").unwrap();
+        let error = Options::from_file(&file).unwrap_err().to_string();
+        assert!(error.contains("rest-adress"), "{error}");
+    }
+}

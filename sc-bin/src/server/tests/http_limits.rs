@@ -1,0 +1,78 @@
+//! Callers that do not behave.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use super::{TestServer, basic};
+
+/// Sends bytes and reads until the server closes.
+fn raw(server: &TestServer, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.running.rest_address()).unwrap();
+    // The server may have answered and closed before it took all.
+    let _ = stream.write_all(request.as_bytes());
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn broken_and_oversized_requests_are_refused() {
+    let server = TestServer::start();
+    let field = format!("X-Long: {}\r\n", "a".repeat(64 * 1024));
+    let many = "X: y\r\n".repeat(200);
+    for (request, status) in [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n"), "431"),
+        (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431"),
+    ] {
+        let answer = raw(&server, &request);
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer:?}"
+        );
+    }
+    // Said to be too large before it is sent.
+    let authorization = basic(super::USER, &server.key);
+    let announced = format!(
+        "POST /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n\
+         Connection: close\r\nContent-Length: 100000000\r\n\r\n"
+    );
+    let answer = raw(&server, &announced);
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer:?}");
+    server.stop();
+}
+
+#[test]
+fn a_refusal_says_how_to_log_in() {
+    let server = TestServer::start();
+    let request = "GET /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = raw(&server, request).to_ascii_lowercase();
+    assert!(
+        answer.contains("www-authenticate: basic realm="),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("content-type: application/json"),
+        "{answer}"
+    );
+    server.stop();
+}
+
+#[test]
+fn a_caller_who_hangs_up_disturbs_nobody() {
+    let server = TestServer::start();
+    let authorization = basic(super::USER, &server.key);
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.running.rest_address()).unwrap();
+        let request = format!(
+            "POST /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\
+             Authorization: {authorization}\r\n\r\n{{}}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    // All are of one name: however many were made, at most one is left, and all is well.
+    server.create("{}");
+    let (_, live) = server.get("/tunnels");
+    assert!(!live.as_array().unwrap().is_empty());
+    server.stop();
+}

@@ -1,0 +1,135 @@
+//! Clients that really connect: the core and the runtime of a client in this process.
+
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use sc_proto::contract::{Connect, ConnectFailure, Target};
+use sc_proto::tls::{TlsClient, Trust};
+use sc_proto::{Command, Config, Core, Event, WorkerId};
+use sc_runtime_mio::{Options, Runtime};
+use serde_json::{Value, json};
+
+use super::TestServer;
+use crate::api::CreateAnswer;
+
+/// A client's data plane that connects as an answer to a create request says.
+struct Client {
+    runtime: Runtime,
+    events: Receiver<(WorkerId, Event)>,
+}
+
+impl Client {
+    fn connect(made: &Value) -> Self {
+        let answer: CreateAnswer = serde_json::from_value(made.clone()).unwrap();
+        let unix_time_at_zero = answer.tunnel.creation_time;
+        let config = Config {
+            unix_time_at_zero,
+            ..Config::default()
+        };
+        let (sender, events) = mpsc::sync_channel(16);
+        let core = Core::new(config, WorkerId(0), [7; 32]);
+        let runtime = Runtime::start(vec![core], Options::default(), sender).unwrap();
+        let pin = answer.kgp.certificate_sha256.unwrap().0;
+        let address = format!("{}:{}", answer.tunnel.host, answer.tunnel.ssh_port);
+        let connect = Connect {
+            tunnel: answer.tunnel.id,
+            secret: answer.kgp.secret,
+            server: address.parse::<Target>().unwrap(),
+            server_name: answer.tunnel.host,
+            tls: TlsClient::new(Trust::Pin(pin)).unwrap(),
+        };
+        let connect = Command::Connect(Box::new(connect));
+        runtime.handle().command(WorkerId(0), connect).unwrap();
+        Self { runtime, events }
+    }
+
+    fn next(&self) -> Event {
+        self.events.recv_timeout(Duration::from_secs(20)).unwrap().1
+    }
+}
+
+/// Waits until the server says so.
+fn until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "too long");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_real_client_connects_on_whatever_worker_and_is_ended_by_delete() {
+    let server = TestServer::start_with(|settings| {
+        settings.workers = 3.try_into().unwrap();
+    });
+    // More tunnels than workers, so that some live with the listener and some do not.
+    let names = ["a", "b", "c", "d"];
+    let tunnels = names.map(|name| server.create(&json!({"tunnel_identifier": name}).to_string()));
+    for tunnel in &tunnels {
+        let client = Client::connect(tunnel);
+        let event = client.next();
+        assert!(matches!(event, Event::TunnelUp { .. }), "{event:?}");
+        until(|| server.record(&tunnel["id"])["is_ready"] == true);
+        let path = format!("/tunnels/{}?reason=sigterm", tunnel["id"].as_str().unwrap());
+        assert_eq!(server.call("DELETE", &path, None).0, 200);
+        let event = client.next();
+        assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
+        client.runtime.stop();
+    }
+    server.stop();
+}
+
+#[test]
+fn a_client_that_leaves_is_missed() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let client = Client::connect(&tunnel);
+    until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    client.runtime.stop();
+    until(|| server.record(&tunnel["id"])["is_ready"] == false);
+    assert_eq!(server.record(&tunnel["id"])["status"], "running");
+    server.stop();
+}
+
+#[test]
+fn a_stop_drains_a_connected_client() {
+    let server = TestServer::start_with(|settings| {
+        settings.drain_limit = Duration::from_secs(3600);
+    });
+    let tunnel = server.create("{}");
+    let client = Client::connect(&tunnel);
+    until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    let begun = Instant::now();
+    server.stop();
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "nothing ran that had to finish"
+    );
+    assert!(matches!(client.next(), Event::TunnelUp { .. }));
+    let event = client.next();
+    assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
+    client.runtime.stop();
+}
+
+#[test]
+fn a_wrong_secret_or_pin_does_not_connect() {
+    let server = TestServer::start();
+    let made = server.create("{}");
+    for field in ["secret", "certificate_sha256"] {
+        let mut wrong = made.clone();
+        wrong["kgp"][field] = json!("ab".repeat(32));
+        let client = Client::connect(&wrong);
+        let event = client.next();
+        let failed = matches!(
+            event,
+            Event::ConnectFailed {
+                failure: ConnectFailure::Transport(_),
+                ..
+            }
+        );
+        assert!(failed, "{field}: {event:?}");
+        client.runtime.stop();
+    }
+    assert_eq!(server.record(&made["id"])["is_ready"], false);
+    server.stop();
+}

@@ -1,0 +1,102 @@
+//! User commands beside a running server.
+
+use std::time::Duration;
+
+use super::super::args::UserAction;
+use super::super::user_command::{self, Output, UserCommandError};
+use super::{TestServer, USER, basic, is_in_files, request};
+
+#[test]
+fn only_a_hash_of_the_key_is_on_disk() {
+    let server = TestServer::start();
+    let made = server.create("{}");
+    assert_eq!(server.get("/tunnels").0, 200);
+    let secret = made["kgp"]["secret"].as_str().unwrap().to_owned();
+    let (key, data) = (server.key.clone(), server.data_dir());
+    assert!(is_in_files(&data, USER), "the search finds what is there");
+    let dir = {
+        for hidden in [key.as_str(), &key.replace('-', ""), &secret] {
+            assert!(!is_in_files(&data, hidden));
+        }
+        server.stop()
+    };
+    assert!(
+        !is_in_files(&dir.path().join("data"), &key),
+        "nor after the end"
+    );
+}
+
+/// Carries out a user command and says what it printed as its answer.
+fn command(server: &TestServer, action: UserAction) -> Result<String, UserCommandError> {
+    let (mut answer, mut notes) = (Vec::new(), Vec::new());
+    let mut out = Output {
+        answer: &mut answer,
+        notes: &mut notes,
+    };
+    user_command::run(action, Some(server.data_dir()), &mut out)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn status_for(server: &TestServer, user: &str, key: &str) -> u16 {
+    let path = format!("/{user}/tunnels");
+    request(&server.running, "GET", &path, Some(&basic(user, key)), None).0
+}
+
+#[test]
+fn users_change_while_the_server_runs() {
+    let server = TestServer::start();
+    let name = |name: &str| name.to_owned();
+    let add = |who: &str| command(&server, UserAction::Add { name: name(who) });
+    server.create("{}");
+    assert!(add(USER).is_err(), "there is one");
+    let printed = add("bob").unwrap();
+    let key = printed.strip_suffix('\n').unwrap();
+    assert_eq!(
+        status_for(&server, "bob", key),
+        200,
+        "the key stands alone and works"
+    );
+    let list = command(&server, UserAction::List).unwrap();
+    let names: Vec<_> = list
+        .lines()
+        .map(|line| line.split('\t').next().unwrap())
+        .collect();
+    assert_eq!(names, ["bob", "jane"]);
+    assert!(!list.contains(key));
+
+    let rotated = command(&server, UserAction::Rotate { name: name("bob") }).unwrap();
+    assert_eq!(
+        status_for(&server, "bob", key),
+        401,
+        "the old key is void at once"
+    );
+    assert_eq!(status_for(&server, "bob", rotated.trim()), 200);
+    server.running.after(Duration::ZERO);
+    assert_eq!(
+        server.get("/tunnels").1.as_array().unwrap().len(),
+        1,
+        "tunnels go on"
+    );
+    server.stop();
+}
+
+#[test]
+fn a_removed_user_loses_access_and_tunnels() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let remove = || {
+        let name = USER.to_owned();
+        command(&server, UserAction::Remove { name })
+    };
+    remove().unwrap();
+    assert!(remove().is_err());
+    assert_eq!(server.get("/tunnels").0, 401);
+    server.running.after(Duration::ZERO);
+    // Back again under the old name: the tunnel has ended with its owner.
+    let key = server.running.add_user(USER).unwrap();
+    let path = format!("/{USER}/tunnels/{}", tunnel["id"].as_str().unwrap());
+    let basic = basic(USER, key.expose());
+    let (_, record) = request(&server.running, "GET", &path, Some(&basic), None);
+    assert_eq!(record["shutdown_reason"], "ownerRemoved");
+    server.stop();
+}

@@ -1,0 +1,291 @@
+//! Making a tunnel.
+
+use std::net::{IpAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Instant;
+
+use sc_proto::contract::{TunnelId, TunnelSecret};
+
+use super::end::EndReason;
+use super::{Connection, Label, Live, Phase, Tunnels, unix_now};
+use crate::api::{CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, Status, Tunnel};
+use crate::server::data_plane::{DataPlaneStopped, Place};
+use crate::server::ports::PortError;
+use crate::server::random::{self, NoRandomness};
+use crate::server::registry::RegistryError;
+
+/// Longest name of a tunnel, in bytes.
+const MAX_NAME: usize = 256;
+
+/// Most tunnels at once: bounds memory when the range of proxy ports does not.
+const MAX_TUNNELS: usize = 10_000;
+
+/// Version 4 clients send this in `domain_names` when their user said nothing.
+const NO_DOMAIN: &str = "sauce-connect.proxy";
+
+/// Why a tunnel was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CreateError {
+    /// Not a usable name.
+    #[error(
+        "tunnel_identifier: a tunnel's name has at most {MAX_NAME} bytes and no control characters"
+    )]
+    Name,
+    /// Another protocol.
+    #[error("protocol {0:?} is not offered: this server's tunnels speak \"kgp\"")]
+    Protocol(String),
+    /// Pools.
+    #[error(
+        "tunnel_pool: this server has no tunnel pools yet. Start the tunnel without, under a name \
+         of its own"
+    )]
+    Pool,
+    /// Too many tunnels.
+    #[error("too many active tunnels: {0} >= {MAX_TUNNELS}. End one first")]
+    TooMany(usize),
+    /// The server stops.
+    #[error("the server is shutting down: try again when it is back")]
+    Stopping,
+    /// No proxy port.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// No data plane.
+    #[error(transparent)]
+    DataPlane(#[from] DataPlaneStopped),
+    /// The record cannot be written.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// No random numbers.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+/// A request that can be fulfilled.
+struct Wanted {
+    owner: String,
+    name: Option<String>,
+    request: CreateTunnel,
+    messages: Messages,
+}
+
+impl Tunnels {
+    /// Makes a tunnel for `owner`. Another one of the same owner and name, or both unnamed, is
+    /// ended first.
+    ///
+    /// Not to be dropped half-way: what it has set up would stay. A caller who may be cancelled
+    /// spawns it.
+    pub(crate) async fn create(
+        self: Arc<Self>,
+        owner: String,
+        request: CreateTunnel,
+    ) -> Result<CreateAnswer, CreateError> {
+        let wanted = check(owner, request)?;
+        let mut ports = self.life.lock().await;
+        self.check_room()?;
+        for old in self.colliding(&wanted) {
+            self.end_held(old, &EndReason::Collision).await;
+        }
+        let proxy = ports.acquire().await?;
+        let tunnel = self.new_record(&wanted, &proxy)?;
+        let secret = TunnelSecret::new(random::bytes()?);
+        self.registry.insert_tunnel(&tunnel).await?;
+        let tunnel = self.launch(tunnel, &secret, proxy).await?;
+        Ok(CreateAnswer {
+            tunnel,
+            messages: wanted.messages,
+            kgp: KgpAccess {
+                secret,
+                certificate_sha256: self.announced.pin,
+            },
+        })
+    }
+
+    fn check_room(&self) -> Result<(), CreateError> {
+        let state = self.state();
+        match (state.phase, state.live.len()) {
+            (Phase::Stopping, _) => Err(CreateError::Stopping),
+            (Phase::Serving, count) if count >= MAX_TUNNELS => Err(CreateError::TooMany(count)),
+            (Phase::Serving, _) => Ok(()),
+        }
+    }
+
+    fn colliding(&self, wanted: &Wanted) -> Vec<TunnelId> {
+        let state = self.state();
+        let same = state.live.values().filter(|live| {
+            live.record.owner == wanted.owner && live.record.tunnel_identifier == wanted.name
+        });
+        same.map(|live| live.record.id).collect()
+    }
+
+    fn new_record(&self, wanted: &Wanted, proxy: &TcpListener) -> Result<Tunnel, CreateError> {
+        let proxy_port = proxy.local_addr().map_or(0, |address| address.port());
+        Ok(Tunnel {
+            id: TunnelId(random::bytes()?),
+            owner: wanted.owner.clone(),
+            status: Status::Booting,
+            is_ready: false,
+            protocol: Protocol::Kgp,
+            tunnel_identifier: wanted.name.clone(),
+            host: self.announced.tunnel_host.clone(),
+            ssh_port: self.announced.tunnel_port,
+            proxy_address: host_and_port(&self.announced.proxy_host, proxy_port),
+            creation_time: unix_now(),
+            launch_time: None,
+            last_connected: None,
+            shutdown_time: None,
+            user_shutdown: None,
+            shutdown_reason: None,
+            extra_info: wanted.request.extra_info.clone(),
+            metadata: wanted.request.metadata.clone().unwrap_or_default(),
+        })
+    }
+
+    /// Hands the tunnel to the data plane. If that fails its record is closed.
+    async fn launch(
+        &self,
+        mut tunnel: Tunnel,
+        secret: &TunnelSecret,
+        proxy: TcpListener,
+    ) -> Result<Tunnel, CreateError> {
+        let place = match self.data_plane.add_tunnel(tunnel.id, secret, proxy) {
+            Ok(place) => place,
+            Err(stopped) => {
+                let end = EndReason::ServerShutdown.at(unix_now());
+                self.registry.tunnel_ended(tunnel.id, &end).await?;
+                return Err(stopped.into());
+            }
+        };
+        let now = unix_now();
+        tunnel.status = Status::Running;
+        tunnel.launch_time = Some(now);
+        self.take_in(tunnel.clone(), place);
+        log::info!("{} created, proxy {}", Label(&tunnel), tunnel.proxy_address);
+        // It runs, and that is what counts; the record says so a bit less well.
+        if let Err(error) = self.registry.tunnel_launched(tunnel.id, now).await {
+            log::error!("{}: {error}", Label(&tunnel));
+        }
+        Ok(tunnel)
+    }
+
+    fn take_in(&self, record: Tunnel, place: Place) {
+        let live = Live {
+            place,
+            connection: Connection::Waiting {
+                since: Instant::now(),
+            },
+            record,
+        };
+        self.state().live.insert(live.record.id, live);
+    }
+}
+
+fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
+    let name = request
+        .tunnel_identifier
+        .clone()
+        .filter(|name| !name.is_empty());
+    if let Some(name) = &name
+        && (name.len() > MAX_NAME || name.chars().any(char::is_control))
+    {
+        return Err(CreateError::Name);
+    }
+    match request.protocol.as_deref() {
+        // A version 5 client asks for h2c; the answer tells it what it gets.
+        None | Some("" | "kgp" | "h2c") => {}
+        Some(other) => return Err(CreateError::Protocol(other.to_owned())),
+    }
+    if request.tunnel_pool == Some(true) {
+        return Err(CreateError::Pool);
+    }
+    Ok(Wanted {
+        owner,
+        name,
+        messages: warnings(&request),
+        request,
+    })
+}
+
+/// What was asked for and is not done.
+fn warnings(request: &CreateTunnel) -> Messages {
+    let mut messages = Messages::default();
+    let is_shared = request.shared_tunnel == Some(true)
+        || request.shared.as_ref().is_some_and(|with| !with.is_empty());
+    if is_shared {
+        let text = "this server does not share tunnels yet: only you can use this one";
+        messages.warning.push(text.to_owned());
+    }
+    let is_said = |list: &Option<Vec<String>>| {
+        list.as_ref()
+            .is_some_and(|list| list.iter().any(|item| item != NO_DOMAIN))
+    };
+    for (field, list) in [
+        ("direct_domains", &request.direct_domains),
+        ("tunnel_domains", &request.tunnel_domains),
+        ("domain_names", &request.domain_names),
+    ] {
+        if is_said(list) {
+            messages.warning.push(format!(
+                "this server does not act on {field} yet: all hosts go through the tunnel"
+            ));
+        }
+    }
+    messages
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+        _ => format!("{host}:{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_checked_and_an_empty_one_is_none() {
+        let with = |name: &str| CreateTunnel {
+            tunnel_identifier: Some(name.to_owned()),
+            ..CreateTunnel::default()
+        };
+        assert_eq!(check("jane".into(), with("")).ok().unwrap().name, None);
+        assert_eq!(
+            check("jane".into(), with("é"))
+                .ok()
+                .unwrap()
+                .name
+                .as_deref(),
+            Some("é")
+        );
+        for bad in ["a\nb", "\0", &"a".repeat(257)] {
+            assert!(
+                matches!(check("jane".into(), with(bad)), Err(CreateError::Name)),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_done_is_warned_about() {
+        let quiet = CreateTunnel {
+            domain_names: Some(vec![NO_DOMAIN.to_owned()]),
+            direct_domains: Some(Vec::new()),
+            shared: Some(String::new()),
+            ..CreateTunnel::default()
+        };
+        assert_eq!(warnings(&quiet), Messages::default());
+        let loud = CreateTunnel {
+            direct_domains: Some(vec!["a".to_owned()]),
+            shared: Some("all".to_owned()),
+            ..CreateTunnel::default()
+        };
+        assert_eq!(warnings(&loud).warning.len(), 2);
+    }
+
+    #[test]
+    fn a_v6_host_gets_its_brackets() {
+        assert_eq!(host_and_port("::1", 7), "[::1]:7");
+        assert_eq!(host_and_port("a.test", 7), "a.test:7");
+    }
+}

@@ -1,0 +1,182 @@
+//! The life of tunnels: made, connected, ended.
+//!
+//! What runs is in memory and owned here; the [`Registry`] keeps the record. Whoever makes or ends
+//! a tunnel holds [`Tunnels::life`], so that two starts of one name, or a start and an end, come
+//! one after the other.
+
+mod create;
+mod end;
+mod events;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sc_proto::WorkerId;
+use sc_proto::contract::{SessionId, TunnelId};
+use tokio::sync::watch;
+
+use super::data_plane::{DataPlane, Place};
+use super::ports::ProxyPorts;
+use super::registry::{Registry, RegistryError};
+use crate::api::{CertificateSha256, Status, Tunnel};
+pub(crate) use create::CreateError;
+pub(crate) use end::{Draining, EndReason};
+
+/// What clients and browsers are told about this server.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+    /// What clients dial.
+    pub(crate) tunnel_host: String,
+    /// And at which port.
+    pub(crate) tunnel_port: u16,
+    /// Which certificate clients accept there.
+    pub(crate) pin: Option<CertificateSha256>,
+    /// Where browsers find proxy ports.
+    pub(crate) proxy_host: String,
+}
+
+/// All tunnels of this server.
+#[derive(Debug)]
+pub(crate) struct Tunnels {
+    registry: Registry,
+    data_plane: DataPlane,
+    announced: Announced,
+    unconnected_limit: Duration,
+    /// Held by whoever makes or ends a tunnel.
+    life: tokio::sync::Mutex<ProxyPorts>,
+    state: Mutex<State>,
+    /// Workers whose sessions have all ended after a stop.
+    stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    live: BTreeMap<TunnelId, Live>,
+}
+
+/// Whether the server takes new tunnels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Stopping,
+}
+
+/// A tunnel that has not ended.
+#[derive(Debug)]
+struct Live {
+    record: Tunnel,
+    place: Place,
+    connection: Connection,
+}
+
+/// Whether a tunnel has its client.
+#[derive(Debug)]
+enum Connection {
+    /// It has none since then.
+    Waiting { since: Instant },
+    /// It has; the set is never empty. The core bounds it.
+    Up(BTreeSet<SessionId>),
+}
+
+impl Tunnels {
+    /// No tunnel yet.
+    pub(crate) fn new(
+        registry: Registry,
+        data_plane: DataPlane,
+        announced: Announced,
+        ports: ProxyPorts,
+        unconnected_limit: Duration,
+    ) -> Self {
+        Self {
+            registry,
+            data_plane,
+            announced,
+            unconnected_limit,
+            life: tokio::sync::Mutex::new(ports),
+            state: Mutex::new(State {
+                phase: Phase::Serving,
+                live: BTreeMap::new(),
+            }),
+            stopped_workers: watch::Sender::new(BTreeSet::new()),
+        }
+    }
+
+    /// Tunnels of a user that have not ended, oldest first.
+    pub(crate) fn live_of(&self, owner: &str) -> Vec<Tunnel> {
+        let state = self.state();
+        let own = state
+            .live
+            .values()
+            .filter(|live| live.record.owner == owner);
+        let mut records: Vec<Tunnel> = own.map(|live| live.record.clone()).collect();
+        records.sort_by_key(|tunnel| (tunnel.creation_time, tunnel.id));
+        records
+    }
+
+    /// A tunnel of a user, running or ended.
+    pub(crate) async fn find(
+        &self,
+        owner: &str,
+        id: TunnelId,
+    ) -> Result<Option<Tunnel>, RegistryError> {
+        if let Some(live) = self.state().live.get(&id) {
+            return Ok((live.record.owner == owner).then(|| live.record.clone()));
+        }
+        let record = self.registry.tunnel(owner, id).await?;
+        Ok(record.map(|record| self.current(record)))
+    }
+
+    /// The newest tunnels of a user, ended ones included.
+    pub(crate) async fn newest(
+        &self,
+        owner: &str,
+        limit: u32,
+    ) -> Result<Vec<Tunnel>, RegistryError> {
+        let records = self.registry.newest_tunnels(owner, limit).await?;
+        Ok(records
+            .into_iter()
+            .map(|record| self.current(record))
+            .collect())
+    }
+
+    /// A record of the registry, brought up to date. What does not run has ended, even if that
+    /// could not be written down; unless it is just being made.
+    fn current(&self, mut record: Tunnel) -> Tunnel {
+        match self.state().live.get(&record.id) {
+            Some(live) => live.record.clone(),
+            None => {
+                if record.status != Status::Booting {
+                    record.status = Status::Terminated;
+                }
+                record
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tunnel as logs name it.
+struct Label<'a>(&'a Tunnel);
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(tunnel) = self;
+        match &tunnel.tunnel_identifier {
+            Some(name) => write!(f, "tunnel {} {name:?} of {}", tunnel.id, tunnel.owner),
+            None => write!(f, "tunnel {} (unnamed) of {}", tunnel.id, tunnel.owner),
+        }
+    }
+}
+
+/// Now, in Unix seconds.
+pub(crate) fn unix_now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

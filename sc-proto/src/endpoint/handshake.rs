@@ -1,0 +1,188 @@
+//! The handshake: who is let in, and the beginning of a session.
+
+use alloc::boxed::Box;
+use core::net::SocketAddr;
+
+use super::Core;
+use super::socket::{Role, Socket, SocketKey};
+use super::transport::{Stage, Transport};
+use super::tunnel::SessionEntry;
+use crate::Time;
+use crate::contract::{
+    Action, CloseMode, Event, HandOver, Refusal, SessionId, SocketId, TransportLoss, TunnelEnd,
+    TunnelId,
+};
+use crate::kgp::frame::Frame;
+use crate::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
+use crate::kgp::{Session, Side};
+
+impl Core {
+    /// Server: takes an admitted transport from another worker.
+    pub(super) fn adopt_transport(
+        &mut self,
+        state: HandOver,
+        peer: SocketAddr,
+        now: Time,
+    ) -> SocketId {
+        let role = Role::Transport(Some(state.0));
+        let key = self.sockets.insert(Socket::new(role, Some(peer)));
+        if let Some(mut transport) = self.take_transport(key) {
+            let outcome = match core::mem::replace(&mut transport.stage, Stage::AwaitHello) {
+                Stage::Admitted(hello) => self.admit_here(key, &mut transport, hello, now),
+                _ => Ok(()),
+            };
+            self.put_transport(key, transport);
+            match outcome {
+                Ok(()) => self.pump_in(key, now),
+                Err(loss) => self.lose_transport(key, loss, now),
+            }
+        }
+        key.into()
+    }
+
+    /// Server: decides about a HELLO.
+    pub(super) fn judge(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        hello: Hello,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let refusal = if hello.version != VERSION {
+            Some(Refusal::Version)
+        } else if hello.parameters.check().is_err() {
+            Some(Refusal::Parameters)
+        } else if self.stopping.is_some() {
+            Some(Refusal::Ending)
+        } else {
+            match self.tunnels.get(&hello.tunnel) {
+                Some(tunnel) if tunnel.secret.verify(&hello.secret).is_ok() => None,
+                _ => Some(Refusal::Credentials),
+            }
+        };
+        if let Some(refusal) = refusal {
+            transport
+                .first
+                .extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+            return Err(TransportLoss::Refused(refusal));
+        }
+        let here = self
+            .tunnels
+            .get(&hello.tunnel)
+            .is_some_and(|t| t.home == self.worker);
+        if here {
+            return self.admit_here(key, transport, hello, now);
+        }
+        transport.stage = Stage::Admitted(hello);
+        Ok(())
+    }
+
+    /// Server: begins the session of an admitted client.
+    pub(super) fn admit_here(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        hello: Hello,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let tunnel = hello.tunnel;
+        let Some(entry) = self.tunnels.get(&tunnel) else {
+            transport
+                .first
+                .extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
+            return Err(TransportLoss::Refused(Refusal::Ending));
+        };
+        // The newest authenticated transport wins.
+        if let Some(old) = entry.session {
+            self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
+        }
+        let id = SessionId(self.random_id());
+        let parameters = Parameters::of(&self.config.kgp);
+        let welcome = Frame::Welcome(Welcome {
+            version: VERSION,
+            session: id,
+            parameters,
+        });
+        transport
+            .first
+            .extend_from_slice(welcome.encode().as_slice());
+        let session = Session::new(id, Side::Server, self.config.kgp, hello.parameters);
+        self.begin_session(key, transport, tunnel, session, now);
+        Ok(())
+    }
+
+    pub(super) fn begin_client_session(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        tunnel: TunnelId,
+        welcome: Welcome,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        if welcome.version != VERSION {
+            return Err(TransportLoss::Refused(Refusal::Version));
+        }
+        if welcome.parameters.check().is_err() {
+            return Err(TransportLoss::Refused(Refusal::Parameters));
+        }
+        let session = Session::new(
+            welcome.session,
+            Side::Client,
+            self.config.kgp,
+            welcome.parameters,
+        );
+        self.begin_session(key, transport, tunnel, session, now);
+        Ok(())
+    }
+
+    fn begin_session(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        tunnel: TunnelId,
+        mut session: Session,
+        now: Time,
+    ) {
+        session.attach(now);
+        let id = session.id;
+        let entry = SessionEntry::new(session, tunnel, key);
+        let session_key = self.sessions.insert(entry);
+        transport.stage = Stage::Attached(session_key);
+        self.clear_timer(key);
+        if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+            entry.session = Some(session_key);
+        }
+        if let Some(peer) = self.sockets.get(key).and_then(|socket| socket.peer) {
+            self.events.push_back(Event::TunnelUp {
+                tunnel,
+                session: id,
+                peer,
+            });
+        }
+        self.retime_session(session_key);
+        self.retry_waiting(tunnel, now);
+    }
+
+    /// Gives an admitted transport to the worker that owns its session.
+    pub(super) fn hand_over(&mut self, key: SocketKey) {
+        let Some(transport) = self.remove_transport(key) else {
+            return;
+        };
+        let to = match &transport.stage {
+            Stage::Admitted(hello) => self.tunnels.get(&hello.tunnel).map(|tunnel| tunnel.home),
+            _ => None,
+        };
+        let socket = SocketId::from(key);
+        self.actions.push_back(match to {
+            Some(to) => Action::HandOver {
+                socket,
+                to,
+                state: HandOver(Box::new(transport)),
+            },
+            None => Action::Close {
+                socket,
+                mode: CloseMode::Abort,
+            },
+        });
+    }
+}

@@ -1,0 +1,50 @@
+//! Seeded random lives of two sessions against a shadow model.
+//!
+//! `SC_SIM_SEED=n` runs one seed, `SC_SIM_SEEDS=n` so many, `SC_SIM_STEPS=n` sets their length.
+
+use std::{env, eprintln, panic};
+
+use super::super::world::{Choice, World, steps};
+
+/// The generator SplitMix64 (Steele, Lea, Flood 2014).
+struct Seeded(u64);
+
+impl Choice for Seeded {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ z >> 31) % n.max(1) as u64) as usize
+    }
+}
+
+fn live(seed: u64, steps: u64) {
+    let choice = &mut Seeded(seed);
+    let mut world = World::new(steps::settings(choice), steps::settings(choice));
+    for _ in 0..steps {
+        world.step(choice).unwrap();
+        world.check();
+    }
+    world.calm_down().unwrap();
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_doubled_or_kept() {
+    let number = |name| {
+        env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let steps = number("SC_SIM_STEPS").unwrap_or(2000);
+    let seeds = match number("SC_SIM_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SC_SIM_SEEDS").unwrap_or(300),
+    };
+    for seed in seeds {
+        if let Err(failure) = panic::catch_unwind(|| live(seed, steps)) {
+            eprintln!("run again with SC_SIM_SEED={seed} SC_SIM_STEPS={steps}");
+            panic::resume_unwind(failure);
+        }
+    }
+}

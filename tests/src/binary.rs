@@ -1,0 +1,90 @@
+//! Where the `sc` under test comes from.
+//!
+//! `SC_BINARY` names one if set. Otherwise `cargo build` makes it, once per test process, in the
+//! profile and target folder of the tests themselves; when `cargo test --workspace` has just built
+//! everything that takes a moment.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The path of the binary under test.
+///
+/// # Panics
+/// If it cannot be built: the compiler's own messages are on standard error.
+pub fn sc() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match env::var_os("SC_BINARY") {
+        Some(path) => PathBuf::from(path),
+        None => build(),
+    })
+}
+
+/// A command that runs the binary with none of the caller's own settings.
+pub fn command() -> Command {
+    without_settings(Command::new(sc()))
+}
+
+/// A shell that sets a limit of open files and then becomes the binary.
+pub fn command_with_open_files(limit: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\""))
+        .arg(sc());
+    without_settings(shell)
+}
+
+/// Takes away what would be read as a setting: a developer's own account, say.
+fn without_settings(mut command: Command) -> Command {
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn build() -> PathBuf {
+    let profile_folder = profile_folder();
+    let profile = profile_folder
+        .file_name()
+        .expect("a profile folder has a name");
+    // Cargo's folder for its profile `dev` is `debug`.
+    let profile = if profile == "debug" {
+        "dev".into()
+    } else {
+        profile.to_os_string()
+    };
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "sc-bin", "--bin", "sc"])
+        .args([
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
+        ])
+        .arg("--profile")
+        .arg(profile)
+        .arg("--target-dir")
+        .arg(
+            profile_folder
+                .parent()
+                .expect("a profile folder has a parent"),
+        )
+        .status()
+        .expect("cargo can be started");
+    assert!(status.success(), "building sc failed: {status}");
+    profile_folder.join("sc")
+}
+
+/// `target/debug`, found from the test's own place `target/debug/deps/NAME-HASH`.
+fn profile_folder() -> PathBuf {
+    let own = env::current_exe().expect("the test knows its own path");
+    own.ancestors()
+        .nth(2)
+        .expect("a test lies two folders deep in a profile's folder")
+        .to_path_buf()
+}

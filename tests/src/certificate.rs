@@ -1,0 +1,67 @@
+//! A certificate authority of the test's own.
+
+use std::path::PathBuf;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use tempfile::TempDir;
+
+/// A CA and one server certificate for `localhost` and `127.0.0.1`, as PEM files in a folder
+/// that goes away with it.
+#[derive(Debug)]
+pub struct Certificates {
+    folder: TempDir,
+}
+
+impl Certificates {
+    /// Makes both.
+    ///
+    /// # Panics
+    /// If that fails, which it does not on a healthy machine.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
+        // Without a name of its own it would have the leaf's, which would then look self-signed.
+        ca.distinguished_name
+            .push(DnType::CommonName, "CA of the sc tests");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let ca_key = KeyPair::generate().expect("a key");
+        let ca = CertifiedIssuer::self_signed(ca, ca_key).expect("a certificate");
+        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(names).expect("valid names");
+        let leaf = leaf.signed_by(&key, &ca).expect("a certificate");
+        let made = Self { folder };
+        for (path, pem) in [
+            (made.ca(), ca.pem()),
+            (made.certificate(), leaf.pem()),
+            (made.key(), key.serialize_pem()),
+        ] {
+            std::fs::write(path, pem).expect("a file in our own folder");
+        }
+        made
+    }
+
+    /// The CA's certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// The server's certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("server.pem")
+    }
+
+    /// The server's private key.
+    pub fn key(&self) -> PathBuf {
+        self.folder.path().join("server.key")
+    }
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Self::new()
+    }
+}

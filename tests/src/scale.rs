@@ -1,0 +1,27 @@
+//! How big the tests are. By default as fits a debug build at a desk; `.ci/run` says more.
+
+use std::env;
+
+/// Size of the big file in MiB (`SC_TESTS_FILE_MIB`, default 64; the full check has 1024).
+pub fn file_bytes() -> u64 {
+    number("SC_TESTS_FILE_MIB", 64) * 1024 * 1024
+}
+
+/// How many streams stand idle at once (`SC_TESTS_IDLE_STREAMS`, default 1000; full: 5000).
+pub fn idle_streams() -> usize {
+    number("SC_TESTS_IDLE_STREAMS", 1000) as usize
+}
+
+/// How many connections come and go (`SC_TESTS_CONNECTIONS`, default 2000; full: 20000).
+pub fn connections() -> usize {
+    number("SC_TESTS_CONNECTIONS", 2000) as usize
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    match env::var(name) {
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is not a number: {text:?}")),
+        Err(_) => default,
+    }
+}
