@@ -112,12 +112,11 @@ fn five_hundred_connections_at_once() {
 /// A browser that finds the server full waits in the backlog and is served later.
 #[test]
 fn browsers_wait_while_the_server_is_full() {
-    let options = || {
-        let mut options = Options::default();
-        options.max_sockets = Some(16);
-        options
+    let options = Options {
+        max_sockets: Some(16),
+        ..Options::default()
     };
-    let server = Server::start(1, 0, options());
+    let server = Server::start(1, 0, options);
     let _client = Client::start(&server, SECRET, Options::default());
     server.wait_up(0);
     let target = echo().to_string();

@@ -1,7 +1,12 @@
 //! Descriptors and processor time of a running tunnel. Tests here look at whole processes, so each
 //! runs in one of its own: the test binary starts itself again with a limit on descriptors.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
 
 mod tunnel;
 
@@ -69,9 +74,11 @@ fn process() {
     if std::env::var_os("SC_PROCESS").is_none() {
         return;
     }
-    let mut options = Options::default();
-    // More than there are descriptors, so that it runs into the limit itself.
-    options.max_sockets = Some(1_000_000);
+    let options = Options {
+        // More than there are descriptors, so that it runs into the limit itself.
+        max_sockets: Some(1_000_000),
+        ..Options::default()
+    };
     let server = Server::start(1, 0, options.clone());
     let _client = Client::start(&server, SECRET, options);
     server.wait_up(0);
