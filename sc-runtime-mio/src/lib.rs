@@ -189,8 +189,8 @@ impl Handle {
         self.order(worker, Order::Command(command))
     }
 
-    /// Lets a worker accept from `socket`, which is bound and listens. An earlier listener of the
-    /// same id is closed. To share one address among workers give each a clone of its socket, or
+    /// Lets a worker accept from `socket`, which is bound and listens; its backlog is made larger
+    /// than the 128 of std. An earlier listener of the same id is closed. To share one address among workers give each a clone of its socket, or
     /// sockets bound with `SO_REUSEPORT`.
     ///
     /// # Errors

@@ -13,12 +13,20 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sc_proto::{ListenerId, ListenerRole, SocketClass, Time};
+use socket2::SockRef;
 
 use crate::capacity::{Capacity, Permit};
 use crate::token::{MAX_INDEX, Tokens};
 
 /// How often the log hears of pauses.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections that may wait in the kernel; it takes less if its own limit is lower
+/// (`net.core.somaxconn`).
+///
+/// std listens with 128. That is few for a page that opens hundreds of connections at once, and
+/// beyond it Linux answers with SYN cookies and resets some of the connections it confirmed.
+const BACKLOG: i32 = 4096;
 
 /// The listeners of one worker.
 pub(crate) struct Listeners {
@@ -97,6 +105,8 @@ impl Listeners {
     ) -> io::Result<()> {
         self.remove(id);
         socket.set_nonblocking(true)?;
+        // To listen again changes the backlog of a listening socket.
+        SockRef::from(&socket).listen(BACKLOG)?;
         let free = self.slots.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.slots.len());
         if slot > MAX_INDEX {

@@ -6,7 +6,6 @@ use crate::token::MAX_INDEX;
 
 /// Settings of a [`Runtime`](crate::Runtime). The defaults suit a server and a client.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// Most sockets open at once in all workers together, connection attempts included; listeners
     /// do not count. `None`: what the process's descriptor limit allows, less a reserve for the

@@ -156,7 +156,7 @@ fn a_connection_that_is_gone_disturbs_nothing() {
     let mut bench = Bench::new(64);
     let address = bench.listen(0);
     let mut clients = connect(address, 2);
-    let linger = socket2::SockRef::from(&clients[0]).set_linger(Some(Duration::ZERO));
+    let linger = SockRef::from(&clients[0]).set_linger(Some(Duration::ZERO));
     linger.unwrap();
     drop(clients.remove(0));
     bench.poll();
