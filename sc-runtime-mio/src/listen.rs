@@ -115,13 +115,7 @@ impl Listeners {
         let token = tokens.listener(slot);
         let mut socket = TcpListener::from_std(socket);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        let listener = Some(Listener {
-            id,
-            role,
-            socket,
-            token,
-            queued: false,
-        });
+        let listener = Some(Listener { id, role, socket, token, queued: false });
         match self.slots.get_mut(slot) {
             Some(place) => *place = listener,
             None => self.slots.push(listener),
@@ -228,10 +222,7 @@ impl Listeners {
     }
 
     fn pause(&mut self, cause: Cause, now: Time, why: &str) {
-        self.pause = Some(Pause {
-            cause,
-            until: now.after(self.retry),
-        });
+        self.pause = Some(Pause { cause, until: now.after(self.retry) });
         let quiet = |logged: Time| now.since(logged) < LOG_EVERY;
         if !self.logged.is_some_and(quiet) {
             self.logged = Some(now);

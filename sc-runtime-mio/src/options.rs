@@ -46,9 +46,7 @@ impl Default for Options {
 impl Options {
     /// The limit that [`Options::max_sockets`] stands for.
     pub(crate) fn socket_limit(&self) -> usize {
-        self.max_sockets
-            .unwrap_or_else(|| less_reserve(descriptor_limit()))
-            .clamp(1, MAX_INDEX)
+        self.max_sockets.unwrap_or_else(|| less_reserve(descriptor_limit())).clamp(1, MAX_INDEX)
     }
 }
 
@@ -64,9 +62,7 @@ fn descriptor_limit() -> usize {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile)
         .current
-        .map_or(MAX_INDEX, |limit| {
-            usize::try_from(limit).unwrap_or(MAX_INDEX)
-        })
+        .map_or(MAX_INDEX, |limit| usize::try_from(limit).unwrap_or(MAX_INDEX))
 }
 
 /// Windows has no such limit; memory ends first.
@@ -90,10 +86,7 @@ mod tests {
     #[test]
     fn a_limit_is_always_usable() {
         assert!(Options::default().socket_limit() >= 1);
-        let none = Options {
-            max_sockets: Some(0),
-            ..Options::default()
-        };
+        let none = Options { max_sockets: Some(0), ..Options::default() };
         assert_eq!(none.socket_limit(), 1);
     }
 }

@@ -32,18 +32,9 @@ impl Drop for Guard {
 #[test]
 fn a_blocking_loop_drives_the_same_core() {
     let server = Server::start(1, 0, Options::default());
-    let pin: String = server
-        .pin
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let pin: String = server.pin.iter().map(|byte| format!("{byte:02x}")).collect();
     let child = Command::new(program())
-        .args([
-            TUNNEL.to_string(),
-            SECRET.to_hex(),
-            server.kgp.to_string(),
-            pin,
-        ])
+        .args([TUNNEL.to_string(), SECRET.to_hex(), server.kgp.to_string(), pin])
         .stdout(Stdio::null())
         .spawn()
         .expect("run all tests of the package, or build its examples first");

@@ -112,10 +112,7 @@ fn five_hundred_connections_at_once() {
 /// A browser that finds the server full waits in the backlog and is served later.
 #[test]
 fn browsers_wait_while_the_server_is_full() {
-    let options = Options {
-        max_sockets: Some(16),
-        ..Options::default()
-    };
+    let options = Options { max_sockets: Some(16), ..Options::default() };
     let server = Server::start(1, 0, options);
     let _client = Client::start(&server, SECRET, Options::default());
     server.wait_up(0);
@@ -141,10 +138,7 @@ fn a_wrong_secret_is_told_to_the_embedder() {
     let event = client.next_event();
     let is_refusal = matches!(
         event,
-        Event::ConnectFailed {
-            failure: ConnectFailure::Transport(TransportLoss::Refused(_)),
-            ..
-        }
+        Event::ConnectFailed { failure: ConnectFailure::Transport(TransportLoss::Refused(_)), .. }
     );
     assert!(is_refusal, "{event:?}");
 }
@@ -169,11 +163,7 @@ fn a_drained_client_ends_when_its_streams_have() {
     let mut text = [0; 6];
     stream.read_exact(&mut text).unwrap();
     let command = Command::Stop(Stop::Drain);
-    client
-        .runtime
-        .handle()
-        .command(WorkerId(0), command)
-        .unwrap();
+    client.runtime.handle().command(WorkerId(0), command).unwrap();
     assert_eq!(exchange(&stream, b"and after"), b"and after");
     let down = client.next_event();
     assert!(matches!(down, Event::TunnelDown { .. }), "{down:?}");

@@ -124,11 +124,7 @@ fn running_out_of_descriptors_neither_spins_nor_kills() {
     let mut browsers = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(process.proxy).unwrap();
-        write!(
-            stream,
-            "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-        )
-        .unwrap();
+        write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").unwrap();
         browsers.push(stream);
     }
     for _ in 0..3 {

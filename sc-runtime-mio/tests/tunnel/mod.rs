@@ -33,10 +33,7 @@ pub(crate) struct Server {
 
 fn config() -> Config {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Config {
-        unix_time_at_zero: unix.unwrap().as_secs(),
-        ..Config::default()
-    }
+    Config { unix_time_at_zero: unix.unwrap().as_secs(), ..Config::default() }
 }
 
 fn certificate() -> TlsServer {
@@ -51,21 +48,15 @@ impl Server {
     pub(crate) fn start(workers: u16, home: u16, options: Options) -> Self {
         let tls = certificate();
         let core = |id| {
-            let config = Config {
-                tls_server: Some(tls.clone()),
-                ..config()
-            };
+            let config = Config { tls_server: Some(tls.clone()), ..config() };
             Core::new(config, WorkerId(id), [id as u8 + 1; 32])
         };
         let (sender, events) = mpsc::sync_channel(1);
         let runtime = Runtime::start((0..workers).map(core).collect(), options, sender).unwrap();
         let handle = runtime.handle();
         for id in 0..workers {
-            let command = Command::AddTunnel {
-                tunnel: TUNNEL,
-                secret: SECRET,
-                home: WorkerId(home),
-            };
+            let command =
+                Command::AddTunnel { tunnel: TUNNEL, secret: SECRET, home: WorkerId(home) };
             handle.command(WorkerId(id), command).unwrap();
         }
         let listen = |worker, id, role| {
@@ -109,10 +100,7 @@ impl Client {
             server_name: "localhost".into(),
             tls: TlsClient::new(Trust::Pin(server.pin)).unwrap(),
         };
-        runtime
-            .handle()
-            .command(WorkerId(0), Command::Connect(Box::new(connect)))
-            .unwrap();
+        runtime.handle().command(WorkerId(0), Command::Connect(Box::new(connect))).unwrap();
         Self { runtime, events }
     }
 
@@ -168,11 +156,7 @@ pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
