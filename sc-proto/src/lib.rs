@@ -45,7 +45,7 @@ mod time;
 
 pub use contract::{
     Action, CloseMode, Command, Event, HandOver, ListenerId, ListenerRole, Read, SocketClass,
-    SocketId, WorkerId, Write,
+    SocketId, Stop, WorkerId, Write,
 };
 pub use endpoint::{Config, Core};
 pub use time::{Deadline, DeadlineReason, Time};

@@ -112,6 +112,14 @@ impl<T> Slab<T> {
         })
     }
 
+    /// All entries in the order of their slots, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (Key<T>, &mut T)> {
+        self.entries.iter_mut().enumerate().filter_map(|(index, entry)| {
+            let key = Key::from_parts(index as u32, entry.generation);
+            entry.value.as_mut().map(|value| (key, value))
+        })
+    }
+
     /// The keys of all entries, collected so that the table may be changed meanwhile.
     pub(crate) fn keys(&self) -> Vec<Key<T>> {
         self.iter().map(|(key, _)| key).collect()

@@ -75,6 +75,10 @@ pub enum DeadlineReason {
     OpenAnswer,
     /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.
     Session,
+    /// A session that lost its transport is given up.
+    Grace,
+    /// A client dials its server again.
+    Reconnect,
     /// A drained session must have ended.
     Drain,
     /// A socket whose last bytes were written must have gone.

@@ -1,6 +1,7 @@
 //! What the core tells its embedder.
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::id::{SessionId, TunnelId};
 use super::reason::{ConnectFailure, TransportLoss};
@@ -16,6 +17,41 @@ pub enum Event {
         session: SessionId,
         /// The other end of the transport.
         peer: SocketAddr,
+    },
+    /// The session of this tunnel lost its transport. Its streams wait (both ends).
+    TunnelInterrupted {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its session.
+        session: SessionId,
+        /// What happened to the transport.
+        cause: TransportLoss,
+    },
+    /// Client: a try to get a new transport has failed.
+    Reconnecting {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its session.
+        session: SessionId,
+        /// Which try, from 1.
+        attempt: u32,
+        /// Why it failed.
+        failure: ConnectFailure,
+        /// The pause before the next.
+        next_try_in: Duration,
+    },
+    /// The session goes on with a new transport (both ends).
+    TunnelResumed {
+        /// Which tunnel.
+        tunnel: TunnelId,
+        /// Its session.
+        session: SessionId,
+        /// Bytes that this side sends again.
+        replayed: u64,
+        /// Streams that were kept.
+        streams: usize,
+        /// How long it had no transport; zero if the old one was replaced.
+        outage: Duration,
     },
     /// The session of this tunnel ended (both ends).
     TunnelDown {

@@ -50,37 +50,50 @@ pub struct TunnelId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
-/// What a client proves its right to a tunnel with: 32 random bytes from the REST answer.
-///
-/// Its `Debug` form shows nothing of it.
-#[derive(Clone)]
-pub struct TunnelSecret([u8; 32]);
-
-/// The presented secret is not the tunnel's.
+/// The presented secret is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretMismatch;
 
-impl TunnelSecret {
-    /// Takes the 32 bytes.
-    pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
+macro_rules! secret {
+    ($(#[$about:meta])* $name:ident) => {
+        $(#[$about])*
+        ///
+        /// Its `Debug` form shows nothing of it.
+        #[derive(Clone)]
+        pub struct $name([u8; 32]);
 
-    /// The 32 bytes, to be sent or stored.
-    pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
+        impl $name {
+            /// Takes the 32 bytes.
+            pub const fn new(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
 
-    /// Compares in constant time.
-    pub fn verify(&self, presented: &Self) -> Result<(), SecretMismatch> {
-        if bool::from(self.0.ct_eq(&presented.0)) { Ok(()) } else { Err(SecretMismatch) }
-    }
+            /// The 32 bytes, to be sent or stored.
+            pub const fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+
+            /// Compares in constant time.
+            pub fn verify(&self, presented: &Self) -> Result<(), SecretMismatch> {
+                if bool::from(self.0.ct_eq(&presented.0)) { Ok(()) } else { Err(SecretMismatch) }
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(****)"))
+            }
+        }
+    };
 }
-
-impl fmt::Debug for TunnelSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TunnelSecret(****)")
-    }
+secret! {
+    /// What a client proves its right to a tunnel with: 32 random bytes from the REST answer.
+    TunnelSecret
+}
+secret! {
+    /// What a client proves its right to go on with a session with: 32 random bytes that the
+    /// server gives it at the beginning of the session.
+    ResumeSecret
 }
 
 /// A text is not the hex form of an id or secret.

@@ -71,6 +71,10 @@ pub enum Refusal {
     /// The tunnel is ending.
     #[error("the tunnel is ending")]
     Ending,
+    /// No such session, or its secret is another one: its grace has ended, or the server has
+    /// started anew.
+    #[error("the server does not know this session any more")]
+    Session,
 }
 
 /// Why a transport ended.

@@ -25,6 +25,8 @@ pub struct Config {
     pub dial_timeout: Duration,
     /// From the first byte of a request to the end of its head, and for idle keep-alive connections.
     pub request_head_timeout: Duration,
+    /// How long a session waits for a new transport after it lost one.
+    pub grace: Duration,
     /// How long a stop waits for running streams.
     pub drain_timeout: Duration,
 }
@@ -39,6 +41,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),
             request_head_timeout: Duration::from_secs(60),
+            grace: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(300),
         }
     }

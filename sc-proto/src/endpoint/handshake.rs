@@ -4,16 +4,17 @@ use alloc::boxed::Box;
 use core::net::SocketAddr;
 
 use super::Core;
+use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
-use super::transport::{Stage, Transport};
+use super::transport::{Admitted, Stage, Transport};
 use super::tunnel::SessionEntry;
 use crate::Time;
 use crate::contract::{
-    Action, CloseMode, Event, HandOver, Refusal, SessionId, SocketId, TransportLoss, TunnelEnd,
-    TunnelId,
+    Action, CloseMode, Event, HandOver, Refusal, ResumeSecret, SessionId, SocketId, TransportLoss,
+    TunnelEnd,
 };
 use crate::kgp::frame::Frame;
-use crate::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
+use crate::kgp::handshake::{Hello, Parameters, Resume, VERSION, Welcome};
 use crate::kgp::{Session, Side};
 
 impl Core {
@@ -28,7 +29,12 @@ impl Core {
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         if let Some(mut transport) = self.take_transport(key) {
             let outcome = match core::mem::replace(&mut transport.stage, Stage::AwaitHello) {
-                Stage::Admitted(hello) => self.admit_here(key, &mut transport, hello, now),
+                Stage::Admitted(Admitted::Hello(hello)) => {
+                    self.admit_here(key, &mut transport, hello, now)
+                }
+                Stage::Admitted(Admitted::Resume(resume)) => {
+                    self.resume_here(key, &mut transport, &resume, now)
+                }
                 _ => Ok(()),
             };
             self.put_transport(key, transport);
@@ -61,15 +67,35 @@ impl Core {
             }
         };
         if let Some(refusal) = refusal {
-            transport.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+            transport.refuse(refusal);
             return Err(TransportLoss::Refused(refusal));
         }
         let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
         if here {
             return self.admit_here(key, transport, hello, now);
         }
-        transport.stage = Stage::Admitted(hello);
+        transport.stage = Stage::Admitted(Admitted::Hello(hello));
         Ok(())
+    }
+
+    /// Server: decides about a RESUME, or leaves that to the worker of its session.
+    pub(super) fn judge_resume(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        resume: Resume,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let home = self.tunnels.get(&resume.tunnel).map(|tunnel| tunnel.home);
+        if resume.version == VERSION && home.is_some_and(|home| home != self.worker) {
+            transport.stage = Stage::Admitted(Admitted::Resume(resume));
+            return Ok(());
+        }
+        if resume.version != VERSION {
+            transport.refuse(Refusal::Version);
+            return Err(TransportLoss::Refused(Refusal::Version));
+        }
+        self.resume_here(key, transport, &resume, now)
     }
 
     /// Server: begins the session of an admitted client.
@@ -82,19 +108,22 @@ impl Core {
     ) -> Result<(), TransportLoss> {
         let tunnel = hello.tunnel;
         let Some(entry) = self.tunnels.get(&tunnel) else {
-            transport.first.extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
+            transport.refuse(Refusal::Ending);
             return Err(TransportLoss::Refused(Refusal::Ending));
         };
         // The newest authenticated transport wins.
         if let Some(old) = entry.session {
             self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
         }
-        let id = SessionId(self.random_id());
+        let id = SessionId(self.random.bytes());
+        let secret = ResumeSecret::new(self.random.bytes());
         let parameters = Parameters::of(&self.config.kgp);
-        let welcome = Frame::Welcome(Welcome { version: VERSION, session: id, parameters });
+        let welcome = Welcome { version: VERSION, session: id, secret: secret.clone(), parameters };
+        let welcome = Frame::Welcome(welcome);
         transport.first.extend_from_slice(welcome.encode().as_slice());
         let session = Session::new(id, Side::Server, self.config.kgp, hello.parameters);
-        self.begin_session(key, transport, tunnel, session, now);
+        let entry = SessionEntry::new(session, tunnel, key, secret, None);
+        self.begin_session(key, transport, entry, now);
         Ok(())
     }
 
@@ -102,7 +131,7 @@ impl Core {
         &mut self,
         key: SocketKey,
         transport: &mut Transport,
-        tunnel: TunnelId,
+        reach: Box<Reach>,
         welcome: Welcome,
         now: Time,
     ) -> Result<(), TransportLoss> {
@@ -114,7 +143,8 @@ impl Core {
         }
         let session =
             Session::new(welcome.session, Side::Client, self.config.kgp, welcome.parameters);
-        self.begin_session(key, transport, tunnel, session, now);
+        let entry = SessionEntry::new(session, reach.tunnel, key, welcome.secret, Some(reach));
+        self.begin_session(key, transport, entry, now);
         Ok(())
     }
 
@@ -122,13 +152,11 @@ impl Core {
         &mut self,
         key: SocketKey,
         transport: &mut Transport,
-        tunnel: TunnelId,
-        mut session: Session,
+        mut entry: SessionEntry,
         now: Time,
     ) {
-        session.attach(now);
-        let id = session.id;
-        let entry = SessionEntry::new(session, tunnel, key);
+        entry.session.attach(now);
+        let (id, tunnel) = (entry.session.id, entry.tunnel);
         let session_key = self.sessions.insert(entry);
         transport.stage = Stage::Attached(session_key);
         self.clear_timer(key);
@@ -148,7 +176,7 @@ impl Core {
             return;
         };
         let to = match &transport.stage {
-            Stage::Admitted(hello) => self.tunnels.get(&hello.tunnel).map(|tunnel| tunnel.home),
+            Stage::Admitted(client) => self.tunnels.get(&client.tunnel()).map(|tunnel| tunnel.home),
             _ => None,
         };
         let socket = SocketId::from(key);

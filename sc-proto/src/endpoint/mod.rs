@@ -5,6 +5,7 @@
 //! | `socket.rs` | one socket: its role, its readiness, what waits for it |
 //! | `transport.rs` | the sockets of transports, from the dial or accept to the close |
 //! | `handshake.rs` | who is let in, and the beginning of a session |
+//! | `resume.rs` | a session without a transport, and how it gets another |
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
@@ -14,6 +15,7 @@
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
+//! | `random.rs` | ids, secrets and jitter from the seed |
 
 mod answer;
 mod config;
@@ -22,7 +24,9 @@ mod handshake;
 mod http;
 mod lent;
 mod pump;
+mod random;
 mod relay;
+mod resume;
 mod socket;
 mod timers;
 mod transport;
@@ -36,6 +40,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use self::lent::Lent;
+use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
@@ -65,8 +70,8 @@ const MAX_EVENTS: usize = 1024;
 pub struct Core {
     config: Config,
     worker: WorkerId,
-    /// State of the generator of session ids.
-    random: [u64; 4],
+    /// Where session ids, their secrets and jitter come from.
+    random: Random,
     listeners: BTreeMap<ListenerId, ListenerRole>,
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
@@ -113,16 +118,13 @@ enum Place {
 }
 
 impl Core {
-    /// A core for worker `worker`. `seed` feeds ids; it must be unpredictable.
+    /// A core for worker `worker`. `seed` feeds ids and secrets; it must be
+    /// unpredictable.
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
-        let mut random = [0; 4];
-        for (word, bytes) in random.iter_mut().zip(seed.chunks_exact(8)) {
-            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        }
         Self {
             config,
             worker,
-            random,
+            random: Random::new(seed),
             listeners: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
@@ -224,7 +226,7 @@ impl Core {
             return;
         }
         match entry.role {
-            Role::Transport(_) => self.transport_dial_failed(key, failure),
+            Role::Transport(_) => self.transport_dial_failed(key, failure, now),
             Role::Proxied(_) => self.target_dialled(key, Err(failure), now),
         }
     }
@@ -350,6 +352,8 @@ impl Core {
             self.settle();
             match timer {
                 Timer::Session(key) => self.session_timeout(key, now),
+                Timer::Grace(key) => self.grace_over(key, now),
+                Timer::Try(key) => self.try_again(key, now),
                 Timer::Drain => self.drain_timeout(now),
                 Timer::Socket(id, reason) => {
                     let key = SocketKey::from(id);
@@ -369,27 +373,5 @@ impl Core {
     /// Seconds of the wall clock at `now`.
     fn unix_time(&self, now: Time) -> u64 {
         self.config.unix_time_at_zero + now.as_nanos() / 1_000_000_000
-    }
-
-    /// 16 bytes that no one else has (xoshiro256++ from the seed; not a secret).
-    fn random_id(&mut self) -> [u8; 16] {
-        let mut id = [0; 16];
-        for half in id.chunks_exact_mut(8) {
-            half.copy_from_slice(&self.next_random().to_be_bytes());
-        }
-        id
-    }
-
-    fn next_random(&mut self) -> u64 {
-        let [a, b, c, d] = &mut self.random;
-        let result = a.wrapping_add(*d).rotate_left(23).wrapping_add(*a);
-        let shifted = *b << 17;
-        *c ^= *a;
-        *d ^= *b;
-        *b ^= *c;
-        *a ^= *d;
-        *c ^= shifted;
-        *d = d.rotate_left(45);
-        result
     }
 }

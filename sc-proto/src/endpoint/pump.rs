@@ -102,11 +102,20 @@ impl Core {
                         self.judge(key, transport, hello, now)?;
                         return Ok(0);
                     }
-                    (Stage::AwaitWelcome(tunnel), Frame::Welcome(welcome)) => {
-                        let tunnel = *tunnel;
-                        self.begin_client_session(key, transport, tunnel, welcome, now)?;
+                    (Stage::AwaitHello, Frame::Resume(resume)) => {
+                        transport.pipe.consume(used, &mut self.tls_pool);
+                        self.judge_resume(key, transport, resume, now)?;
+                        return Ok(0);
                     }
-                    (Stage::AwaitWelcome(_), Frame::Refused(refusal)) => {
+                    (Stage::AwaitWelcome(reach), Frame::Welcome(welcome)) => {
+                        let reach = reach.clone();
+                        self.begin_client_session(key, transport, reach, welcome, now)?;
+                    }
+                    (Stage::AwaitResumed(session), Frame::Resumed { received }) => {
+                        let session = *session;
+                        self.carry_on(key, transport, session, received, now)?;
+                    }
+                    (Stage::AwaitWelcome(_) | Stage::AwaitResumed(_), Frame::Refused(refusal)) => {
                         return Err(TransportLoss::Refused(refusal));
                     }
                     (Stage::Closing, _) => {}
@@ -120,6 +129,12 @@ impl Core {
             let Some((frame, length)) = Frame::decode(input)? else {
                 break;
             };
+            if let Frame::Refused(refusal) = frame
+                && self.sessions.get(session).is_some_and(|entry| entry.reach.is_some())
+            {
+                // The server's last word on a session.
+                return Err(TransportLoss::Refused(refusal));
+            }
             let range = used..used + length;
             self.take_session_frame(session, frame, transport.pipe.plaintext(), range, now)?;
             used += length;

@@ -12,6 +12,10 @@ use crate::{Deadline, DeadlineReason, Time};
 pub(super) enum Timer {
     Socket(SocketId, DeadlineReason),
     Session(SessionKey),
+    /// A session without a transport is given up.
+    Grace(SessionKey),
+    /// A session without a transport tries to get one.
+    Try(SessionKey),
     /// The limit of [`Stop::Drain`](crate::contract::Stop::Drain).
     Drain,
 }
@@ -40,6 +44,8 @@ impl Timers {
         let reason = match timer {
             Timer::Socket(_, reason) => *reason,
             Timer::Session(_) => DeadlineReason::Session,
+            Timer::Grace(_) => DeadlineReason::Grace,
+            Timer::Try(_) => DeadlineReason::Reconnect,
             Timer::Drain => DeadlineReason::Drain,
         };
         Some(Deadline { at: *at, reason })

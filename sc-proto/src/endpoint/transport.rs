@@ -6,15 +6,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
 use super::{Core, SessionKey};
 use crate::contract::{
-    Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketClass, SocketId,
-    TransportLoss, TunnelEnd, TunnelId, Write,
+    Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketId, TransportLoss,
+    TunnelId, Write,
 };
 use crate::kgp::ProtocolError;
 use crate::kgp::frame::{Frame, FrameType};
-use crate::kgp::handshake::{Hello, Parameters, VERSION};
+use crate::kgp::handshake::{Hello, Parameters, Resume, VERSION};
 use crate::tls::{TlsPipe, TlsState};
 use crate::{DeadlineReason, Time};
 
@@ -46,20 +47,41 @@ pub(super) enum Stage {
     /// Server: the client's HELLO has not come.
     AwaitHello,
     /// Client: the server's answer to HELLO has not come.
-    AwaitWelcome(TunnelId),
-    /// Server: the HELLO was good; the session is made by the worker it belongs to.
-    Admitted(Hello),
+    AwaitWelcome(Box<Reach>),
+    /// Client: the server's answer to RESUME has not come.
+    AwaitResumed(SessionKey),
+    /// Server: the client is to be served by the worker its session belongs to.
+    Admitted(Admitted),
     /// It carries a session.
     Attached(SessionKey),
     /// What is left to be said is written, then it is closed.
     Closing,
 }
 
+/// What a client was let in for.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    Hello(Hello),
+    Resume(Resume),
+}
+
+impl Admitted {
+    pub(super) fn tunnel(&self) -> TunnelId {
+        match self {
+            Self::Hello(hello) => hello.tunnel,
+            Self::Resume(resume) => resume.tunnel,
+        }
+    }
+}
+
 impl Stage {
     /// Refuses a frame that has no place here by its first byte, before the rest is awaited.
     pub(super) fn expects(&self, byte: u8) -> Result<(), ProtocolError> {
         let fits = match self {
-            Self::AwaitHello => byte == FrameType::Hello as u8,
+            Self::AwaitHello => byte == FrameType::Hello as u8 || byte == FrameType::Resume as u8,
+            Self::AwaitResumed(_) => {
+                byte == FrameType::Resumed as u8 || byte == FrameType::Refused as u8
+            }
             Self::AwaitWelcome(_) => {
                 byte == FrameType::Welcome as u8 || byte == FrameType::Refused as u8
             }
@@ -85,18 +107,10 @@ impl Core {
         let parameters = Parameters::of(&self.config.kgp);
         let hello = Frame::Hello(Hello { version: VERSION, tunnel, secret, parameters });
         let first = hello.encode().as_slice().to_vec();
-        let transport =
-            Transport { pipe, stage: Stage::AwaitWelcome(tunnel), first, intake: Intake::Open };
-        let key =
-            self.sockets.insert(Socket::new(Role::Transport(Some(Box::new(transport))), None));
+        let reach = Reach { tunnel, server: server.clone(), server_name, tls };
+        let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
-        let action = Action::Dial {
-            socket: key.into(),
-            target: server,
-            class: SocketClass::Transport,
-            deadline,
-        };
-        self.actions.push_back(action);
+        self.dial_transport(pipe, stage, first, server, deadline);
     }
 
     /// Server: a client's connection was accepted.
@@ -113,15 +127,34 @@ impl Core {
 
     /// Client: the dial of a transport has succeeded.
     pub(super) fn transport_connected(&mut self, key: SocketKey, now: Time) {
-        self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
+        let transport = self.sockets.get_mut(key).and_then(Socket::transport);
+        let resumes = match transport.map(|transport| &transport.stage) {
+            Some(Stage::AwaitResumed(session)) => Some(*session),
+            _ => None,
+        };
+        let patience = match resumes {
+            Some(session) => self.resume_patience(session),
+            None => self.config.handshake_timeout,
+        };
+        self.set_timer(key, now.after(patience), DeadlineReason::Handshake);
         self.kick_transport(key);
     }
 
     /// Client: the dial of a transport has failed.
-    pub(super) fn transport_dial_failed(&mut self, key: SocketKey, failure: DialFailure) {
-        if let Some(Stage::AwaitWelcome(tunnel)) = self.remove_transport(key).map(|t| t.stage) {
-            let failure = ConnectFailure::Dial(failure);
-            self.events.push_back(Event::ConnectFailed { tunnel, failure });
+    pub(super) fn transport_dial_failed(
+        &mut self,
+        key: SocketKey,
+        failure: DialFailure,
+        now: Time,
+    ) {
+        let failure = ConnectFailure::Dial(failure);
+        match self.remove_transport(key).map(|transport| transport.stage) {
+            Some(Stage::AwaitWelcome(reach)) => {
+                let tunnel = reach.tunnel;
+                self.events.push_back(Event::ConnectFailed { tunnel, failure });
+            }
+            Some(Stage::AwaitResumed(session)) => self.try_failed(session, failure, now),
+            _ => {}
         }
     }
 
@@ -242,20 +275,12 @@ impl Core {
         }
         let peer = self.sockets.get(key).and_then(|socket| socket.peer);
         match stage {
-            Stage::Attached(session) => {
-                let peer_drained = loss == TransportLoss::Closed
-                    && self
-                        .sessions
-                        .get(session)
-                        .is_some_and(|entry| entry.session.peer_is_going());
-                let end = if peer_drained {
-                    TunnelEnd::PeerDrained
-                } else {
-                    TunnelEnd::Lost(loss.clone())
-                };
-                self.end_session(session, end, now);
+            Stage::Attached(session) => self.transport_lost(session, loss.clone(), now),
+            Stage::AwaitResumed(session) => {
+                self.try_failed(session, ConnectFailure::Transport(loss.clone()), now);
             }
-            Stage::AwaitWelcome(tunnel) => {
+            Stage::AwaitWelcome(reach) => {
+                let tunnel = reach.tunnel;
                 let failure = ConnectFailure::Transport(loss.clone());
                 self.events.push_back(Event::ConnectFailed { tunnel, failure });
             }

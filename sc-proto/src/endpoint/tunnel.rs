@@ -1,13 +1,17 @@
 //! Tunnels and their sessions: who is known here, and how a session begins, goes on and ends.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::socket::SocketKey;
+use super::resume::{Outage, Reach};
+use super::socket::{Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
-use crate::contract::{Command, Event, Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId};
+use crate::contract::{
+    Command, Event, Refusal, ResumeSecret, Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId,
+};
 use crate::http1::Failure;
 use crate::kgp::Session;
 
@@ -30,15 +34,28 @@ pub(super) struct Tunnel {
 pub(crate) struct SessionEntry {
     pub(super) session: Session,
     pub(super) tunnel: TunnelId,
+    /// What a client has to prove to go on with it.
+    pub(super) secret: ResumeSecret,
+    /// What carries it; stale during an outage.
     pub(super) transport: SocketKey,
+    /// The time without a transport, if it is one.
+    pub(super) outage: Option<Outage>,
+    /// Client: how to get another transport.
+    pub(super) reach: Option<Box<Reach>>,
     /// Whether it stands in the list of sessions with sockets to read.
     pub(super) queued: bool,
     timer: Option<Time>,
 }
 
 impl SessionEntry {
-    pub(super) fn new(session: Session, tunnel: TunnelId, transport: SocketKey) -> Self {
-        Self { session, tunnel, transport, queued: false, timer: None }
+    pub(super) fn new(
+        session: Session,
+        tunnel: TunnelId,
+        transport: SocketKey,
+        secret: ResumeSecret,
+        reach: Option<Box<Reach>>,
+    ) -> Self {
+        Self { session, tunnel, secret, transport, outage: None, reach, queued: false, timer: None }
     }
 }
 
@@ -187,20 +204,34 @@ impl Core {
         if let Some(at) = entry.timer {
             self.timers.cancel(at, Timer::Session(key));
         }
+        if let Some(outage) = &entry.outage {
+            self.cancel_outage(key, outage);
+        }
         if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel)
             && tunnel.session == Some(key)
         {
             tunnel.session = None;
         }
+        let tell = entry.session.takes_control() && !entry.session.is_drained();
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);
         }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
+        // A client that is to go, and not to come back, is told so.
+        if entry.reach.is_none() && tell {
+            self.farewell(entry.transport);
+        }
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
         self.check_stopped();
+    }
+
+    fn farewell(&mut self, transport: SocketKey) {
+        if let Some(transport) = self.sockets.get_mut(transport).and_then(Socket::transport) {
+            transport.refuse(Refusal::Ending);
+        }
     }
 
     /// Puts a session in the list of those whose sockets may be read.

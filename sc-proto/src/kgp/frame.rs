@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::error::ProtocolError;
-use super::handshake::{Hello, Welcome};
+use super::handshake::{Hello, Resume, Welcome};
 use crate::contract::{DialFailure, Host, Refusal, ResetReason, StreamKind, Target};
 
 /// Bytes of a frame header.
@@ -46,6 +46,8 @@ pub enum FrameType {
     Ping = 0x05,
     Pong = 0x06,
     Credit = 0x07,
+    Resume = 0x08,
+    Resumed = 0x09,
     Open = 0x41,
     Opened = 0x42,
     OpenFailed = 0x43,
@@ -65,6 +67,8 @@ impl FrameType {
             0x05 => Self::Ping,
             0x06 => Self::Pong,
             0x07 => Self::Credit,
+            0x08 => Self::Resume,
+            0x09 => Self::Resumed,
             0x41 => Self::Open,
             0x42 => Self::Opened,
             0x43 => Self::OpenFailed,
@@ -112,6 +116,13 @@ pub enum Frame<'a> {
         stream: StreamId,
         /// The count.
         limit: u64,
+    },
+    /// Client: go on with a session that lost its transport.
+    Resume(Resume),
+    /// Server: it goes on.
+    Resumed {
+        /// The reliable bytes that the server has taken in, as in ACK.
+        received: u64,
     },
     /// A new stream.
     Open {
@@ -224,6 +235,8 @@ impl Frame<'_> {
             Frame::Ping { .. } => FrameType::Ping,
             Frame::Pong { .. } => FrameType::Pong,
             Frame::Credit { .. } => FrameType::Credit,
+            Frame::Resume(_) => FrameType::Resume,
+            Frame::Resumed { .. } => FrameType::Resumed,
             Frame::Open { .. } => FrameType::Open,
             Frame::Opened { .. } => FrameType::Opened,
             Frame::OpenFailed { .. } => FrameType::OpenFailed,
@@ -249,6 +262,8 @@ impl Frame<'_> {
             | Frame::Ack { .. }
             | Frame::Ping { .. }
             | Frame::Pong { .. }
+            | Frame::Resume(_)
+            | Frame::Resumed { .. }
             | Frame::GoAway => 0,
         }
     }
@@ -260,7 +275,9 @@ impl Frame<'_> {
             Frame::Hello(hello) => hello.encode(&mut out),
             Frame::Welcome(welcome) => welcome.encode(&mut out),
             Frame::Refused(refusal) => out.put(&[refusal_code(*refusal)]),
+            Frame::Resume(resume) => resume.encode(&mut out),
             Frame::Ack { received: value }
+            | Frame::Resumed { received: value }
             | Frame::Ping { token: value }
             | Frame::Pong { token: value }
             | Frame::Credit { limit: value, .. } => out.put(&value.to_be_bytes()),
@@ -316,6 +333,8 @@ impl<'a> Frame<'a> {
             FrameType::Ping => Self::Ping { token: word()? },
             FrameType::Pong => Self::Pong { token: word()? },
             FrameType::Credit => Self::Credit { stream, limit: word()? },
+            FrameType::Resume => Self::Resume(Resume::decode(payload)?),
+            FrameType::Resumed => Self::Resumed { received: word()? },
             FrameType::Open => Self::Open { stream, open: Open::decode(payload)? },
             FrameType::Opened => Self::Opened {
                 stream,
@@ -347,6 +366,8 @@ const fn of_a_stream(kind: FrameType) -> bool {
         | FrameType::Ack
         | FrameType::Ping
         | FrameType::Pong
+        | FrameType::Resume
+        | FrameType::Resumed
         | FrameType::GoAway => false,
     }
 }
@@ -358,7 +379,12 @@ fn check_length(kind: FrameType, length: usize) -> Result<(), ProtocolError> {
         FrameType::Hello => (Hello::LENGTH..=512).contains(&length),
         FrameType::Welcome => (Welcome::LENGTH..=512).contains(&length),
         FrameType::Refused | FrameType::OpenFailed | FrameType::Reset => length == 1,
-        FrameType::Ack | FrameType::Ping | FrameType::Pong | FrameType::Credit => length == 8,
+        FrameType::Resume => (Resume::LENGTH..=512).contains(&length),
+        FrameType::Ack
+        | FrameType::Ping
+        | FrameType::Pong
+        | FrameType::Credit
+        | FrameType::Resumed => length == 8,
         FrameType::Open => (8 + 1..=MAX_CONTROL - HEADER).contains(&length),
         FrameType::Opened => length == 4,
         FrameType::Data => length >= 1,
@@ -438,7 +464,7 @@ macro_rules! codes {
     )*};
 }
 codes! {
-    refusal_code, refusal_from: Refusal { Version = 1, Credentials = 2, Parameters = 3, Ending = 4 }
+    refusal_code, refusal_from: Refusal { Version = 1, Credentials = 2, Parameters = 3, Ending = 4, Session = 5 }
     failure_code, failure_from: DialFailure {
         Refused = 1, Unreachable = 2, TimedOut = 3, NameNotFound = 4, Denied = 5, Tls = 6,
         Resources = 7, Draining = 8, Other = 9,

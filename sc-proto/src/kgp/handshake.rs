@@ -5,7 +5,7 @@ use core::ops::RangeInclusive;
 use super::Settings;
 use super::error::ProtocolError;
 use super::frame::{FrameBytes, FrameType};
-use crate::contract::{SessionId, TunnelId, TunnelSecret};
+use crate::contract::{ResumeSecret, SessionId, TunnelId, TunnelSecret};
 
 /// The version of KGP this crate speaks.
 pub const VERSION: u16 = 1;
@@ -100,14 +100,80 @@ impl PartialEq for Hello {
 impl Eq for Hello {}
 
 /// The server's answer to a HELLO it accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Welcome {
     /// The version of KGP both speak from here on.
     pub version: u16,
     /// The new session.
     pub session: SessionId,
+    /// What a RESUME of this session has to prove.
+    pub secret: ResumeSecret,
     /// What the server takes.
     pub parameters: Parameters,
+}
+
+impl PartialEq for Welcome {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.session == other.session
+            && self.secret.verify(&other.secret).is_ok()
+            && self.parameters == other.parameters
+    }
+}
+impl Eq for Welcome {}
+
+/// The first frame of a client that goes on with a session.
+#[derive(Clone, Debug)]
+pub struct Resume {
+    /// The version of KGP it speaks.
+    pub version: u16,
+    /// The tunnel it serves.
+    pub tunnel: TunnelId,
+    /// The session.
+    pub session: SessionId,
+    /// Proof of the right to it.
+    pub secret: ResumeSecret,
+    /// The reliable bytes that the client has taken in, as in ACK.
+    pub received: u64,
+}
+
+impl PartialEq for Resume {
+    fn eq(&self, other: &Self) -> bool {
+        self.version == other.version
+            && self.tunnel == other.tunnel
+            && self.session == other.session
+            && self.secret.verify(&other.secret).is_ok()
+            && self.received == other.received
+    }
+}
+impl Eq for Resume {}
+
+impl Resume {
+    pub(crate) const LENGTH: usize = 2 + 16 + 16 + 32 + 8;
+
+    pub(crate) fn encode(&self, out: &mut FrameBytes) {
+        out.put(&self.version.to_be_bytes());
+        out.put(&self.tunnel.0);
+        out.put(&self.session.0);
+        out.put(self.secret.expose());
+        out.put(&self.received.to_be_bytes());
+    }
+
+    pub(crate) fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
+        let short = ProtocolError::FrameLength(FrameType::Resume as u8);
+        let (version, rest) = payload.split_first_chunk().ok_or(short)?;
+        let (tunnel, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (session, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (secret, rest) = rest.split_first_chunk().ok_or(short)?;
+        let received = rest.first_chunk().ok_or(short)?;
+        Ok(Self {
+            version: u16::from_be_bytes(*version),
+            tunnel: TunnelId(*tunnel),
+            session: SessionId(*session),
+            secret: ResumeSecret::new(*secret),
+            received: u64::from_be_bytes(*received),
+        })
+    }
 }
 
 impl Hello {
@@ -136,11 +202,12 @@ impl Hello {
 }
 
 impl Welcome {
-    pub(crate) const LENGTH: usize = 2 + 16 + Parameters::LENGTH;
+    pub(crate) const LENGTH: usize = 2 + 16 + 32 + Parameters::LENGTH;
 
     pub(crate) fn encode(&self, out: &mut FrameBytes) {
         out.put(&self.version.to_be_bytes());
         out.put(&self.session.0);
+        out.put(self.secret.expose());
         self.parameters.encode(out);
     }
 
@@ -148,10 +215,12 @@ impl Welcome {
         let short = ProtocolError::FrameLength(FrameType::Welcome as u8);
         let (version, rest) = payload.split_first_chunk().ok_or(short)?;
         let (session, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (secret, rest) = rest.split_first_chunk().ok_or(short)?;
         let parameters = rest.first_chunk().ok_or(short)?;
         Ok(Self {
             version: u16::from_be_bytes(*version),
             session: SessionId(*session),
+            secret: ResumeSecret::new(*secret),
             parameters: Parameters::decode(parameters),
         })
     }

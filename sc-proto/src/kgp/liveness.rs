@@ -5,6 +5,11 @@ use core::time::Duration;
 use super::Settings;
 use crate::Time;
 
+/// A PING is awaited so many round trips, and within these limits.
+const ANSWER_ROUND_TRIPS: u32 = 4;
+const SHORTEST_ANSWER: Duration = Duration::from_secs(1);
+const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+
 /// While data flows, the round trip time is measured about this often.
 const MEASURE: Duration = Duration::from_secs(1);
 
@@ -82,8 +87,16 @@ impl Liveness {
             return Pulse::Dead;
         }
         self.missed += 1;
-        self.next = now.after(self.keepalive);
+        self.next = now.after(self.answer_time());
         Pulse::Ping
+    }
+
+    /// How long the answer to a PING may take: some round trips, so that a slow link is not taken
+    /// for a dead one.
+    fn answer_time(&self) -> Duration {
+        let usual = self.rtt.map_or(SHORTEST_ANSWER, |rtt| ANSWER_ROUND_TRIPS * rtt);
+        let shortest = SHORTEST_ANSWER.min(self.keepalive);
+        usual.clamp(shortest, LONGEST_ANSWER)
     }
 
     /// Whether a measurement is worth sending along with data that goes anyway.
@@ -134,11 +147,39 @@ mod tests {
         let mut l = liveness();
         assert_eq!(l.check(at(500)), Pulse::Fine);
         for ms in [1000, 2000, 3000] {
-            assert_eq!(l.deadline(), at(ms));
+            assert_eq!(l.deadline(), at(ms), "each PING is awaited a second");
             assert_eq!(l.check(at(ms)), Pulse::Ping);
         }
         assert_eq!(l.check(at(4000)), Pulse::Dead);
         assert!(l.deadline() > at(4000));
+    }
+
+    #[test]
+    fn with_the_defaults_a_dead_link_is_noticed_within_five_seconds() {
+        let mut l = Liveness::new(&Settings::default(), Duration::from_secs(3600), at(0));
+        let mut pings = 0;
+        loop {
+            let now = l.deadline();
+            match l.check(now) {
+                Pulse::Ping => pings += 1,
+                Pulse::Fine => {}
+                Pulse::Dead => {
+                    assert!(now <= at(5000), "{now}");
+                    assert_eq!(pings, Settings::default().max_missed_acks);
+                    return;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_slow_link_gets_more_time() {
+        let mut l = liveness();
+        let token = l.ping(at(0));
+        l.heard(at(2500));
+        l.pong(token, at(2500));
+        assert_eq!(l.check(at(3500)), Pulse::Ping);
+        assert_eq!(l.deadline(), at(13_500), "four round trips of 2.5 s");
     }
 
     #[test]

@@ -146,6 +146,17 @@ impl Ring {
         Ok(())
     }
 
+    /// A new transport begins: what the peer has not got, from `offset` on, is sent again.
+    /// Says how many bytes.
+    pub(crate) fn rewind(&mut self, offset: u64, pool: &mut Pool) -> Result<u64, AckOutside> {
+        self.acknowledge(offset, pool)?;
+        let again = self.sent - offset;
+        self.sent = offset;
+        // What lies before the offset is gone, so the first chunk holds it.
+        self.sending = 0;
+        Ok(again)
+    }
+
     /// Gives all memory back.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         while let Some(chunk) = self.chunks.pop_front() {
@@ -192,6 +203,29 @@ mod tests {
         assert_eq!(out, expected);
         ring.acknowledge(ring.end, &mut pool).unwrap();
         assert_eq!((ring.chunks.len(), ring.retained()), (0, 0));
+    }
+
+    #[test]
+    fn after_a_rewind_the_rest_comes_again() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(100));
+        let bytes: Vec<u8> = (0..200_000_u32).map(|i| (i % 251) as u8).collect();
+        for part in bytes.chunks(3000) {
+            push(&mut ring, &mut pool, part);
+        }
+        for offset in [0_u64, 1, 64_999, 65_000, 131_000, 199_999, 200_000] {
+            while ring.unsent_len() > 0 {
+                ring.mark_sent(ring.unsent().len().min(7000));
+            }
+            assert_eq!(ring.rewind(offset, &mut pool), Ok(200_000 - offset));
+            let mut again = Vec::new();
+            while ring.unsent_len() > 0 {
+                again.extend_from_slice(ring.unsent());
+                ring.mark_sent(ring.unsent().len());
+            }
+            assert!(again == bytes[offset as usize..]);
+        }
+        assert_eq!(ring.rewind(0, &mut pool), Err(AckOutside), "acknowledged before");
+        assert_eq!(ring.rewind(200_001, &mut pool), Err(AckOutside), "never sent");
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl Default for Settings {
             max_window: 16 * 1024 * 1024,
             window_pool: 64 * 1024 * 1024,
             max_retained: 32 * 1024 * 1024,
-            keepalive: Duration::from_secs(10),
-            max_missed_acks: 3,
+            keepalive: Duration::from_secs(2),
+            max_missed_acks: 2,
         }
     }
 }

@@ -28,6 +28,7 @@ pub use buffer::BufferPool;
 pub use config::{TlsClient, TlsServer, Trust};
 pub use error::{Alert, CertificateProblem, Fault, PemProblem, TlsError};
 pub use pipe::{Progress, TlsPipe, TlsState};
+pub(crate) use verify::sha256;
 
 /// The application protocol both sides must agree on: KGP, version 1.
 pub const ALPN: &[u8] = b"kgp/1";

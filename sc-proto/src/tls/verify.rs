@@ -15,7 +15,7 @@ use rustls::{
 /// SHA-256 of `data`.
 ///
 /// The hash is that of a cipher suite of the provider, which saves a dependency for it.
-pub(super) fn sha256(data: &[u8]) -> [u8; 32] {
+pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut digest = [0; 32];
     let common = match TLS13_AES_128_GCM_SHA256 {
         SupportedCipherSuite::Tls13(suite) => &suite.common,

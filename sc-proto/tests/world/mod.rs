@@ -40,6 +40,21 @@ struct Half {
     /// The other end will send no more.
     ended: bool,
     reset: bool,
+    /// What is sent to this end gets lost, without a word.
+    lost: bool,
+}
+
+/// How a transport dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// Both ends see a reset; bytes under way are lost.
+    Reset,
+    /// Both ends see the end of data, without TLS' goodbye.
+    Close,
+    /// Nobody sees anything: bytes get lost from here on.
+    Silence,
+    /// Only the client sees a reset: the server keeps the old connection.
+    ResetForClient,
 }
 
 pub(crate) struct World {
@@ -53,6 +68,10 @@ pub(crate) struct World {
     pub(crate) sites: VecDeque<(String, End)>,
     /// Most bytes on their way in one direction.
     pub(crate) capacity: usize,
+    /// The client's ends of all transports, newest last.
+    transports: Vec<End>,
+    /// Whether the client reaches the server.
+    pub(crate) online: bool,
     /// Sites that refuse.
     pub(crate) refusing: bool,
     random: u64,
@@ -98,6 +117,8 @@ impl World {
             dialling: Vec::new(),
             sites: VecDeque::new(),
             capacity: 64 * 1024,
+            transports: Vec::new(),
+            online: true,
             refusing: false,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
@@ -165,8 +186,9 @@ impl World {
     fn pair(&mut self, a: Holder, b: Holder) -> (End, End) {
         let end = self.halves.len();
         for holder in [a, b] {
-            let (arrived, ended, reset) = (VecDeque::new(), false, false);
-            self.halves.push(Half { holder, arrived, ended, reset });
+            let arrived = VecDeque::new();
+            let (ended, reset, lost) = (false, false, false);
+            self.halves.push(Half { holder, arrived, ended, reset, lost });
         }
         (end, end + 1)
     }
@@ -212,6 +234,11 @@ impl World {
         self.wake(Self::other(end));
     }
 
+    /// Bytes that the test sent and nobody has read yet.
+    pub(crate) fn waiting_at(&self, end: End) -> usize {
+        self.halves[Self::other(end)].arrived.len()
+    }
+
     /// The test drops all bytes that have arrived; says how many.
     pub(crate) fn discard(&mut self, end: End) -> usize {
         let n = self.halves[end].arrived.len();
@@ -252,20 +279,55 @@ impl World {
         }
     }
 
+    /// The newest transport dies.
+    pub(crate) fn cut(&mut self, cut: Cut) {
+        let Some(end) = self.transports.last().copied() else { return };
+        let ends = [end, Self::other(end)];
+        for end in ends {
+            let half = &mut self.halves[end];
+            half.lost = true;
+            match cut {
+                Cut::Reset => {
+                    half.arrived.clear();
+                    half.reset = true;
+                }
+                Cut::Close => half.ended = true,
+                Cut::Silence | Cut::ResetForClient => half.arrived.clear(),
+            }
+        }
+        if cut == Cut::ResetForClient {
+            self.halves[end].reset = true;
+        }
+        for end in ends {
+            self.wake(end);
+        }
+    }
+
+    /// Bytes on their way over the newest transport, towards client and server.
+    pub(crate) fn under_way(&self) -> usize {
+        let count = |end: End| self.halves[end].arrived.len();
+        self.transports.last().map_or(0, |end| count(*end) + count(Self::other(*end)))
+    }
+
+    /// Makes one step of every core; says whether anyone had something to do.
+    pub(crate) fn step(&mut self) -> bool {
+        let mut busy = self.finish_dials();
+        for core in 0..self.cores.len() {
+            if let Some(action) = self.cores[core].poll_action(self.now) {
+                self.act(core, action);
+                busy = true;
+            }
+            while let Some(event) = self.cores[core].poll_event() {
+                self.events.push((core, event));
+            }
+        }
+        busy
+    }
+
     /// Runs until nobody has anything to do at this moment. Bounded, so that a busy loop fails.
     pub(crate) fn run(&mut self) {
         for _ in 0..2_000_000 {
-            let mut busy = self.finish_dials();
-            for core in 0..self.cores.len() {
-                if let Some(action) = self.cores[core].poll_action(self.now) {
-                    self.act(core, action);
-                    busy = true;
-                }
-                while let Some(event) = self.cores[core].poll_event() {
-                    self.events.push((core, event));
-                }
-            }
-            if !busy {
+            if !self.step() {
                 return;
             }
         }
@@ -298,11 +360,14 @@ impl World {
         let dials = std::mem::take(&mut self.dialling);
         let any = !dials.is_empty();
         for (core, id, target) in dials {
-            if target == "server:443" {
+            if target == "server:443" && !self.online {
+                self.cores[core].dial_failed(id, DialFailure::Unreachable, self.now);
+            } else if target == "server:443" {
                 let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
                 let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
                 let accepted = accepted.expect("the server accepts");
                 self.cores[core].connected(id, Self::peer_address(), self.now);
+                self.transports.push(a);
                 self.hold(core, id, a);
                 self.hold(0, accepted, b);
             } else if self.refusing {
@@ -390,7 +455,9 @@ impl World {
         let mut left = n;
         for slice in &slices[..count] {
             let part = left.min(slice.len());
-            self.halves[other].arrived.extend(&slice[..part]);
+            if !self.halves[other].lost {
+                self.halves[other].arrived.extend(&slice[..part]);
+            }
             left -= part;
         }
         let outcome = match n {

@@ -14,7 +14,6 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::Settings;
 use super::credit::{Window, WindowPool};
 use super::frame::{Frame, Open, StreamId};
 use super::handshake::Parameters;
@@ -23,6 +22,7 @@ use super::pool::Pool;
 use super::ring::Ring;
 use super::schedule::Schedule;
 use super::stream::{CreditDue, Dialling, Direction, Opener, Stream, StreamKey, Streams};
+use super::{ProtocolError, Settings};
 use crate::Time;
 use crate::contract::{
     DialFailure, ResetReason, SessionId, SocketId, StreamKind, Target, TransportLoss,
@@ -159,13 +159,52 @@ impl Session {
     pub(crate) fn attach(&mut self, now: Time) {
         let peer_keepalive = Duration::from_millis(self.peer.keepalive_ms.into());
         self.liveness = Some(Liveness::new(&self.settings, peer_keepalive, now));
+        // The round trip time is known before a stream needs it.
+        self.ping_due = PingDue::Yes;
     }
 
-    /// The transport is gone.
+    /// The transport is gone. Streams stay; what was under way is sent again by
+    /// [`Self::resume`]. Until then sockets are read only as far as there is room.
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
         self.ping_due = PingDue::No;
         self.pong_due = None;
+        self.ack_deadline = None;
+        self.frame_rest = 0;
+    }
+
+    /// Whether a frame that overtakes the ring may go now: none is under way in part.
+    pub(crate) fn takes_control(&self) -> bool {
+        self.frame_rest == 0
+    }
+
+    /// What this side has taken in, to be told to the peer before it resumes.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// A new transport carries the session on: the peer has taken in `received` bytes and knows
+    /// what this side has. The rest is sent again; says how many bytes.
+    pub(crate) fn resume(
+        &mut self,
+        received: u64,
+        pool: &mut Pool,
+        now: Time,
+    ) -> Result<u64, ProtocolError> {
+        self.detach();
+        let again = self.ring.rewind(received, pool).map_err(|_| ProtocolError::Ack)?;
+        self.acked = self.received;
+        // A CREDIT may have been lost. It is cumulative, so saying it once more is harmless.
+        self.credits_due.clear();
+        for (key, stream) in self.streams.iter_mut() {
+            stream.credit_due = CreditDue::No;
+            if stream.receiving == Direction::Open {
+                stream.credit_due = CreditDue::Listed;
+                self.credits_due.push_back(key);
+            }
+        }
+        self.attach(now);
+        Ok(again)
     }
 
     /// The smoothed round trip time; a guess before the first measurement.

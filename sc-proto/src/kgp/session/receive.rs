@@ -86,9 +86,11 @@ impl Session {
                 self.peer_going = Going::AwaySent;
                 Ok(Received::GoAway)
             }
-            Frame::Hello(_) | Frame::Welcome(_) | Frame::Refused(_) => {
-                Err(ProtocolError::UnexpectedFrame(kind as u8))
-            }
+            Frame::Hello(_)
+            | Frame::Welcome(_)
+            | Frame::Refused(_)
+            | Frame::Resume(_)
+            | Frame::Resumed { .. } => Err(ProtocolError::UnexpectedFrame(kind as u8)),
         }
     }
 

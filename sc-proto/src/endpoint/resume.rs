@@ -1,0 +1,275 @@
+//! A session without a transport: it waits, the client dials again, both go on where they were.
+//!
+//! `docs/kgp.md` has the procedure and why nothing is lost, doubled or reordered by it.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::socket::{Role, Socket, SocketKey};
+use super::timers::Timer;
+use super::transport::{Intake, Stage, Transport};
+use super::{Core, SessionKey};
+use crate::contract::{
+    Action, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass, Target,
+    TransportLoss, TunnelEnd, TunnelId,
+};
+use crate::kgp::frame::Frame;
+use crate::kgp::handshake::{Resume, VERSION};
+use crate::tls::{TlsClient, TlsError, TlsPipe};
+use crate::{Stop, Time};
+
+/// The first wait between two tries, and the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// A try that nobody answers is given up after so many round trips, within these limits, so that
+/// the next one begins soon after the link is back.
+const TRY_ROUND_TRIPS: u32 = 16;
+const SHORTEST_TRY: Duration = Duration::from_millis(500);
+
+/// Client: how the server is reached again.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub(super) tunnel: TunnelId,
+    pub(super) server: Target,
+    pub(super) server_name: String,
+    pub(super) tls: TlsClient,
+}
+
+/// The time a session spends without a transport.
+#[derive(Debug)]
+pub(super) struct Outage {
+    began: Time,
+    /// When the session is given up.
+    until: Time,
+    cause: TransportLoss,
+    /// Client: tries so far.
+    attempt: u32,
+    /// Client: when the next try begins, if none is under way.
+    next_try: Option<Time>,
+    /// The round trip time before.
+    rtt: Duration,
+}
+
+impl Outage {
+    /// How long a dial may take.
+    fn patience(&self, longest: Duration) -> Duration {
+        self.rtt.saturating_mul(TRY_ROUND_TRIPS).clamp(SHORTEST_TRY.min(longest), longest)
+    }
+}
+
+impl Core {
+    /// The transport of a session has ended. The session waits for another, unless nothing could
+    /// come of it.
+    pub(super) fn transport_lost(&mut self, key: SessionKey, loss: TransportLoss, now: Time) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let session = &mut entry.session;
+        let peer_left = loss == TransportLoss::Closed && session.peer_is_going();
+        if peer_left || session.is_drained() {
+            return self.end_session(key, TunnelEnd::PeerDrained, now);
+        }
+        let idle_stop = self.stopping.is_some() && session.stream_count() == 0;
+        if !is_survivable(&loss) || idle_stop || self.stopping == Some(Stop::Now) {
+            return self.end_session(key, TunnelEnd::Lost(loss), now);
+        }
+        let until = now.after(self.config.grace);
+        let rtt = session.rtt();
+        session.detach();
+        self.timers.set(until, Timer::Grace(key));
+        entry.outage = Some(Outage {
+            began: now,
+            until,
+            cause: loss.clone(),
+            attempt: 0,
+            next_try: None,
+            rtt,
+        });
+        let (tunnel, session) = (entry.tunnel, session.id);
+        self.events.push_back(Event::TunnelInterrupted { tunnel, session, cause: loss });
+        self.try_again(key, now);
+    }
+
+    /// Client: dials the server for a session that waits.
+    pub(super) fn try_again(&mut self, key: SessionKey, now: Time) {
+        let unix_time = self.unix_time(now);
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let (Some(reach), Some(outage)) = (&entry.reach, &mut entry.outage) else { return };
+        outage.attempt += 1;
+        outage.next_try = None;
+        let patience = outage.patience(self.config.handshake_timeout);
+        let resume = Frame::Resume(Resume {
+            version: VERSION,
+            tunnel: entry.tunnel,
+            session: entry.session.id,
+            secret: entry.secret.clone(),
+            received: entry.session.received(),
+        });
+        let reach = reach.clone();
+        let first = resume.encode().as_slice().to_vec();
+        let stage = Stage::AwaitResumed(key);
+        let deadline = now.after(patience);
+        match TlsPipe::client(&reach.tls, &reach.server_name, unix_time, &mut self.tls_pool) {
+            Ok(pipe) => self.dial_transport(pipe, stage, first, reach.server.clone(), deadline),
+            Err(error) => {
+                let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
+                self.try_failed(key, failure, now);
+            }
+        }
+    }
+
+    /// Client: how long TLS and RESUME may take on a connection: some times as long as the dial.
+    pub(super) fn resume_patience(&self, key: SessionKey) -> Duration {
+        let longest = self.config.handshake_timeout;
+        let outage = self.sessions.get(key).and_then(|entry| entry.outage.as_ref());
+        outage.map_or(longest, |outage| outage.patience(longest).saturating_mul(4).min(longest))
+    }
+
+    /// Client: has the driver dial the server.
+    pub(super) fn dial_transport(
+        &mut self,
+        pipe: TlsPipe,
+        stage: Stage,
+        first: Vec<u8>,
+        target: Target,
+        deadline: Time,
+    ) {
+        let transport = Transport { pipe, stage, first, intake: Intake::Open };
+        let role = Role::Transport(Some(Box::new(transport)));
+        let socket = self.sockets.insert(Socket::new(role, None)).into();
+        let class = SocketClass::Transport;
+        self.actions.push_back(Action::Dial { socket, target, class, deadline });
+    }
+
+    /// Client: a try has come to nothing. The next follows after a while.
+    pub(super) fn try_failed(&mut self, key: SessionKey, failure: ConnectFailure, now: Time) {
+        if let ConnectFailure::Transport(TransportLoss::Refused(refusal)) = failure {
+            let end = TunnelEnd::Lost(TransportLoss::Refused(refusal));
+            return self.end_session(key, end, now);
+        }
+        let half = self.random.number();
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        let Some(outage) = &mut entry.outage else { return };
+        let wait = match failure {
+            // Nobody is burdened by tries that do not arrive.
+            ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => FIRST_WAIT,
+            _ => FIRST_WAIT
+                .saturating_mul(1 << outage.attempt.saturating_sub(1).min(10))
+                .min(LONGEST_WAIT),
+        };
+        // Between a half and the whole of it, so that many clients do not come at once.
+        let jitter = wait.as_nanos() as u64 / 2;
+        let wait = wait - Duration::from_nanos(half % jitter.max(1));
+        let at = now.after(wait);
+        outage.next_try = Some(at);
+        self.timers.set(at, Timer::Try(key));
+        self.events.push_back(Event::Reconnecting {
+            tunnel: entry.tunnel,
+            session: entry.session.id,
+            attempt: outage.attempt,
+            failure,
+            next_try_in: wait,
+        });
+    }
+
+    /// Server: a client wants to go on with its session. The newest transport wins.
+    pub(super) fn resume_here(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        resume: &Resume,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let session = self.session_of(resume.tunnel).filter(|session| {
+            self.sessions.get(*session).is_some_and(|entry| {
+                entry.session.id == resume.session && entry.secret.verify(&resume.secret).is_ok()
+            })
+        });
+        let Some(session) = session else {
+            transport.refuse(Refusal::Session);
+            return Err(TransportLoss::Refused(Refusal::Session));
+        };
+        self.fence(session);
+        let Some(entry) = self.sessions.get(session) else { return Ok(()) };
+        let resumed = Frame::Resumed { received: entry.session.received() };
+        transport.first.extend_from_slice(resumed.encode().as_slice());
+        self.carry_on(key, transport, session, resume.received, now)
+    }
+
+    /// Takes the present transport away from a session, if it has one. What it has delivered
+    /// counts; nothing of it will be taken any more.
+    fn fence(&mut self, session: SessionKey) {
+        let Some(entry) = self.sessions.get(session) else { return };
+        let old = entry.transport;
+        if entry.outage.is_none() {
+            self.drop_transport(old, CloseMode::Abort);
+        }
+    }
+
+    /// The new transport carries the session on; the peer has taken in `received` bytes.
+    pub(super) fn carry_on(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        session: SessionKey,
+        received: u64,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return Err(TransportLoss::Ended);
+        };
+        transport.stage = Stage::Attached(session);
+        entry.transport = key;
+        let outage = entry.outage.take();
+        let replayed = entry.session.resume(received, &mut self.pool, now)?;
+        let event = Event::TunnelResumed {
+            tunnel: entry.tunnel,
+            session: entry.session.id,
+            replayed,
+            streams: entry.session.stream_count(),
+            outage: outage.as_ref().map_or(Duration::ZERO, |outage| now.since(outage.began)),
+        };
+        if let Some(outage) = outage {
+            self.cancel_outage(session, &outage);
+        }
+        self.events.push_back(event);
+        self.clear_timer(key);
+        self.retime_session(session);
+        self.queue_sources(session);
+        Ok(())
+    }
+
+    pub(super) fn cancel_outage(&mut self, session: SessionKey, outage: &Outage) {
+        self.timers.cancel(outage.until, Timer::Grace(session));
+        if let Some(at) = outage.next_try {
+            self.timers.cancel(at, Timer::Try(session));
+        }
+    }
+
+    /// The session has waited long enough.
+    pub(super) fn grace_over(&mut self, key: SessionKey, now: Time) {
+        let cause = self.sessions.get(key).and_then(|entry| entry.outage.as_ref());
+        if let Some(cause) = cause.map(|outage| outage.cause.clone()) {
+            self.end_session(key, TunnelEnd::Lost(cause), now);
+        }
+    }
+}
+
+impl Transport {
+    /// Tells the peer why it is not let in.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        self.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+    }
+}
+
+/// Whether a session may go on with another transport after this.
+fn is_survivable(loss: &TransportLoss) -> bool {
+    match loss {
+        TransportLoss::Closed
+        | TransportLoss::Failed
+        | TransportLoss::Silent
+        | TransportLoss::HandshakeTimeout => true,
+        TransportLoss::Tls(error) => !matches!(error, TlsError::Internal(_)),
+        TransportLoss::Protocol(_) | TransportLoss::Refused(_) | TransportLoss::Ended => false,
+    }
+}
