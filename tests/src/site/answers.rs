@@ -13,6 +13,7 @@
 //! | `/digest` | length and SHA-256 of the request's body; sends 100 first if asked to |
 //! | `/refuse-body` | 417 to `Expect: 100-continue`, without reading the body |
 //! | `/parts` | to a chunked body: answers with a line for each part as soon as it is there |
+//! | `/cut/FRAMING` | half an answer with that framing (`length`, `chunked`, `close`), then a TCP reset as soon as some of the request's body has come |
 //! | `/head` | the head that came, as the body |
 //! | `/hold` | reads nothing until the test opens the gate, then as `/digest` |
 //! | `/events/STREAM/N`, `/confirm/STREAM/K` | see [`super::events`] |
@@ -60,6 +61,21 @@ pub(crate) fn answer(
             return Ok(After::Close);
         }
         "/hold" => inside.gate.pass(),
+        path if path.starts_with("/cut/") => {
+            inside
+                .record
+                .add(connection, head, Digest::default().finish(), Vec::new());
+            out.write_all(match path {
+                "/cut/length" => b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf of it",
+                "/cut/chunked" => {
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nhalf of it"
+                }
+                _ => b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it".as_slice(),
+            })?;
+            // The body is there and stays unread, which makes closing a reset.
+            out.peek(&mut [0])?;
+            return Ok(After::Close);
+        }
         "/parts" => {
             inside
                 .record
