@@ -33,6 +33,8 @@ extern crate std;
 
 pub mod contract;
 pub mod endpoint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod http1;
 pub mod kgp;
 pub mod tls;

@@ -359,3 +359,58 @@ fn a_quiet_tunnel_stays_up() {
     let (browser, site) = connect(&mut world, proxy);
     transfer(&mut world, site, browser, b"hello");
 }
+
+#[test]
+fn a_browser_that_reads_nothing_gets_one_answer_at_a_time() {
+    let (mut world, proxy) = World::tunnel(12, |_| {});
+    let browser = world.browse(0, proxy).unwrap();
+    let requests = "GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n".repeat(20);
+    world.send(browser, requests.as_bytes());
+    world.run();
+    let body = pattern(200_000);
+    let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    answer.extend(&body);
+    let (_, site) = world.sites.pop_front().unwrap();
+    world.send(site, &answer);
+    world.run();
+    assert!(world.sites.is_empty(), "the second request waits until the first answer is read");
+    let mut answers = 1;
+    let mut got = Vec::new();
+    loop {
+        let some = world.take(browser, usize::MAX);
+        world.run();
+        while let Some((_, site)) = world.sites.pop_front() {
+            world.send(site, &answer);
+            world.run();
+            answers += 1;
+        }
+        if some.is_empty() {
+            break;
+        }
+        got.extend(some);
+    }
+    assert_eq!(answers, 20);
+    assert_eq!(String::from_utf8_lossy(&got).matches("HTTP/1.1 200").count(), 20);
+    assert!(got.len() > 20 * body.len());
+}
+
+#[test]
+fn a_second_client_with_a_wrong_secret_does_not_disturb_the_first() {
+    let (mut world, proxy) = World::tunnel(13, |_| {});
+    world.connect(TunnelSecret::new([1; 32]));
+    world.run();
+    assert!(!world.events.iter().any(|(_, event)| matches!(event, Event::TunnelDown { .. })));
+    let (browser, site) = connect(&mut world, proxy);
+    transfer(&mut world, site, browser, b"still here");
+}
+
+#[test]
+fn the_newest_client_wins() {
+    let (mut world, proxy) = World::tunnel(14, |_| {});
+    let (old, _) = connect(&mut world, proxy);
+    world.connect(SECRET);
+    world.run();
+    assert!(world.was_reset(old));
+    let (browser, site) = connect(&mut world, proxy);
+    transfer(&mut world, site, browser, b"by the new one");
+}

@@ -69,9 +69,10 @@ impl Connection {
         registry.register(&mut self.stream, token, interest())
     }
 
-    /// Takes the socket out of this worker.
-    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        registry.deregister(&mut self.stream)
+    /// Takes the socket out of this worker; says whom it is connected to.
+    pub(crate) fn deregister(&mut self, registry: &Registry) -> io::Result<SocketAddr> {
+        registry.deregister(&mut self.stream)?;
+        self.stream.peer_addr()
     }
 
     /// Remembers what an event announced for the reads to come.
@@ -110,17 +111,13 @@ impl Connection {
             [one] => stream.write(one),
             many => stream.write_vectored(many),
         });
+        let offered = slices.iter().map(|slice| slice.len()).sum();
         match outcome {
-            Ok(n) if n < slices.iter().map(|slice| slice.len()).sum() => Write::Blocked(n),
+            Ok(n) if n < offered => Write::Blocked(n),
             Ok(n) => Write::Bytes(n),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
             Err(_) => Write::Failed,
         }
-    }
-
-    /// The address of the other end.
-    pub(crate) fn peer(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
     }
 
     /// Sends the end of data. A failure shows in the reads.

@@ -1,5 +1,6 @@
 //! What other threads send to a worker: bounded channels and a waker.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 
@@ -34,6 +35,7 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Adoption {
     pub(crate) connection: Connection,
+    pub(crate) peer: SocketAddr,
     pub(crate) state: HandOver,
 }
 

@@ -265,12 +265,7 @@ impl Worker {
     /// Takes a transport from another worker. What happened to it in between is unknown, so it
     /// counts as ready for both.
     fn adopt(&mut self, adoption: Adoption) {
-        let Ok(peer) = adoption.connection.peer() else {
-            // The peer has gone while it moved.
-            self.listeners.socket_closed();
-            return;
-        };
-        let id = self.core.adopt(adoption.state, peer, self.now);
+        let id = self.core.adopt(adoption.state, adoption.peer, self.now);
         self.keep(id, adoption.connection);
         self.core.readable(id);
         self.core.writable(id);
@@ -374,13 +369,21 @@ impl Worker {
         let Some(mut connection) = self.sockets.remove(id) else {
             return;
         };
-        let deregistered = connection.deregister(self.poll.registry());
-        let given = match (deregistered, self.shared.peers.get(usize::from(to.0))) {
-            (Ok(()), Some(peer)) => peer.adopt(Adoption { connection, state }).is_ok(),
-            _ => false,
+        let Ok(peer) = connection.deregister(self.poll.registry()) else {
+            // The connection has failed meanwhile.
+            return self.listeners.socket_closed();
         };
-        if !given {
-            log::warn!("worker {} cannot take a transport now; it is closed", to.0);
+        let adoption = Adoption {
+            connection,
+            peer,
+            state,
+        };
+        let mailbox = self.shared.peers.get(usize::from(to.0));
+        if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
+            log::warn!(
+                "worker {} cannot take a transport now: {peer} is closed",
+                to.0
+            );
             self.listeners.socket_closed();
         }
     }

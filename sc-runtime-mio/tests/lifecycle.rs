@@ -1,4 +1,5 @@
 //! Starting and stopping the runtime, without any tunnel.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use std::net::TcpListener;
 use std::sync::mpsc;

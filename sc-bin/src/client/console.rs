@@ -161,7 +161,7 @@ pub(crate) fn common(line: &Line) -> String {
         Line::Lost { why } => format!("Connection lost ({why}); reconnecting"),
         Line::Restored => "Connection restored".to_owned(),
         Line::Halting { reason } => format!(
-            "The tunnel is being ended from elsewhere{}; running jobs may finish",
+            "The tunnel is being ended{}; running jobs may finish",
             reason
                 .as_ref()
                 .map_or(String::new(), |reason| format!(" (reason: {reason})"))

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{Connect, Stop};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, WorkerId};
 use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
-use super::controller::{Input, Place};
+use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
 use super::trust;
 
@@ -30,8 +30,6 @@ pub(super) trait DataPlane {
 
 /// Events that may wait. The worker keeps what does not fit.
 const QUEUE: usize = 64;
-/// How long running streams may go on after a drain began.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 

@@ -100,7 +100,9 @@ impl RestError {
             } => "use the URL that the server redirects to",
             Self::Status { code: 500.., .. } => "look into the server's log",
             Self::Status { .. } => "follow what the answer says",
-            Self::Answer(_) => "check that the REST URL leads to an sc server of this version",
+            Self::Answer(_) => {
+                "check that the REST URL, http or https included, leads to an sc server of this version"
+            }
             Self::Local(_) => "free some resources of this machine, then try again",
         }
     }

@@ -1,19 +1,24 @@
 //! Who opened a connection to the demo site: this process, whose client end of the tunnel dials
-//! it, or someone else. Linux tells; elsewhere nobody knows.
+//! it, another client, or someone else. Linux tells; elsewhere nobody knows.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::{fs, io};
+use std::path::{Path, PathBuf};
 
 /// The way a connection came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// This process opened it: it came out of the tunnel.
     Tunnel,
-    /// Another process opened it.
+    /// Another sc process opened it: it came out of that one's tunnel.
+    OtherTunnel,
+    /// Some other process opened it.
     Direct,
     /// The system does not tell.
     Unknown,
 }
+
+const SELF: &str = "/proc/self";
 
 /// The way of the connection from `peer` to `site`, both of this machine.
 pub(super) fn route(peer: SocketAddr, site: SocketAddr) -> Route {
@@ -27,10 +32,11 @@ pub(super) fn route(peer: SocketAddr, site: SocketAddr) -> Route {
     let Some(inode) = table.lines().find_map(|row| inode(row, peer, site)) else {
         return Route::Unknown;
     };
-    match holds_socket(inode) {
-        Ok(true) => Route::Tunnel,
-        Ok(false) => Route::Direct,
-        Err(_) => Route::Unknown,
+    match holder(inode) {
+        Some(process) if process == Path::new(SELF) => Route::Tunnel,
+        Some(process) if is_sc(&process) => Route::OtherTunnel,
+        // Other users' processes cannot be looked into.
+        Some(_) | None => Route::Direct,
     }
 }
 
@@ -61,16 +67,42 @@ fn address(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
 }
 
-/// Whether this process has the socket open.
-fn holds_socket(inode: u64) -> io::Result<bool> {
+/// The process that has the socket open, this one first, as its folder.
+fn holder(inode: u64) -> Option<PathBuf> {
+    let others = fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    let is_process = |path: &PathBuf| {
+        path.file_name()
+            .is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+    };
+    std::iter::once(PathBuf::from(SELF))
+        .chain(others.filter(is_process))
+        .find(|process| holds_socket(process, inode))
+}
+
+/// Whether a process has the socket open. What cannot be read counts as no.
+fn holds_socket(process: &Path, inode: u64) -> bool {
     let wanted = format!("socket:[{inode}]");
-    for entry in fs::read_dir("/proc/self/fd")? {
-        // A descriptor may be closed while the folder is read.
-        if fs::read_link(entry?.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
+    descriptors
+        .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+        .any(|link| link.as_os_str() == wanted.as_str())
+}
+
+/// Whether a process runs a program of the same file name as this one.
+fn is_sc(process: &Path) -> bool {
+    let program = |process: &Path| {
+        Some(
+            fs::read_link(process.join("exe"))
+                .ok()?
+                .file_name()?
+                .to_owned(),
+        )
+    };
+    program(process).is_some_and(|name| program(Path::new(SELF)) == Some(name))
 }
 
 #[cfg(all(test, target_os = "linux"))]

@@ -110,10 +110,15 @@ fn render(way: Route, peer: SocketAddr, number: u64, request: &Request) -> Strin
             "Reached through the tunnel.",
             "The connection was opened by the client end of the tunnel, inside the sc process.",
         ),
+        Route::OtherTunnel => (
+            "tunnel",
+            "Reached through another tunnel.",
+            "The connection was opened by another sc process: a second client, at its end.",
+        ),
         Route::Direct => (
             "direct",
             "Reached directly, not through the tunnel.",
-            "The connection was opened by another process: give it the tunnel's proxy.",
+            "The connection was opened by a process that is no sc: give it the tunnel's proxy.",
         ),
         Route::Unknown => (
             "unknown",

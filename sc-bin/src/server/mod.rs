@@ -19,11 +19,10 @@ mod settings;
 mod tunnels;
 mod user_command;
 
-pub(crate) use access_key::AccessKey;
 pub(crate) use args::ServerArgs;
 pub(crate) use registry::UserError;
 pub(crate) use run::run;
-pub(crate) use running::{Running, StartError, Stopper, start};
+pub(crate) use running::{Running, StartError, start};
 pub(crate) use settings::Settings;
 
 #[cfg(test)]

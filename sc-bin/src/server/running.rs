@@ -37,6 +37,8 @@ const PRUNE_AGE: u64 = 30 * 86_400;
 
 /// How long what is left gets to end after it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long REST still answers after the last session has ended.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -211,12 +213,18 @@ impl Rest {
             let _guard = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Threads)?
         };
-        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), self.state.registry.clone());
+        let registry = self.state.registry.clone();
+        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), registry.clone());
         let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
         spawn("sc-rest", move || {
-            runtime.spawn(housekeeping);
-            runtime.block_on(serving);
-            // Ends what is left of connections, and the housekeeping.
+            runtime.block_on(async {
+                tokio::select! {
+                    () = serving => {}
+                    () = housekeeping => {}
+                }
+                registry.close().await;
+            });
+            // Ends what is left of connections.
             runtime.shutdown_timeout(LAST_WORDS);
         })
     }
@@ -256,8 +264,9 @@ impl Running {
         log::info!("the server stops");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
+            let draining = self.tunnels.begin_stop().await;
             let drain = async {
-                if self.tunnels.begin_stop().await == Draining::Sessions {
+                if draining == Draining::Sessions {
                     self.tunnels.drained().await;
                 }
             };
@@ -269,11 +278,14 @@ impl Running {
             }
             self.tunnels.finish_stop().await;
             let _ = tokio::time::timeout(LAST_WORDS, self.tunnels.drained()).await;
+            if draining == Draining::Sessions {
+                // A client that lost its session asks for its tunnel's record at once.
+                tokio::time::sleep(FAREWELL).await;
+            }
         });
         self.tunnels.stop_data_plane();
         // The workers were the channel's senders.
         join(self.event_thread, "event");
-        self.runtime.block_on(self.registry.close());
         self.stop_rest.send_replace(true);
         join(self.rest_thread, "REST");
         drop(self.lock);

@@ -4,9 +4,9 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use super::socket::{Input, Output, Socket, SocketKey};
-use super::http::Wants;
 use super::Core;
+use super::http::Wants;
+use super::socket::{Input, Output, Socket, SocketKey};
 use crate::Time;
 use crate::contract::ResetReason;
 use crate::http1::{After, AnswerItem, Ending, Failure};
@@ -133,7 +133,7 @@ impl Core {
     }
 
     fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
-        self.unlink(key, ResetReason::Cancelled, now);
+        self.retire_stream(key, now);
         self.conclude(
             key,
             Ending {

@@ -3,8 +3,8 @@
 
 use core::ops::Range;
 
-use super::socket::{Input, Output, Role, Socket, SocketKey};
 use super::Core;
+use super::socket::{Input, Output, Role, Socket, SocketKey};
 use crate::contract::{Action, Write};
 use crate::{DeadlineReason, Time};
 
@@ -15,7 +15,13 @@ const LINGER: core::time::Duration = core::time::Duration::from_secs(2);
 
 impl Core {
     /// Bytes of a stream for its socket, at `range` of `plaintext`.
-    pub(super) fn take_payload(&mut self, key: SocketKey, plaintext: &[u8], range: Range<usize>, now: Time) {
+    pub(super) fn take_payload(
+        &mut self,
+        key: SocketKey,
+        plaintext: &[u8],
+        range: Range<usize>,
+        now: Time,
+    ) {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
@@ -170,6 +176,9 @@ impl Core {
             entry.session.consumed(link.stream, returned, now);
             let transport = entry.transport;
             self.kick_transport(transport);
+        }
+        if empty {
+            self.next_exchange(key);
         }
         self.flush(key, now);
     }

@@ -3,10 +3,10 @@
 use alloc::boxed::Box;
 use core::net::SocketAddr;
 
+use super::Core;
 use super::socket::{Role, Socket, SocketKey};
 use super::transport::{Stage, Transport};
 use super::tunnel::SessionEntry;
-use super::Core;
 use crate::Time;
 use crate::contract::{
     Action, CloseMode, Event, HandOver, Refusal, SessionId, SocketId, TransportLoss, TunnelEnd,

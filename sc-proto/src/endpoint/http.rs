@@ -215,6 +215,10 @@ impl Core {
                 Some(proxied) => proxied.link,
                 None => return bytes.len(),
             };
+            // One answer at a time waits for the browser to take it.
+            if self.answer_waits(key) {
+                return used;
+            }
             // The body goes no faster than its stream has credit.
             let credit = link.map_or(usize::MAX, |link| self.credit_of(link));
             let Some(http) = self.http(key) else {
@@ -258,6 +262,31 @@ impl Core {
                 }
                 Item::Closed => return bytes.len(),
             }
+        }
+    }
+
+    /// Whether the next request has to wait until the last answer is written.
+    fn answer_waits(&mut self, key: SocketKey) -> bool {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return false };
+        let has_output = proxied.has_output();
+        match &mut proxied.http {
+            Some(http) if has_output && http.front.phase() == Phase::Idle => {
+                http.wants = Wants::Nothing;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The last answer is written: the next request may be there already.
+    pub(super) fn next_exchange(&mut self, key: SocketKey) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        if let Some(http) = &mut proxied.http
+            && http.front.phase() == Phase::Idle
+        {
+            proxied.link = None;
+            http.wants = Wants::Head;
+            self.revive.push_back(key);
         }
     }
 

@@ -2,9 +2,9 @@
 
 use alloc::boxed::Box;
 
+use super::Core;
 use super::socket::{Role, Socket, SocketKey};
 use super::transport::{Intake, Stage, Transport};
-use super::Core;
 use crate::Time;
 use crate::contract::TransportLoss;
 use crate::kgp::ProtocolError;
@@ -87,6 +87,9 @@ impl Core {
         let mut used = 0;
         loop {
             let Stage::Attached(session) = transport.stage else {
+                if let Some(byte) = transport.pipe.plaintext()[used..].first() {
+                    transport.stage.expects(*byte)?;
+                }
                 let Some((frame, length)) = Frame::decode(&transport.pipe.plaintext()[used..])?
                 else {
                     break;

@@ -129,7 +129,13 @@ impl Core {
     /// Removes a proxied socket from all books.
     fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
-        self.sockets.remove(key)
+        let mut socket = self.sockets.remove(key)?;
+        if let Some(link) = socket.proxied().and_then(|proxied| proxied.link)
+            && let Some(entry) = self.sessions.get_mut(link.session)
+        {
+            entry.session.drop_remains(link.stream);
+        }
+        Some(socket)
     }
 
     /// Ends the stream of a socket, if it has one.
@@ -145,6 +151,22 @@ impl Core {
             return;
         };
         entry.session.reset(link.stream, reason, &mut self.pool);
+        let (transport, tunnel) = (entry.transport, entry.tunnel);
+        self.kick_transport(transport);
+        self.retry_waiting(tunnel, now);
+        self.note_drained(link.session);
+    }
+
+    /// Ends the stream of a socket whose last bytes may still have to be written: they keep
+    /// their credit until then.
+    pub(super) fn retire_stream(&mut self, key: SocketKey, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        if !proxied.has_output() {
+            return self.unlink(key, ResetReason::Cancelled, now);
+        }
+        let Some(link) = proxied.link else { return };
+        let Some(entry) = self.sessions.get_mut(link.session) else { return };
+        entry.session.retire(link.stream, ResetReason::Cancelled, &mut self.pool);
         let (transport, tunnel) = (entry.transport, entry.tunnel);
         self.kick_transport(transport);
         self.retry_waiting(tunnel, now);

@@ -12,7 +12,8 @@ use crate::contract::{
     Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketClass, SocketId,
     TransportLoss, TunnelEnd, TunnelId, Write,
 };
-use crate::kgp::frame::Frame;
+use crate::kgp::ProtocolError;
+use crate::kgp::frame::{Frame, FrameType};
 use crate::kgp::handshake::{Hello, Parameters, VERSION};
 use crate::tls::{TlsPipe, TlsState};
 use crate::{DeadlineReason, Time};
@@ -52,6 +53,20 @@ pub(super) enum Stage {
     Attached(SessionKey),
     /// What is left to be said is written, then it is closed.
     Closing,
+}
+
+impl Stage {
+    /// Refuses a frame that has no place here by its first byte, before the rest is awaited.
+    pub(super) fn expects(&self, byte: u8) -> Result<(), ProtocolError> {
+        let fits = match self {
+            Self::AwaitHello => byte == FrameType::Hello as u8,
+            Self::AwaitWelcome(_) => {
+                byte == FrameType::Welcome as u8 || byte == FrameType::Refused as u8
+            }
+            Self::Admitted(_) | Self::Attached(_) | Self::Closing => true,
+        };
+        if fits { Ok(()) } else { Err(ProtocolError::UnexpectedFrame(byte)) }
+    }
 }
 
 impl Core {
@@ -182,7 +197,9 @@ impl Core {
 
     /// What the end of the socket's bytes means: an orderly end only after TLS' goodbye.
     fn end_of_input(&mut self, key: SocketKey) -> TransportLoss {
-        let Self { sockets, tls_pool, .. } = self;
+        let Self {
+            sockets, tls_pool, ..
+        } = self;
         let transport = sockets.get_mut(key).and_then(Socket::transport);
         match transport.map(|transport| transport.pipe.input_ended(tls_pool)) {
             Some(Ok(())) => TransportLoss::Closed,

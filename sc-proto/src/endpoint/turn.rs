@@ -6,8 +6,8 @@
 //! 4. transports are written, so that all that was read above shares their records;
 //! 5. transports are read.
 
-use super::socket::SocketKey;
 use super::pump::HasOutput;
+use super::socket::SocketKey;
 use super::{Core, Place, SCRATCH};
 use crate::Time;
 use crate::contract::Action;

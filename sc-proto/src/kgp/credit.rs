@@ -11,6 +11,9 @@ use crate::Time;
 
 /// First size of a window, if the pool has it, in bytes.
 const FIRST_WINDOW: u64 = 256 * 1024;
+/// No first window takes more than this part of what is left, so that thousands of idle streams
+/// leave enough for one that is not.
+const POOL_SHARE: u64 = 256;
 /// A window that is emptied in less than this is too small whatever the round trip time:
 /// both ends need some time to get round to it.
 const SHORTEST_FILL: Duration = Duration::from_millis(4);
@@ -64,7 +67,7 @@ impl Window {
     /// A new stream's window. [`Self::limit`] is what to announce.
     pub(crate) fn new(pool: &mut WindowPool, now: Time) -> Self {
         let size = FIRST_WINDOW
-            .min(pool.free / 64)
+            .min(pool.free / POOL_SHARE)
             .clamp(pool.initial, pool.max_window.max(pool.initial));
         let mut window = Self {
             limit: pool.initial,
@@ -88,14 +91,13 @@ impl Window {
         self.pooled
     }
 
-    /// Counts bytes in.
+    /// Counts bytes in; those of an overrun do not count.
     pub(crate) fn receive(&mut self, n: usize) -> Result<(), Overrun> {
-        self.received += n as u64;
-        if self.received > self.limit {
-            Err(Overrun)
-        } else {
-            Ok(())
+        if n as u64 > self.limit - self.received {
+            return Err(Overrun);
         }
+        self.received += n as u64;
+        Ok(())
     }
 
     /// Counts bytes out. `Some`: a new limit to announce.
@@ -120,9 +122,14 @@ impl Window {
         self.settle(pool);
     }
 
+    /// Bytes that came and have not left the process.
+    pub(crate) fn unconsumed(&self) -> u64 {
+        self.received - self.consumed
+    }
+
     /// Counts bytes out without a thought of a new limit, as after [`Self::close`].
     pub(crate) fn drain(&mut self, n: u64, pool: &mut WindowPool) {
-        self.consumed = (self.consumed + n).min(self.received);
+        self.consumed = self.consumed.saturating_add(n).min(self.received);
         self.settle(pool);
     }
 
@@ -206,6 +213,10 @@ mod tests {
         let limit = window.limit() as usize;
         window.receive(limit).unwrap();
         assert_eq!(window.receive(1), Err(Overrun));
+        // The session ends now; what it still does with the stream keeps the books in order.
+        window.consume(u64::MAX, Duration::ZERO, &mut pool, Time::ZERO);
+        window.release(&mut pool);
+        assert_eq!(pool.free(), settings().window_pool);
     }
 
     #[test]
@@ -222,6 +233,23 @@ mod tests {
         assert_eq!(pool.free(), settings.window_pool);
         window.release(&mut pool);
         assert_eq!(pool.free(), settings.window_pool);
+    }
+
+    #[test]
+    fn thousands_of_idle_streams_leave_a_fast_one_a_large_window() {
+        let mut pool = WindowPool::new(&Settings::default());
+        for _ in 0..5000 {
+            Window::new(&mut pool, Time::ZERO);
+        }
+        let mut window = Window::new(&mut pool, Time::ZERO);
+        let mut now = Time::ZERO;
+        for _ in 0..100 {
+            let n = window.limit - window.received;
+            window.receive(n as usize).unwrap();
+            now = now.after(Duration::from_millis(50));
+            window.consume(n, Duration::from_millis(50), &mut pool, now);
+        }
+        assert!(window.size >= 256 * 1024, "{}", window.size);
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod liveness;
 mod pool;
 mod ring;
 mod schedule;
-mod session;
+pub(crate) mod session;
 mod settings;
 mod stream;
 

@@ -1,6 +1,6 @@
 //! The end: asked for by a signal, by someone else, or by a failure.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sc_proto::contract::Stop;
 
@@ -18,11 +18,15 @@ use crate::client::rest_error::RestError;
 /// How often the server is asked to end the tunnel.
 const DELETE_TRIES: u32 = 3;
 
+/// How long jobs that are known to run are waited for without REST and without a session.
+const BLIND_LIMIT: Duration = Duration::from_secs(10);
+
 /// Waiting for running jobs.
 #[derive(Debug)]
 pub(super) struct Closing {
     until: Instant,
-    exit: Exit,
+    /// Why, if it was not asked for by a signal.
+    cause: Option<Failure>,
     /// `None`: not known yet.
     jobs: Option<u32>,
     deletes: u32,
@@ -48,7 +52,7 @@ impl Controller {
             Stage::Asking(_) => self.stop_asking(),
             Stage::Provisioning { .. } | Stage::Connecting { .. } | Stage::Serving => {
                 self.say(Line::Stopping);
-                self.close(Exit::Orderly, 1, now);
+                self.close(None, 1, now);
                 self.delete(JobsAtEnd::Wait, "sigterm");
             }
             Stage::Closing(_) | Stage::Draining { .. } => {
@@ -65,40 +69,43 @@ impl Controller {
     }
 
     /// Someone else asked for the end, and jobs may still run.
-    pub(super) fn halting(&mut self, reason: Option<String>, now: Instant) {
-        let reason = reason.as_deref().map(printable);
+    pub(super) fn halting(&mut self, record: &Tunnel, now: Instant) {
+        let reason = record.shutdown_reason.as_deref().map(printable);
         self.say(Line::Halting { reason });
-        self.close(Exit::EndedElsewhere, DELETE_TRIES, now);
+        self.close(Some(ended(record)), DELETE_TRIES, now);
         self.jobs = Timer::At(now);
     }
 
     /// The tunnel is no more, as its record says if there is one.
     pub(super) fn gone(&mut self, record: Option<&Tunnel>, now: Instant) {
         self.place = None;
-        let reason = record.and_then(|tunnel| tunnel.shutdown_reason.as_deref());
-        let reason = reason.map(printable);
-        let by_server = record.is_some_and(|tunnel| tunnel.user_shutdown != Some(true))
-            && reason
-                .as_ref()
-                .is_some_and(|reason| reason.starts_with("server"));
-        let failure = if by_server {
-            Failure::EndedByServer { reason }
-        } else {
-            Failure::EndedElsewhere { reason }
-        };
+        let failure = record.map_or(Failure::EndedElsewhere { reason: None }, ended);
         self.fail(failure, now);
     }
 
-    fn close(&mut self, exit: Exit, deletes: u32, now: Instant) {
+    fn close(&mut self, cause: Option<Failure>, deletes: u32, now: Instant) {
         let until = now + self.timing.jobs;
         self.poll = Timer::Off;
         self.stage = Stage::Closing(Closing {
             until,
-            exit,
+            cause,
             jobs: None,
             deletes,
             again: None,
         });
+    }
+
+    /// Tells the cause of the end, if there is one to be told, and what the process returns.
+    fn conclude(&mut self) -> Exit {
+        let Stage::Closing(closing) = &mut self.stage else {
+            return Exit::Orderly;
+        };
+        let Some(failure) = closing.cause.take() else {
+            return Exit::Orderly;
+        };
+        let exit = failure.exit();
+        self.effects.push_back(Effect::Fail(failure));
+        exit
     }
 
     fn delete(&mut self, jobs: JobsAtEnd, reason: &'static str) {
@@ -145,8 +152,8 @@ impl Controller {
             return;
         };
         if closing.until <= now {
-            let exit = closing.exit;
             self.say(Line::JobsLeft);
+            let exit = self.conclude();
             self.leave("jobWaitTimeout", exit, now);
         } else if closing.again.is_some_and(|again| again <= now) {
             closing.again = None;
@@ -157,12 +164,18 @@ impl Controller {
 
     pub(super) fn on_jobs(&mut self, result: Result<u32, RestError>, now: Instant) {
         self.jobs = Timer::Off;
-        if !matches!(self.stage, Stage::Closing(_)) {
+        let Stage::Closing(closing) = &self.stage else {
             return;
-        }
+        };
+        let any_known = closing.jobs.is_some();
+        let down_for = now.saturating_duration_since(self.link_changed);
         match result {
             Ok(jobs) => self.counted(jobs, now),
             Err(error) if error.is_gone() => self.counted(0, now),
+            // Neither REST nor a session: whatever runs has lost its tunnel.
+            Err(_) if self.link != Link::Up && (!any_known || down_for > BLIND_LIMIT) => {
+                self.drain(now);
+            }
             Err(error) => {
                 log::info!("running jobs cannot be counted: {error}");
                 self.jobs = Timer::At(now + JOBS_POLL);
@@ -179,8 +192,7 @@ impl Controller {
         let news = closing.jobs != Some(jobs);
         closing.jobs = Some(jobs);
         if jobs == 0 {
-            let exit = closing.exit;
-            return self.drain(exit, now);
+            return self.drain(now);
         }
         self.jobs = Timer::At(now + JOBS_POLL);
         if news {
@@ -188,7 +200,8 @@ impl Controller {
         }
     }
 
-    fn drain(&mut self, exit: Exit, now: Instant) {
+    fn drain(&mut self, now: Instant) {
+        let exit = self.conclude();
         self.silence();
         match self.link {
             Link::Up | Link::Dialling => {
@@ -248,5 +261,19 @@ impl Controller {
         self.stage = Stage::Done;
         self.say(Line::Goodbye);
         self.effects.push_back(Effect::Exit(exit));
+    }
+}
+
+/// Who ended a tunnel, as its record says.
+fn ended(record: &Tunnel) -> Failure {
+    let reason = record.shutdown_reason.as_deref().map(printable);
+    let by_server = match &reason {
+        Some(reason) => reason.starts_with("server"),
+        None => true,
+    };
+    if by_server && record.user_shutdown != Some(true) {
+        Failure::EndedByServer { reason }
+    } else {
+        Failure::EndedElsewhere { reason }
     }
 }

@@ -93,7 +93,7 @@ const RESTORE_LIMIT: Duration = Duration::from_secs(60);
 /// How long connecting for the first time is tried.
 const CONNECT_LIMIT: Duration = Duration::from_secs(45);
 /// How long streams may go on after the last job.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 /// How long the last words to the server may take.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
 /// The same after a second signal.

@@ -194,7 +194,7 @@ impl Controller {
         match result {
             Ok(tunnel) => match tunnel.status {
                 Status::Running | Status::Booting => self.tell_loss(),
-                Status::Halting => self.halting(tunnel.shutdown_reason, now),
+                Status::Halting => self.halting(&tunnel, now),
                 Status::Terminated => self.gone(Some(&tunnel), now),
             },
             Err(error) if error.is_unauthorized() && self.link != Link::Up => {

@@ -111,6 +111,8 @@ pub(crate) struct Session {
     acked: u64,
     ack_deadline: Option<Time>,
     credits_due: VecDeque<StreamKey>,
+    /// Windows of streams that are over for the peer while their last bytes wait on this side.
+    remains: BTreeMap<StreamKey, Window>,
     pong_due: Option<u64>,
     ping_due: PingDue,
     liveness: Option<Liveness>,
@@ -144,6 +146,7 @@ impl Session {
             acked: 0,
             ack_deadline: None,
             credits_due: VecDeque::new(),
+            remains: BTreeMap::new(),
             pong_due: None,
             ping_due: PingDue::No,
             liveness: None,
@@ -282,6 +285,7 @@ impl Session {
                     pool,
                 );
                 self.close(key);
+                self.drop_remains(key);
             }
         }
     }
@@ -301,20 +305,28 @@ impl Session {
         self.close_if_over(key);
     }
 
-    /// Ends the stream in both directions. Without effect if it has ended.
+    /// Ends the stream in both directions; what it left on this side is dropped by the caller.
+    /// Without effect if it has ended and left nothing.
     pub(crate) fn reset(&mut self, key: StreamKey, reason: ResetReason, pool: &mut Pool) {
-        let Some(stream) = self.streams.get(key) else {
-            return;
-        };
-        let id = stream.id;
-        self.put(&Frame::Reset { stream: id, reason }, pool);
-        self.close(key);
+        self.retire(key, reason, pool);
+        self.drop_remains(key);
+    }
+
+    /// Ends the stream for the peer. What it left on this side keeps its credit until
+    /// [`Self::consumed`] or [`Self::reset`].
+    pub(crate) fn retire(&mut self, key: StreamKey, reason: ResetReason, pool: &mut Pool) {
+        if let Some(stream) = self.streams.get(key) {
+            let id = stream.id;
+            self.put(&Frame::Reset { stream: id, reason }, pool);
+            self.close(key);
+        }
     }
 
     /// Bytes of the stream left the process on this side.
     pub(crate) fn consumed(&mut self, key: StreamKey, n: u64, now: Time) {
         let rtt = self.rtt();
         let Some(stream) = self.streams.get_mut(key) else {
+            self.consume_remains(key, n);
             return;
         };
         if stream.receiving == Direction::Finished {
@@ -333,6 +345,21 @@ impl Session {
                 let streams = &self.streams;
                 self.credits_due.retain(|key| streams.get(*key).is_some());
             }
+        }
+    }
+
+    /// What a stream left on this side will not be consumed.
+    pub(crate) fn drop_remains(&mut self, key: StreamKey) {
+        if let Some(window) = self.remains.remove(&key) {
+            window.release(&mut self.credit);
+        }
+    }
+
+    fn consume_remains(&mut self, key: StreamKey, n: u64) {
+        let Some(window) = self.remains.get_mut(&key) else { return };
+        window.drain(n, &mut self.credit);
+        if window.unconsumed() == 0 {
+            self.drop_remains(key);
         }
     }
 
@@ -383,7 +410,8 @@ impl Session {
         }
     }
 
-    /// The one place where a stream ends and its credit returns, however it ended.
+    /// The one place where a stream ends, however it ended. Its credit returns, but for what is
+    /// still to be consumed on this side.
     fn close(&mut self, key: StreamKey) {
         let Some(stream) = self.streams.remove(key) else {
             return;
@@ -392,7 +420,13 @@ impl Session {
         if self.is_mine(stream.id) {
             self.opened_here -= 1;
         }
-        stream.window.release(&mut self.credit);
+        let mut window = stream.window;
+        window.close(&mut self.credit);
+        if window.unconsumed() == 0 {
+            window.release(&mut self.credit);
+        } else {
+            self.remains.insert(key, window);
+        }
         if self.reserved.is_some_and(|place| place.stream == key) {
             self.reserved = None;
         }

@@ -88,6 +88,7 @@ impl Session {
                 Some(key) => {
                     let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
                     self.close(key);
+        self.drop_remains(key);
                     Received::Reset { owner, reason }
                 }
                 None => Received::Nothing,
@@ -228,6 +229,7 @@ impl Session {
         };
         let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
         self.close(key);
+        self.drop_remains(key);
         Ok(Received::Answered {
             owner,
             outcome: Err(failure),

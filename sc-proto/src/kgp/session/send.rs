@@ -101,17 +101,10 @@ impl Session {
         let mut taken = 0;
         loop {
             let rest = &bytes[taken..];
-            let max = rest
-                .len()
-                .min(self.credit_of(key))
-                .min(self.peer.max_data.into());
-            if max == 0 {
-                return taken;
-            }
-            let space = self.reserve(key, max, pool);
-            let n = space.len().min(max);
+            let space = self.reserve(key, rest.len(), pool);
+            let n = space.len().min(rest.len());
             space[..n].copy_from_slice(&rest[..n]);
-            if self.commit(key, n, pool).is_err() {
+            if n == 0 || self.commit(key, n, pool).is_err() {
                 return taken;
             }
             taken += n;

@@ -144,6 +144,19 @@ fn an_end_from_elsewhere_is_seen_in_the_record() {
 }
 
 #[test]
+fn a_halting_server_that_vanishes_is_not_waited_for() {
+    let mut record = tunnel(Status::Halting);
+    record.shutdown_reason = None;
+    let mut run = Run::serving();
+    run.give(down());
+    run.give(Input::Answer(Answer::Polled(Ok(Box::new(record)))));
+    let gone = RestError::Unreachable("connection refused".to_owned());
+    run.give(Input::Answer(Answer::Jobs(Err(gone))));
+    assert_eq!(run.exit(), Some(Exit::ConnectionLost));
+    assert!(run.failure().contains("the server ended the tunnel"));
+}
+
+#[test]
 fn a_halting_record_lets_jobs_finish() {
     let mut run = Run::serving();
     run.wake();

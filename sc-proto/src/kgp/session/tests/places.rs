@@ -81,3 +81,19 @@ fn no_frame_overtakes_one_that_has_gone_in_part() {
     let next = end.session.next_control(w.now).unwrap();
     assert_eq!(next.as_slice(), pong.as_slice());
 }
+
+#[test]
+fn what_is_sent_by_copying_keeps_to_the_credit_in_as_many_frames_as_it_takes() {
+    let mut w = super::world();
+    let stream = w.open(CLIENT).unwrap();
+    w.run();
+    let end = &mut w.ends[CLIENT];
+    let key = end.apps[&stream].key;
+    let credit = end.session.credit_of(key);
+    assert!(credit > 2 * usize::from(u16::MAX));
+    let bytes = std::vec![7; credit + 1000];
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), credit);
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), 0);
+    end.session.finish(key, &mut end.pool);
+    assert_eq!(end.session.send(key, &bytes, &mut end.pool), 0);
+}

@@ -7,6 +7,7 @@ use super::super::{Direction, MAX_UNSENT, Session};
 use super::{Answers, App, CLIENT, Choice, End, Outcome, SERVER, World, byte};
 use crate::contract::{DialFailure, ResetReason, TransportLoss};
 use crate::kgp::Settings;
+use crate::kgp::credit::Window;
 use crate::kgp::pool::CHUNK;
 
 /// Rounds of time after which a calm world must have come to rest.
@@ -20,7 +21,7 @@ pub(crate) fn settings(choice: &mut impl Choice) -> Settings {
         initial_window: 1024 << choice.below(7),
         max_window: 100_000 << choice.below(6),
         window_pool,
-        max_retained: 256 * 1024 << choice.below(4),
+        max_retained: (256 * 1024) << choice.below(4),
         ..Settings::default()
     }
 }
@@ -111,6 +112,8 @@ impl World {
     pub(crate) fn check(&self) {
         for (end, peer) in [(0, 1), (1, 0)].map(|(a, b)| (&self.ends[a], &self.ends[b])) {
             end.session.check();
+            let unsent = end.session.ring.unsent_len();
+            assert!(unsent <= MAX_UNSENT + CHUNK as u64 + 50_000, "{unsent}");
             for (_, stream) in end.session.streams.iter() {
                 let other = peer.session.by_id.get(&stream.id);
                 let other = other.and_then(|key| peer.session.streams.get(*key));
@@ -228,19 +231,24 @@ impl Session {
     /// The books balance and the bounds hold.
     pub(crate) fn check(&self) {
         let pooled: u64 = self.streams.iter().map(|(_, s)| s.window.pooled()).sum();
-        assert_eq!(self.credit.free() + pooled, self.settings.window_pool);
+        let remaining: u64 = self.remains.values().map(Window::pooled).sum();
+        assert_eq!(self.credit.free() + pooled + remaining, self.settings.window_pool);
         assert_eq!(self.by_id.len(), self.streams.len());
         let mine = self.by_id.keys().filter(|id| self.is_mine(**id)).count();
         assert_eq!(mine, self.opened_here as usize);
         assert!(self.streams.len() - mine <= self.settings.max_streams as usize);
         // Each stream may add its last frames to what is read up to the bounds.
-        let extra = CHUNK as u64 + 100 * self.streams.len() as u64;
+        let most = u64::from(
+            self.settings
+                .max_streams
+                .saturating_add(self.peer.max_streams),
+        );
+        let extra = CHUNK as u64 + 100 * most;
         let retained = self.ring.retained();
         assert!(retained <= 2 * self.settings.max_retained + extra);
         // A chunk is left with up to 4 KiB unused; the first and the last hold less.
         let full = (CHUNK - 5000) as u64;
         assert!(self.ring.memory() as u64 <= (retained / full + 3) * CHUNK as u64);
-        assert!(self.ring.unsent_len() <= MAX_UNSENT + extra + 20_000);
         assert!(self.credits_due.len() <= 2 * self.streams.len() + 1025);
     }
 
@@ -248,6 +256,7 @@ impl Session {
     pub(crate) fn is_at_rest(&self) -> bool {
         (self.streams.len(), self.by_id.len(), self.opened_here) == (0, 0, 0)
             && (self.ring.retained(), self.ring.memory()) == (0, 0)
+            && self.remains.is_empty()
             && self.credit.free() == self.settings.window_pool
             && !self.wants_to_send()
     }
