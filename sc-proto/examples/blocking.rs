@@ -142,8 +142,6 @@ fn dial(target: &str, patience: Duration) -> io::Result<TcpStream> {
         dialled = dialled.or_else(|_| TcpStream::connect_timeout(&address, patience));
     }
     let stream = dialled?;
-    stream
-        .set_nodelay(true)
-        .and(stream.set_write_timeout(Some(TICK)))?;
+    stream.set_nodelay(true).and(stream.set_write_timeout(Some(TICK)))?;
     Ok(stream)
 }

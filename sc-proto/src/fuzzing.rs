@@ -149,34 +149,19 @@ impl Victim {
                 let Ok(target) = "a:1".parse() else {
                     return Ok(());
                 };
-                let open = Open {
-                    kind,
-                    window,
-                    target,
-                };
+                let open = Open { kind, window, target };
                 Frame::Open { stream, open }
             }
             2 => Frame::Opened { stream, window },
-            3 => Frame::OpenFailed {
-                stream,
-                failure: DialFailure::Other,
-            },
+            3 => Frame::OpenFailed { stream, failure: DialFailure::Other },
             4 | 5 => {
                 let payload = &zeros[..1 + choice.below(65_535)];
                 Frame::Data { stream, payload }
             }
             6 => Frame::Fin { stream },
-            7 => Frame::Reset {
-                stream,
-                reason: ResetReason::Cancelled,
-            },
-            8 => Frame::Credit {
-                stream,
-                limit: amount,
-            },
-            9 => Frame::Ack {
-                received: choice.below(1 << 24) as u64,
-            },
+            7 => Frame::Reset { stream, reason: ResetReason::Cancelled },
+            8 => Frame::Credit { stream, limit: amount },
+            9 => Frame::Ack { received: choice.below(1 << 24) as u64 },
             10 => Frame::Ping { token: amount },
             _ => match choice.below(20) {
                 0 => Frame::GoAway,
@@ -189,9 +174,7 @@ impl Victim {
 
     fn take(&mut self, frame: Frame<'_>, length: usize) -> Result<(), ProtocolError> {
         use crate::kgp::Received;
-        let received = self
-            .session
-            .receive(frame, length, &mut self.pool, self.now)?;
+        let received = self.session.receive(frame, length, &mut self.pool, self.now)?;
         if let Received::Open { stream, .. } = received {
             self.session.set_owner(stream, owner());
             self.keys.push(stream);
@@ -254,8 +237,5 @@ impl Victim {
 }
 
 fn owner() -> SocketId {
-    SocketId {
-        index: 0,
-        generation: 0,
-    }
+    SocketId { index: 0, generation: 0 }
 }

@@ -13,11 +13,7 @@ pub(crate) struct Key<T> {
 
 impl<T> Key<T> {
     pub(crate) fn from_parts(index: u32, generation: u32) -> Self {
-        Self {
-            index,
-            generation,
-            of: PhantomData,
-        }
+        Self { index, generation, of: PhantomData }
     }
 
     pub(crate) fn parts(self) -> (u32, u32) {
@@ -68,10 +64,7 @@ pub(crate) struct Slab<T> {
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-            free: Vec::new(),
-        }
+        Self { entries: Vec::new(), free: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -86,29 +79,18 @@ impl<T> Slab<T> {
             return Key::from_parts(index, entry.generation);
         }
         let index = self.entries.len() as u32;
-        self.entries.push(Entry {
-            generation: 0,
-            value: Some(value),
-        });
+        self.entries.push(Entry { generation: 0, value: Some(value) });
         Key::from_parts(index, 0)
     }
 
     pub(crate) fn get(&self, key: Key<T>) -> Option<&T> {
         let entry = self.entries.get(key.index as usize)?;
-        if entry.generation == key.generation {
-            entry.value.as_ref()
-        } else {
-            None
-        }
+        if entry.generation == key.generation { entry.value.as_ref() } else { None }
     }
 
     pub(crate) fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
-        if entry.generation == key.generation {
-            entry.value.as_mut()
-        } else {
-            None
-        }
+        if entry.generation == key.generation { entry.value.as_mut() } else { None }
     }
 
     pub(crate) fn remove(&mut self, key: Key<T>) -> Option<T> {
@@ -124,13 +106,10 @@ impl<T> Slab<T> {
 
     /// All entries in the order of their slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key<T>, &T)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| {
-                let key = Key::from_parts(index as u32, entry.generation);
-                entry.value.as_ref().map(|value| (key, value))
-            })
+        self.entries.iter().enumerate().filter_map(|(index, entry)| {
+            let key = Key::from_parts(index as u32, entry.generation);
+            entry.value.as_ref().map(|value| (key, value))
+        })
     }
 
     /// The keys of all entries, collected so that the table may be changed meanwhile.

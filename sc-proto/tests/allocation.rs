@@ -1,6 +1,12 @@
 //! The steady bulk path allocates nothing but what rustls does per record.
 
-#[allow(dead_code, reason = "not every test file needs all of the world")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, and not every one needs all of the world"
+)]
 mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -47,10 +53,7 @@ fn steady_bulk_allocates_only_in_tls() {
     let (mut world, proxy) = World::tunnel(1, |_| {});
     world.whole_reads();
     let browser = world.browse(0, proxy).unwrap();
-    world.send(
-        browser,
-        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
-    );
+    world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
     world.run();
     let (_, site) = world.sites.pop_front().unwrap();
     let block = vec![7; 1 << 20];

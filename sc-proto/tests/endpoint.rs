@@ -1,6 +1,13 @@
 //! A server's core and a client's core, browsers and sites: the whole way, without sockets.
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-#[allow(dead_code, reason = "not every test file needs all of the world")]
+#[allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, and not every one needs all of the world"
+)]
 mod world;
 
 use std::time::Duration;
@@ -16,17 +23,11 @@ fn pattern(n: usize) -> Vec<u8> {
 /// Opens a CONNECT stream; gives the browser's and the site's end.
 fn connect(world: &mut World, proxy: sc_proto::ListenerId) -> (usize, usize) {
     let browser = world.browse(0, proxy).unwrap();
-    world.send(
-        browser,
-        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
-    );
+    world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
     world.run();
     let (target, site) = world.sites.pop_front().unwrap();
     assert_eq!(target, "app.test:443");
-    assert_eq!(
-        world.take_all(browser),
-        "HTTP/1.1 200 Connection Established\r\n\r\n"
-    );
+    assert_eq!(world.take_all(browser), "HTTP/1.1 200 Connection Established\r\n\r\n");
     (browser, site)
 }
 
@@ -41,12 +42,7 @@ fn transfer(world: &mut World, from: usize, to: usize, bytes: &[u8]) {
     while got.len() < bytes.len() {
         world.run();
         let more = world.take(to, 70_000);
-        assert!(
-            !more.is_empty(),
-            "stalled after {} of {}",
-            got.len(),
-            bytes.len()
-        );
+        assert!(!more.is_empty(), "stalled after {} of {}", got.len(), bytes.len());
         got.extend(more);
     }
     assert!(got == bytes, "the bytes differ");
@@ -95,10 +91,7 @@ fn plain_http_keeps_the_browser_connection() {
         let (target, site) = world.sites.pop_front().unwrap();
         assert_eq!(target, "app.test:80");
         let head = world.take_all(site);
-        assert!(
-            head.starts_with(&format!("GET /{i} HTTP/1.1\r\n")),
-            "{head}"
-        );
+        assert!(head.starts_with(&format!("GET /{i} HTTP/1.1\r\n")), "{head}");
         world.send(site, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
         world.run();
         let answer = world.take_all(browser);
@@ -123,10 +116,7 @@ fn an_upload_and_a_download_by_plain_http() {
     let head = world.take_all(site);
     assert!(head.ends_with("\r\n\r\n"), "{head}");
     transfer(&mut world, browser, site, &body);
-    world.send(
-        site,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-    );
+    world.send(site, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     world.run();
     let head = world.take_all(browser);
     assert!(head.contains("chunked"), "{head}");
@@ -146,16 +136,10 @@ fn a_refused_dial_is_a_page() {
     let (mut world, proxy) = World::tunnel(5, |_| {});
     world.refusing = true;
     let browser = world.browse(0, proxy).unwrap();
-    world.send(
-        browser,
-        b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n",
-    );
+    world.send(browser, b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n");
     world.run();
     let page = world.take_all(browser);
-    assert!(
-        page.starts_with("HTTP/1.1 502 ") && page.contains("dial-refused"),
-        "{page}"
-    );
+    assert!(page.starts_with("HTTP/1.1 502 ") && page.contains("dial-refused"), "{page}");
     assert!(!world.has_ended(browser), "the connection stays usable");
 }
 
@@ -164,16 +148,10 @@ fn without_a_client_there_is_a_page() {
     let mut world = World::new(1, |_| {});
     let proxy = world.add_tunnel(0);
     let browser = world.browse(0, proxy).unwrap();
-    world.send(
-        browser,
-        b"CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n",
-    );
+    world.send(browser, b"CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n");
     world.run();
     let page = world.take_all(browser);
-    assert!(
-        page.starts_with("HTTP/1.1 503 ") && page.contains("tunnel-not-connected"),
-        "{page}"
-    );
+    assert!(page.starts_with("HTTP/1.1 503 ") && page.contains("tunnel-not-connected"), "{page}");
     assert!(world.has_ended(browser));
 }
 
@@ -200,13 +178,7 @@ fn a_wrong_secret_is_refused_and_told() {
     assert!(world.events.iter().any(|(id, event)| *id == 0
         && matches!(event, Event::TransportDropped { loss, .. } if *loss == refused)));
     let failure = ConnectFailure::Transport(refused);
-    assert!(world.events.contains(&(
-        1,
-        Event::ConnectFailed {
-            tunnel: TUNNEL,
-            failure
-        }
-    )));
+    assert!(world.events.contains(&(1, Event::ConnectFailed { tunnel: TUNNEL, failure })));
 }
 
 #[test]
@@ -219,10 +191,7 @@ fn silence_ends_a_handshake_by_its_deadline() {
     assert!(world.has_ended(peer));
     assert!(world.events.iter().any(|(_, event)| matches!(
         event,
-        Event::TransportDropped {
-            loss: TransportLoss::HandshakeTimeout,
-            ..
-        }
+        Event::TransportDropped { loss: TransportLoss::HandshakeTimeout, .. }
     )));
 }
 
@@ -235,22 +204,9 @@ fn garbage_ends_a_handshake_at_once() {
     assert!(!world.take(peer, 100).is_empty(), "an alert says why");
     assert!(world.has_ended(peer));
     let dropped = |event: &Event| {
-        matches!(
-            event,
-            Event::TransportDropped {
-                loss: TransportLoss::Tls(_),
-                ..
-            }
-        )
+        matches!(event, Event::TransportDropped { loss: TransportLoss::Tls(_), .. })
     };
-    assert_eq!(
-        world
-            .events
-            .iter()
-            .filter(|(_, event)| dropped(event))
-            .count(),
-        1
-    );
+    assert_eq!(world.events.iter().filter(|(_, event)| dropped(event)).count(), 1);
 }
 
 #[test]
@@ -259,17 +215,9 @@ fn a_transport_is_handed_to_the_worker_of_its_tunnel() {
     let proxy = world.add_tunnel(2);
     world.connect(SECRET);
     world.run();
-    assert!(
-        world
-            .events
-            .iter()
-            .any(|(id, e)| *id == 2 && matches!(e, Event::TunnelUp { .. }))
-    );
+    assert!(world.events.iter().any(|(id, e)| *id == 2 && matches!(e, Event::TunnelUp { .. })));
     let browser = world.browse(2, proxy).unwrap();
-    world.send(
-        browser,
-        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
-    );
+    world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
     world.run();
     let (_, site) = world.sites.pop_front().unwrap();
     let _ = world.take_all(browser);
@@ -292,19 +240,9 @@ fn draining_lets_streams_finish() {
     world.finish(browser);
     world.finish(site);
     world.run();
-    assert!(
-        world.events.contains(&(client, Event::Stopped)),
-        "{:?}",
-        world.events
-    );
+    assert!(world.events.contains(&(client, Event::Stopped)), "{:?}", world.events);
     assert!(world.events.iter().any(|(id, event)| *id == 0
-        && matches!(
-            event,
-            Event::TunnelDown {
-                end: TunnelEnd::PeerDrained,
-                ..
-            }
-        )));
+        && matches!(event, Event::TunnelDown { end: TunnelEnd::PeerDrained, .. })));
 }
 
 #[test]
@@ -312,25 +250,16 @@ fn a_lost_client_fails_running_exchanges() {
     let (mut world, proxy) = World::tunnel(9, |_| {});
     let (raw, _site) = connect(&mut world, proxy);
     let browser = world.browse(0, proxy).unwrap();
-    world.send(
-        browser,
-        b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n",
-    );
+    world.send(browser, b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n");
     world.run();
     world.cores[0].command(Command::RemoveTunnel(TUNNEL), world.now);
     world.run();
     assert!(world.was_reset(raw));
     let page = world.take_all(browser);
-    assert!(
-        page.starts_with("HTTP/1.1 502 ") || page.starts_with("HTTP/1.1 503 "),
-        "{page}"
-    );
+    assert!(page.starts_with("HTTP/1.1 502 ") || page.starts_with("HTTP/1.1 503 "), "{page}");
     let client = world.client();
     assert!(
-        world
-            .events
-            .iter()
-            .any(|(id, e)| *id == client && matches!(e, Event::TunnelDown { .. }))
+        world.events.iter().any(|(id, e)| *id == client && matches!(e, Event::TunnelDown { .. }))
     );
 }
 
@@ -340,10 +269,7 @@ fn requests_wait_for_a_free_stream() {
     let (first, _) = connect(&mut world, proxy);
     let _second = connect(&mut world, proxy);
     let third = world.browse(0, proxy).unwrap();
-    world.send(
-        third,
-        b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n",
-    );
+    world.send(third, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
     world.run();
     assert!(world.sites.is_empty());
     world.abort(first);
@@ -368,7 +294,8 @@ fn a_browser_that_reads_nothing_gets_one_answer_at_a_time() {
     world.send(browser, requests.as_bytes());
     world.run();
     let body = pattern(200_000);
-    let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let mut answer =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
     answer.extend(&body);
     let (_, site) = world.sites.pop_front().unwrap();
     world.send(site, &answer);

@@ -114,10 +114,7 @@ mod tests {
 
     #[test]
     fn a_secret_does_not_show() {
-        let access = KgpAccess {
-            secret: TunnelSecret::new([0xab; 32]),
-            certificate_sha256: None,
-        };
+        let access = KgpAccess { secret: TunnelSecret::new([0xab; 32]), certificate_sha256: None };
         assert!(!format!("{access:?}").contains("abab"));
         let json = serde_json::to_value(&access).unwrap();
         assert_eq!(json["secret"], "ab".repeat(32));

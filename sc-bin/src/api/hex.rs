@@ -93,10 +93,7 @@ mod tests {
         let pin = CertificateSha256([0x5a; 32]);
         let json = serde_json::to_string(&pin).unwrap();
         assert_eq!(json, format!("\"{}\"", "5a".repeat(32)));
-        assert_eq!(
-            serde_json::from_str::<CertificateSha256>(&json).unwrap(),
-            pin
-        );
+        assert_eq!(serde_json::from_str::<CertificateSha256>(&json).unwrap(), pin);
         assert!(serde_json::from_str::<CertificateSha256>("\"5a\"").is_err());
     }
 }

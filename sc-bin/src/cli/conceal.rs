@@ -24,9 +24,7 @@ struct Concealed {
 pub(crate) fn conceal_key() {
     use std::os::unix::process::CommandExt as _;
 
-    let Ok(args) = std::env::args_os()
-        .map(|arg| arg.into_string())
-        .collect::<Result<Vec<_>, _>>()
+    let Ok(args) = std::env::args_os().map(|arg| arg.into_string()).collect::<Result<Vec<_>, _>>()
     else {
         return;
     };
@@ -39,11 +37,7 @@ pub(crate) fn conceal_key() {
     let Ok(program) = std::env::current_exe() else {
         return;
     };
-    let error = std::process::Command::new(program)
-        .arg0(name)
-        .args(rest)
-        .env(VARIABLE, key)
-        .exec();
+    let error = std::process::Command::new(program).arg0(name).args(rest).env(VARIABLE, key).exec();
     log::warn!("the access key stays visible in the process list: {error}");
 }
 
@@ -53,9 +47,8 @@ pub(crate) fn conceal_key() {}
 
 /// The process's arguments as one string to be shown and stored, without the key.
 pub(crate) fn shown_args() -> String {
-    let args: Vec<String> = std::env::args_os()
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
+    let args: Vec<String> =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let args = conceal(&args).map_or(args, |concealed| concealed.args);
     args.get(1..).unwrap_or_default().join(" ")
 }
@@ -117,13 +110,7 @@ mod tests {
 
     #[test]
     fn nothing_to_take_out() {
-        for given in [
-            "sc",
-            "sc -u k",
-            "sc -ublack x",
-            "sc run -k ****",
-            "sc --api-key",
-        ] {
+        for given in ["sc", "sc -u k", "sc -ublack x", "sc run -k ****", "sc --api-key"] {
             assert_eq!(conceal(&args(given)), None, "{given}");
         }
     }

@@ -19,11 +19,7 @@ impl Environment {
 
     /// The value of the first of `names` that is set and not empty.
     pub(crate) fn first(&self, names: &[&str]) -> Option<String> {
-        names
-            .iter()
-            .filter_map(|name| self.0.get(*name))
-            .find(|value| !value.is_empty())
-            .cloned()
+        names.iter().filter_map(|name| self.0.get(*name)).find(|value| !value.is_empty()).cloned()
     }
 }
 

@@ -21,9 +21,5 @@ pub(super) fn start(role: Role) {
         Role::Client => (LevelFilter::Warn, Target::Stdout),
         Role::Server => (LevelFilter::Info, Target::Stderr),
     };
-    Builder::new()
-        .filter_level(level)
-        .parse_env(VARIABLE)
-        .target(target)
-        .init();
+    Builder::new().filter_level(level).parse_env(VARIABLE).target(target).init();
 }

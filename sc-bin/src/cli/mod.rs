@@ -29,11 +29,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
             let _ = error.print();
-            let exit = if error.use_stderr() {
-                Exit::Failed
-            } else {
-                Exit::Orderly
-            };
+            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Orderly };
             return exit.into();
         }
     };

@@ -72,10 +72,7 @@ impl RestUrl {
             "" => "/rest/v1",
             path => path,
         };
-        Ok(Self {
-            base: format!("{scheme}://{authority}{path}"),
-            transport,
-        })
+        Ok(Self { base: format!("{scheme}://{authority}{path}"), transport })
     }
 
     /// The URL of `path` under this base; `path` begins with a slash.
@@ -111,22 +108,10 @@ mod tests {
     fn good_urls() {
         let (tls, loopback) = (RestTransport::Tls, RestTransport::Plain(Reach::Loopback));
         for (text, base, transport) in [
-            (
-                "http://127.0.0.1:8080",
-                "http://127.0.0.1:8080/rest/v1",
-                loopback,
-            ),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080/rest/v1", loopback),
             ("http://[::1]:8080/", "http://[::1]:8080/rest/v1", loopback),
-            (
-                "http://LocalHost/rest/v1",
-                "http://LocalHost/rest/v1",
-                loopback,
-            ),
-            (
-                "https://sc.example/rest/v1/",
-                "https://sc.example/rest/v1",
-                tls,
-            ),
+            ("http://LocalHost/rest/v1", "http://LocalHost/rest/v1", loopback),
+            ("https://sc.example/rest/v1/", "https://sc.example/rest/v1", tls),
             ("https://sc.example/a/b", "https://sc.example/a/b", tls),
         ] {
             let url = RestUrl::parse(text).unwrap();

@@ -180,30 +180,20 @@ impl Settings {
     fn resolve(given: Given, env: &Environment) -> Result<Self, SettingsError> {
         let v4 = given.dialect == Dialect::V4;
         let pick = |flag: Option<String>, names: &[&str]| {
-            flag.filter(|value| !value.is_empty())
-                .or_else(|| env.first(names))
+            flag.filter(|value| !value.is_empty()).or_else(|| env.first(names))
         };
         let path = |flag: Option<PathBuf>, name: &str| {
             flag.or_else(|| env.first(&[name]).map(PathBuf::from))
         };
         let user = pick(given.user, &["SAUCE_USERNAME", "SAUCE_USER"]).ok_or({
-            SettingsError::NoUser {
-                flag: if v4 { "--user (-u)" } else { "--username (-u)" },
-            }
+            SettingsError::NoUser { flag: if v4 { "--user (-u)" } else { "--username (-u)" } }
         })?;
         let key = given.key.filter(|key| key != CONCEALED);
         let key =
             pick(key, &["SAUCE_ACCESS_KEY", "SAUCE_API_KEY"]).ok_or(SettingsError::NoKey {
-                flag: if v4 {
-                    "--api-key (-k)"
-                } else {
-                    "--access-key (-k)"
-                },
+                flag: if v4 { "--api-key (-k)" } else { "--access-key (-k)" },
             })?;
-        let name = pick(
-            given.name,
-            &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"],
-        );
+        let name = pick(given.name, &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"]);
         if name.is_none() && !v4 {
             return Err(SettingsError::NoName);
         }
@@ -215,10 +205,8 @@ impl Settings {
             user: checked_user(user)?,
             access_key: AccessKey::new(key),
             name: name.map(named).transpose()?,
-            rest: RestUrl::parse(&url).map_err(|why| SettingsError::BadRestUrl {
-                url: without_credentials(&url),
-                why,
-            })?,
+            rest: RestUrl::parse(&url)
+                .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
             rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
             tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
         })
@@ -227,11 +215,7 @@ impl Settings {
 
 fn checked_user(user: String) -> Result<String, SettingsError> {
     let fits = |b: u8| b.is_ascii_graphic() && !b":/?#%\\".contains(&b);
-    if user.bytes().all(fits) {
-        Ok(user)
-    } else {
-        Err(SettingsError::BadUser(user))
-    }
+    if user.bytes().all(fits) { Ok(user) } else { Err(SettingsError::BadUser(user)) }
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {

@@ -18,11 +18,7 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
 
 /// The query of the question for configuration.
 pub(super) fn query() -> String {
-    format!(
-        "client_host={}&client_version={}",
-        platform(),
-        env!("CARGO_PKG_VERSION")
-    )
+    format!("client_host={}&client_version={}", platform(), env!("CARGO_PKG_VERSION"))
 }
 
 fn platform() -> String {
@@ -37,9 +33,7 @@ fn metadata() -> Metadata {
         command_args: Some(shown_args()),
         platform: Some(platform()),
         hostname: hostname(),
-        host_cpu: thread::available_parallelism()
-            .ok()
-            .map(|cpus| cpus.to_string()),
+        host_cpu: thread::available_parallelism().ok().map(|cpus| cpus.to_string()),
         host_memory: memory(),
         nofile_limit: open_files(),
         ..Metadata::default()
@@ -57,9 +51,7 @@ fn hostname() -> Option<String> {
 /// Bytes of memory, as Linux tells.
 fn memory() -> Option<u64> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -67,9 +59,7 @@ fn memory() -> Option<u64> {
 /// The soft limit of open files, as Linux tells.
 fn open_files() -> Option<u64> {
     let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 

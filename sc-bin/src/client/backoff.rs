@@ -53,10 +53,7 @@ mod tests {
             let mut backoff = Backoff::new(second, 4 * second, seed);
             for step in [1, 2, 4, 4, 4] {
                 let wait = backoff.next_wait();
-                assert!(
-                    wait >= step * second / 2 && wait <= step * second,
-                    "{wait:?} of {step}"
-                );
+                assert!(wait >= step * second / 2 && wait <= step * second, "{wait:?} of {step}");
             }
             backoff.reset();
             assert!(backoff.next_wait() <= second);

@@ -25,12 +25,7 @@ pub(super) struct Console<Out, Err> {
 impl<Out: Write, Err: Write> Console<Out, Err> {
     /// A console that writes to `out`, and failures to `err`.
     pub(super) fn new(dialect: Dialect, out: Out, err: Err) -> Self {
-        Self {
-            dialect,
-            out,
-            err,
-            clock: SystemTime::now,
-        }
+        Self { dialect, out, err, clock: SystemTime::now }
     }
 
     /// A closed terminal or pipe is no reason to end a tunnel: write errors are ignored.
@@ -38,11 +33,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
         let _ = match self.dialect {
             Dialect::V4 => writeln!(self.out, "{text}"),
             Dialect::V5 => {
-                writeln!(
-                    self.out,
-                    "{} [{module}] [INFO] {text}",
-                    stamp((self.clock)())
-                )
+                writeln!(self.out, "{} [{module}] [INFO] {text}", stamp((self.clock)()))
             }
         };
         let _ = self.out.flush();
@@ -51,18 +42,11 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
     fn say_v4(&mut self, line: &Line) {
         let mut print = |text: &str| self.print("", text);
         match line {
-            Line::Start {
-                rest,
-                name,
-                warning,
-            } => {
+            Line::Start { rest, name, warning } => {
                 print(&format!("{VERSION}, self-hosted Sauce Connect"));
                 print(&format!("PID: {}", std::process::id()));
                 print(&format!("REST API: {rest}"));
-                print(&format!(
-                    "Tunnel name: {}",
-                    name.as_deref().unwrap_or("(none)")
-                ));
+                print(&format!("Tunnel name: {}", name.as_deref().unwrap_or("(none)")));
                 if let Some(warning) = warning {
                     print(&format!("Warning: {warning}"));
                 }
@@ -82,21 +66,14 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
 
     fn say_v5(&mut self, line: &Line) {
         match line {
-            Line::Start {
-                rest,
-                name,
-                warning,
-            } => {
+            Line::Start { rest, name, warning } => {
                 self.print("control", &format!("{VERSION}, self-hosted Sauce Connect"));
                 if let Some(warning) = warning {
                     self.print("control", &format!("Warning: {warning}"));
                 }
                 self.print("control", "please wait until the tunnel is up");
                 let name = name.as_deref().unwrap_or_default();
-                self.print(
-                    "control",
-                    &format!("provisioning rest-url={rest} name={name}"),
-                );
+                self.print("control", &format!("provisioning rest-url={rest} name={name}"));
             }
             Line::Provisioned { id, proxy } => {
                 self.print("control", &format!("running id={id} proxy=http://{proxy}"));
@@ -105,10 +82,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
                 self.print("tunnel", &format!("connecting to address {server}"));
             }
             Line::Established { peer } => {
-                self.print(
-                    "tunnel",
-                    &format!("established connection active=1/1 address={peer}"),
-                );
+                self.print("tunnel", &format!("established connection active=1/1 address={peer}"));
             }
             Line::Ready => {
                 self.print("control", "Sauce Connect is up, you may start your tests");
@@ -132,10 +106,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
         let head = match self.dialect {
             Dialect::V4 => "Error: ".to_owned(),
             Dialect::V5 => {
-                format!(
-                    "{} [control] [ERROR] fatal error exiting: ",
-                    stamp((self.clock)())
-                )
+                format!("{} [control] [ERROR] fatal error exiting: ", stamp((self.clock)()))
             }
         };
         let _ = write!(
@@ -153,27 +124,19 @@ pub(crate) fn common(line: &Line) -> String {
     match line {
         Line::ServerSays(text) => text.clone(),
         Line::Retry { step, error, wait } => {
-            format!(
-                "{step} failed: {error}; trying again in {:.1} s",
-                wait.as_secs_f64()
-            )
+            format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }
         Line::Lost { why } => format!("Connection lost ({why}); reconnecting"),
         Line::Restored => "Connection restored".to_owned(),
         Line::Halting { reason } => format!(
             "The tunnel is being ended{}; running jobs may finish",
-            reason
-                .as_ref()
-                .map_or(String::new(), |reason| format!(" (reason: {reason})"))
+            reason.as_ref().map_or(String::new(), |reason| format!(" (reason: {reason})"))
         ),
         Line::Stopping => "Stopping: running jobs may finish. A second signal (Ctrl-C) ends at \
                            once, and running tests then fail."
             .to_owned(),
         Line::WaitingForJobs { jobs, limit } => {
-            format!(
-                "Waiting for {jobs} running jobs, at most {} s",
-                limit.as_secs()
-            )
+            format!("Waiting for {jobs} running jobs, at most {} s", limit.as_secs())
         }
         Line::JobsLeft => "Jobs still run, but the wait for them is over".to_owned(),
         Line::Forced => "Ending at once".to_owned(),
@@ -216,11 +179,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    };
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }

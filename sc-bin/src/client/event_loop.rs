@@ -53,10 +53,7 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                     let wait = at.saturating_duration_since(Instant::now());
                     self.inputs.recv_timeout(wait)
                 }
-                None => self
-                    .inputs
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match input {
                 Ok(input) => self.controller.handle(input, Instant::now()),
@@ -89,16 +86,13 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
     fn call(&mut self, call: Call) {
         let (rest, sender) = (self.rest.clone(), self.sender.clone());
         let copy = call.clone();
-        let thread = thread::Builder::new()
-            .name("sc-rest".to_owned())
-            .spawn(move || {
-                // An answer after the end interests nobody.
-                let _ = sender.send(Input::Answer(rest.make(&copy)));
-            });
+        let thread = thread::Builder::new().name("sc-rest".to_owned()).spawn(move || {
+            // An answer after the end interests nobody.
+            let _ = sender.send(Input::Answer(rest.make(&copy)));
+        });
         if let Err(error) = thread {
             let answer = call.failed(RestError::Local(error.to_string()));
-            self.controller
-                .handle(Input::Answer(answer), Instant::now());
+            self.controller.handle(Input::Answer(answer), Instant::now());
         }
     }
 }

@@ -98,16 +98,11 @@ impl Failure {
     /// What was done before giving up.
     pub(crate) fn tried(&self) -> String {
         match self {
-            Self::Rest {
-                step, tries, over, ..
-            } => tried(step, *tries, *over),
+            Self::Rest { step, tries, over, .. } => tried(step, *tries, *over),
             Self::Connect { tries, over, .. } => tried("connecting", *tries, *over),
             Self::Lost { tries, over, .. } => tried("reconnecting", *tries, *over),
             Self::NotRunning { limit, .. } => {
-                format!(
-                    "asking for the tunnel's state each second for {} s",
-                    limit.as_secs()
-                )
+                format!("asking for the tunnel's state each second for {} s", limit.as_secs())
             }
             Self::Fatal(_) => "asking the server for a tunnel".to_owned(),
             Self::Address(_) => "reading the server's answer".to_owned(),

@@ -94,14 +94,7 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop = EventLoop {
-        controller,
-        rest,
-        plane,
-        speaker,
-        sender,
-        inputs: receiver,
-    };
+    let event_loop = EventLoop { controller, rest, plane, speaker, sender, inputs: receiver };
     Ok(event_loop.run())
 }
 

@@ -73,11 +73,7 @@ impl MioPlane {
             })
             .map_err(|error| machine("no thread for events", &error))?;
         let handle = runtime.handle();
-        Ok(Self {
-            _runtime: runtime,
-            handle,
-            roots,
-        })
+        Ok(Self { _runtime: runtime, handle, roots })
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
@@ -116,19 +112,14 @@ fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
 }
 
 fn machine(what: &'static str, error: &dyn std::error::Error) -> Failure {
-    Failure::Machine {
-        what,
-        error: error.to_string(),
-    }
+    Failure::Machine { what, error: error.to_string() }
 }
 
 /// Unpredictable bytes from the operating system.
 fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Failure::Machine {
-        what: "no random bytes",
-        error: error.to_string(),
-    })?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::Machine { what: "no random bytes", error: error.to_string() })?;
     Ok(bytes)
 }
 

@@ -42,10 +42,8 @@ impl Rest {
             RestTransport::Tls => trust::roots(settings.rest_ca.as_deref())?,
             RestTransport::Plain(_) => Vec::new(),
         };
-        let roots: RootCerts = roots
-            .iter()
-            .map(|root| Certificate::from_der(root).to_owned())
-            .into();
+        let roots: RootCerts =
+            roots.iter().map(|root| Certificate::from_der(root).to_owned()).into();
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(
@@ -84,10 +82,9 @@ impl Rest {
             Call::Create(body) => {
                 Answer::Created(self.post("/tunnels", body, CREATE_TIMEOUT).map(Box::new))
             }
-            Call::Poll(id) => Answer::Polled(
-                self.get::<Tunnel>(&tunnel(*id, ""), POLL_TIMEOUT)
-                    .map(Box::new),
-            ),
+            Call::Poll(id) => {
+                Answer::Polled(self.get::<Tunnel>(&tunnel(*id, ""), POLL_TIMEOUT).map(Box::new))
+            }
             Call::Jobs(id) => Answer::Jobs(
                 self.get::<NumJobs>(&tunnel(*id, "/num_jobs"), POLL_TIMEOUT)
                     .map(|answer| answer.jobs_running),
@@ -117,25 +114,15 @@ impl Rest {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, RestError> {
-        let request = self
-            .agent
-            .get(self.url(path))
-            .config()
-            .timeout_global(Some(limit));
-        let request = request
-            .build()
-            .header(header::AUTHORIZATION, &self.authorization);
+        let request = self.agent.get(self.url(path)).config().timeout_global(Some(limit));
+        let request = request.build().header(header::AUTHORIZATION, &self.authorization);
         read(request.call()?)
     }
 
     fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
         let request = self.agent.delete(self.url(path)).config();
         let request = request.timeout_global(Some(SAY_TIMEOUT)).build();
-        read(
-            request
-                .header(header::AUTHORIZATION, &self.authorization)
-                .call()?,
-        )
+        read(request.header(header::AUTHORIZATION, &self.authorization).call()?)
     }
 
     fn post<T: DeserializeOwned>(
@@ -144,14 +131,8 @@ impl Rest {
         body: &impl Serialize,
         limit: Duration,
     ) -> Result<T, RestError> {
-        let request = self
-            .agent
-            .post(self.url(path))
-            .config()
-            .timeout_global(Some(limit));
-        let request = request
-            .build()
-            .header(header::AUTHORIZATION, &self.authorization);
+        let request = self.agent.post(self.url(path)).config().timeout_global(Some(limit));
+        let request = request.build().header(header::AUTHORIZATION, &self.authorization);
         read(request.send_json(body)?)
     }
 }
@@ -162,18 +143,12 @@ fn tunnel(id: TunnelId, rest: &str) -> String {
 
 fn read<T: DeserializeOwned>(mut response: Response<ureq::Body>) -> Result<T, RestError> {
     let status = response.status();
-    let body = response
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_LIMIT)
-        .read_to_vec();
+    let body = response.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec();
     if status.is_success() {
         return serde_json::from_slice(&body?).map_err(|e| RestError::Answer(e.to_string()));
     }
     // What is not JSON of ours, a proxy's page perhaps, is not shown: only its status.
-    let text = body
-        .ok()
-        .and_then(|body| serde_json::from_slice::<ErrorBody>(&body).ok());
+    let text = body.ok().and_then(|body| serde_json::from_slice::<ErrorBody>(&body).ok());
     Err(RestError::Status {
         code: status.as_u16(),
         text: text.map_or(String::new(), |body| printable(&body.error)),
@@ -182,8 +157,5 @@ fn read<T: DeserializeOwned>(mut response: Response<ureq::Body>) -> Result<T, Re
 
 /// Text from a server, made fit for a terminal: short and without control characters.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(TEXT_LIMIT)
-        .collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(TEXT_LIMIT).collect()
 }

@@ -55,24 +55,12 @@ impl RestError {
 
     /// Whether the server says that there is no such tunnel (any more).
     pub(super) fn is_gone(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                code: 404 | 410,
-                ..
-            }
-        )
+        matches!(self, Self::Status { code: 404 | 410, .. })
     }
 
     /// Whether the server does not take the user or the key (any more).
     pub(super) fn is_unauthorized(&self) -> bool {
-        matches!(
-            self,
-            Self::Status {
-                code: 401 | 403,
-                ..
-            }
-        )
+        matches!(self, Self::Status { code: 401 | 403, .. })
     }
 
     /// What a person does next.
@@ -95,9 +83,7 @@ impl RestError {
             Self::Status { code: 404, .. } => {
                 "check the path of the REST URL (it usually ends with /rest/v1) and the user name"
             }
-            Self::Status {
-                code: 300..=399, ..
-            } => "use the URL that the server redirects to",
+            Self::Status { code: 300..=399, .. } => "use the URL that the server redirects to",
             Self::Status { code: 500.., .. } => "look into the server's log",
             Self::Status { .. } => "follow what the answer says",
             Self::Answer(_) => {
@@ -144,10 +130,7 @@ mod tests {
     use super::*;
 
     fn status(code: u16) -> RestError {
-        RestError::Status {
-            code,
-            text: String::new(),
-        }
+        RestError::Status { code, text: String::new() }
     }
 
     #[test]
@@ -162,10 +145,7 @@ mod tests {
         ] {
             assert_eq!(error.retry_limit(), Some(RETRY_LIMIT), "{error}");
         }
-        assert_eq!(
-            RestError::NameNotFound.retry_limit(),
-            Some(NAME_RETRY_LIMIT)
-        );
+        assert_eq!(RestError::NameNotFound.retry_limit(), Some(NAME_RETRY_LIMIT));
         for error in [
             status(301),
             status(400),
@@ -182,10 +162,7 @@ mod tests {
     #[test]
     fn texts_read_well() {
         assert_eq!(status(502).to_string(), "it answered 502");
-        let error = RestError::Status {
-            code: 401,
-            text: "Not authorized".to_owned(),
-        };
+        let error = RestError::Status { code: 401, text: "Not authorized".to_owned() };
         assert_eq!(error.to_string(), "it answered 401: Not authorized");
     }
 }

@@ -22,15 +22,13 @@ impl SignalWatch {
     pub(crate) fn start(inputs: SyncSender<Input>) -> io::Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         let handle = signals.handle();
-        thread::Builder::new()
-            .name("sc-signals".to_owned())
-            .spawn(move || {
-                for _ in &mut signals {
-                    if inputs.send(Input::Signal).is_err() {
-                        break;
-                    }
+        thread::Builder::new().name("sc-signals".to_owned()).spawn(move || {
+            for _ in &mut signals {
+                if inputs.send(Input::Signal).is_err() {
+                    break;
                 }
-            })?;
+            }
+        })?;
         Ok(Self(handle))
     }
 }

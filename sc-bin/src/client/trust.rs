@@ -65,27 +65,16 @@ mod tests {
         let made = rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).unwrap();
         let two = made.cert.pem().repeat(2);
         let found = roots(Some(file(two.as_bytes()).path())).unwrap();
-        assert_eq!(
-            found,
-            vec![made.cert.der().clone(), made.cert.der().clone()]
-        );
+        assert_eq!(found, vec![made.cert.der().clone(), made.cert.der().clone()]);
     }
 
     #[test]
     fn a_bad_ca_file_is_told() {
-        let missing = roots(Some(Path::new("/no/such/file")))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            missing.contains("/no/such/file") && missing.contains("No such file"),
-            "{missing}"
-        );
+        let missing = roots(Some(Path::new("/no/such/file"))).unwrap_err().to_string();
+        assert!(missing.contains("/no/such/file") && missing.contains("No such file"), "{missing}");
         let empty = roots(Some(file(b"no PEM here\n").path())).unwrap_err();
         assert!(matches!(empty, TrustError::Empty(_)));
         let broken = file(b"-----BEGIN CERTIFICATE-----\n\xff\xff\n-----END CERTIFICATE-----\n");
-        assert!(matches!(
-            roots(Some(broken.path())).unwrap_err(),
-            TrustError::File { .. }
-        ));
+        assert!(matches!(roots(Some(broken.path())).unwrap_err(), TrustError::File { .. }));
     }
 }

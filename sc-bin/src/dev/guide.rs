@@ -64,12 +64,7 @@ pub(super) struct Guide<Out, Err> {
 
 impl<Out: Write, Err: Write> Guide<Out, Err> {
     pub(super) fn new(facts: Facts, out: Out, err: Err) -> Self {
-        Self {
-            facts,
-            out,
-            err,
-            tunnel: None,
-        }
+        Self { facts, out, err, tunnel: None }
     }
 
     /// A closed terminal or pipe is no reason to end: write errors are ignored.
@@ -79,20 +74,13 @@ impl<Out: Write, Err: Write> Guide<Out, Err> {
     }
 
     fn text(&self, id: TunnelId, proxy: &str) -> String {
-        let Facts {
-            rest_url,
-            key,
-            app,
-            program,
-            no_proxy,
-        } = &self.facts;
+        let Facts { rest_url, key, app, program, no_proxy } = &self.facts;
         let (kind, url, note) = match app {
             App::Demo(url) => ("demo site   ", url, ""),
             App::Own { url, answers: true } => ("application ", url, ""),
-            App::Own {
-                url,
-                answers: false,
-            } => ("application ", url, "   (nothing answers there yet)"),
+            App::Own { url, answers: false } => {
+                ("application ", url, "   (nothing answers there yet)")
+            }
         };
         let word = shell_word(url);
         let no_proxy = match no_proxy {
@@ -150,10 +138,7 @@ impl<Out: Write, Err: Write> Speaker for Guide<Out, Err> {
 
     fn fail(&mut self, failure: &Failure) {
         let (tried, next) = (failure.tried(), failure.next_step());
-        let _ = write!(
-            self.err,
-            "Error: {failure}\n  tried: {tried}\n  next: {next}\n"
-        );
+        let _ = write!(self.err, "Error: {failure}\n  tried: {tried}\n  next: {next}\n");
         let _ = self.err.flush();
     }
 }
@@ -184,19 +169,14 @@ mod tests {
     /// The line that begins so; there must be one.
     fn line<'a>(text: &'a str, begin: &str) -> &'a str {
         let mut found = text.lines().filter(|line| line.starts_with(begin));
-        let line = found
-            .next()
-            .unwrap_or_else(|| panic!("{begin:?} is missing in {text}"));
+        let line = found.next().unwrap_or_else(|| panic!("{begin:?} is missing in {text}"));
         assert_eq!(found.next(), None);
         line
     }
 
     #[test]
     fn the_lines_that_scripts_read() {
-        let text = printed(
-            App::Demo("http://localhost:4488/".to_owned()),
-            NoProxy::Unset,
-        );
+        let text = printed(App::Demo("http://localhost:4488/".to_owned()), NoProxy::Unset);
         assert_eq!(
             line(&text, "  curl -x "),
             "  curl -x http://127.0.0.1:4490 http://localhost:4488/"
@@ -221,10 +201,7 @@ mod tests {
 
     #[test]
     fn the_users_own_application() {
-        let own = |answers| App::Own {
-            url: "https://app.test/?a=b".to_owned(),
-            answers,
-        };
+        let own = |answers| App::Own { url: "https://app.test/?a=b".to_owned(), answers };
         let text = printed(own(false), NoProxy::Set);
         assert_eq!(
             line(&text, "  curl -x "),

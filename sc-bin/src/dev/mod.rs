@@ -88,19 +88,16 @@ impl Application {
     fn start(args: DevArgs) -> Result<Self, DevError> {
         match args.target {
             Some(url) => Ok(Self::Own(TargetUrl::parse(&url)?)),
-            None => Site::start(free(SITE_PORT))
-                .map(Self::Demo)
-                .map_err(DevError::Site),
+            None => Site::start(free(SITE_PORT)).map(Self::Demo).map_err(DevError::Site),
         }
     }
 
     fn shown(&self) -> App {
         match self {
             Self::Demo(site) => App::Demo(site.url()),
-            Self::Own(target) => App::Own {
-                url: target.as_str().to_owned(),
-                answers: target.answers(),
-            },
+            Self::Own(target) => {
+                App::Own { url: target.as_str().to_owned(), answers: target.answers() }
+            }
         }
     }
 }
@@ -110,10 +107,7 @@ fn all(args: DevArgs) -> Result<Exit, DevError> {
     // Before the first folder, so that Ctrl-C always cleans up.
     let _watch = SignalWatch::start(inputs.sender.clone()).map_err(DevError::Signals)?;
     let application = Application::start(args)?;
-    let folder = tempfile::Builder::new()
-        .prefix("sc-dev-")
-        .tempdir()
-        .map_err(DevError::Folder)?;
+    let folder = tempfile::Builder::new().prefix("sc-dev-").tempdir().map_err(DevError::Folder)?;
     let server = server::start(server_settings(folder.path().join("server")))?;
     let exit = tunnel(&server, &application, inputs);
     server.stop();
@@ -175,11 +169,7 @@ fn program() -> String {
 
 fn no_proxy() -> NoProxy {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if is_set("NO_PROXY") || is_set("no_proxy") {
-        NoProxy::Set
-    } else {
-        NoProxy::Unset
-    }
+    if is_set("NO_PROXY") || is_set("no_proxy") { NoProxy::Set } else { NoProxy::Unset }
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -69,12 +69,9 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 /// The process that has the socket open, this one first, as its folder.
 fn holder(inode: u64) -> Option<PathBuf> {
-    let others = fs::read_dir("/proc")
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()));
+    let others = fs::read_dir("/proc").ok()?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_process = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().all(u8::is_ascii_digit))
     };
     std::iter::once(PathBuf::from(SELF))
         .chain(others.filter(is_process))
@@ -94,14 +91,8 @@ fn holds_socket(process: &Path, inode: u64) -> bool {
 
 /// Whether a process runs a program of the same file name as this one.
 fn is_sc(process: &Path) -> bool {
-    let program = |process: &Path| {
-        Some(
-            fs::read_link(process.join("exe"))
-                .ok()?
-                .file_name()?
-                .to_owned(),
-        )
-    };
+    let program =
+        |process: &Path| Some(fs::read_link(process.join("exe")).ok()?.file_name()?.to_owned());
     program(process).is_some_and(|name| program(Path::new(SELF)) == Some(name))
 }
 

@@ -31,28 +31,20 @@ impl Site {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("sc-demo-site".to_owned())
-            .spawn(move || {
-                let served = runtime.block_on(async {
-                    tokio::select! {
-                        served = serve(listener, address) => served,
-                        _ = stopped => Ok(()),
-                    }
-                });
-                if let Err(error) = served {
-                    log::error!("the demo site ended: {error}");
+        let thread = thread::Builder::new().name("sc-demo-site".to_owned()).spawn(move || {
+            let served = runtime.block_on(async {
+                tokio::select! {
+                    served = serve(listener, address) => served,
+                    _ = stopped => Ok(()),
                 }
-            })?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+            });
+            if let Err(error) = served {
+                log::error!("the demo site ended: {error}");
+            }
+        })?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Its URL, by the name that leads to loopback everywhere.
@@ -79,17 +71,10 @@ struct Facts {
 }
 
 async fn serve(listener: TcpListener, address: SocketAddr) -> io::Result<()> {
-    let facts = std::sync::Arc::new(Facts {
-        address,
-        requests: AtomicU64::new(0),
-    });
+    let facts = std::sync::Arc::new(Facts { address, requests: AtomicU64::new(0) });
     let site = Router::new().fallback(page).with_state(facts);
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    axum::serve(
-        listener,
-        site.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .await
+    axum::serve(listener, site.into_make_service_with_connect_info::<SocketAddr>()).await
 }
 
 async fn page(
@@ -136,10 +121,7 @@ fn render(way: Route, peer: SocketAddr, number: u64, request: &Request) -> Strin
             escape(value)
         );
     };
-    row(
-        "request",
-        &format!("{} {}", request.method(), request.uri()),
-    );
+    row("request", &format!("{} {}", request.method(), request.uri()));
     row("number", &number.to_string());
     row("connection from", &peer.to_string());
     row("process", &std::process::id().to_string());
@@ -154,17 +136,16 @@ fn render(way: Route, peer: SocketAddr, number: u64, request: &Request) -> Strin
 }
 
 fn escape(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut safe, c| {
-            match c {
-                '&' => safe.push_str("&amp;"),
-                '<' => safe.push_str("&lt;"),
-                '>' => safe.push_str("&gt;"),
-                '"' => safe.push_str("&quot;"),
-                c => safe.push(c),
-            }
-            safe
-        })
+    text.chars().fold(String::with_capacity(text.len()), |mut safe, c| {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            c => safe.push(c),
+        }
+        safe
+    })
 }
 
 #[cfg(test)]
@@ -172,13 +153,7 @@ mod tests {
     use super::*;
 
     fn get(url: &str, header: &str) -> String {
-        ureq::get(url)
-            .header("x-test", header)
-            .call()
-            .unwrap()
-            .body_mut()
-            .read_to_string()
-            .unwrap()
+        ureq::get(url).header("x-test", header).call().unwrap().body_mut().read_to_string().unwrap()
     }
 
     #[test]
@@ -186,10 +161,7 @@ mod tests {
         let site = Site::start(0).unwrap();
         let page = get(&format!("http://{}/a?b=1", site.address), "<b>&");
         assert!(page.contains("<title>sc demo site</title>"), "{page}");
-        assert!(
-            page.contains("GET /a?b=1") && page.contains("&lt;b&gt;&amp;"),
-            "{page}"
-        );
+        assert!(page.contains("GET /a?b=1") && page.contains("&lt;b&gt;&amp;"), "{page}");
         // The test is the same process as the site, as the client end of a tunnel is.
         #[cfg(target_os = "linux")]
         assert!(page.contains("Reached through the tunnel."), "{page}");

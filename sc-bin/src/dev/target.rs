@@ -34,10 +34,7 @@ impl TargetUrl {
             _ => return Err(invalid()),
         };
         let authority = uri.authority().ok_or_else(invalid)?;
-        let host = authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']');
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
         if authority.as_str().contains('@') || host.is_empty() {
             return Err(invalid());
         }
@@ -48,11 +45,7 @@ impl TargetUrl {
         } else {
             text.to_owned()
         };
-        Ok(Self {
-            url,
-            host: host.to_owned(),
-            port,
-        })
+        Ok(Self { url, host: host.to_owned(), port })
     }
 
     /// The URL.
@@ -66,9 +59,7 @@ impl TargetUrl {
             return false;
         };
         let wait = Duration::from_secs(1);
-        addresses
-            .take(4)
-            .any(|address| TcpStream::connect_timeout(&address, wait).is_ok())
+        addresses.take(4).any(|address| TcpStream::connect_timeout(&address, wait).is_ok())
     }
 }
 

@@ -61,10 +61,7 @@ mod tests {
 
     #[test]
     fn keys_have_their_shape_and_differ() {
-        let (a, b) = (
-            AccessKey::generate().unwrap(),
-            AccessKey::generate().unwrap(),
-        );
+        let (a, b) = (AccessKey::generate().unwrap(), AccessKey::generate().unwrap());
         assert_ne!(a.expose(), b.expose());
         let parts: Vec<_> = a.expose().split('-').map(str::len).collect();
         assert_eq!(parts, [8, 4, 4, 4, 12]);

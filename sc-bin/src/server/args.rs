@@ -91,10 +91,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let file = temporary.path().join("server.yaml");
         std::fs::write(&file, "data-dir: /from-file\nproxy-ports: 7-8\n").unwrap();
-        let args = format!(
-            "--config-file {} --proxy-ports 9-10 --insecure-rest",
-            file.display()
-        );
+        let args = format!("--config-file {} --proxy-ports 9-10 --insecure-rest", file.display());
         let settings = parse(&args).unwrap().options().unwrap().settings().unwrap();
         assert_eq!(settings.data_dir, PathBuf::from("/from-file"));
         assert_eq!(settings.proxy_ports, "9-10".parse().unwrap());
@@ -102,20 +99,10 @@ mod tests {
 
     #[test]
     fn users_are_a_command_of_their_own() {
-        for good in [
-            "user add jane --data-dir /d",
-            "user --data-dir /d list",
-            "user rotate jane",
-        ] {
+        for good in ["user add jane --data-dir /d", "user --data-dir /d list", "user rotate jane"] {
             assert!(parse(good).unwrap().command.is_some(), "{good}");
         }
-        for bad in [
-            "user",
-            "user add",
-            "user add a b",
-            "--workers 0",
-            "--proxy-ports 2-1",
-        ] {
+        for bad in ["user", "user add", "user add a b", "--workers 0", "--proxy-ports 2-1"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -86,19 +86,14 @@ struct Issued {
 impl TunnelCertificate {
     /// Takes a given certificate. Clients then check it against their root certificates.
     pub(crate) fn given(files: &CertificateFiles) -> Result<Self, CertificateError> {
-        Ok(Self {
-            tls: read(files)?,
-            pin: None,
-        })
+        Ok(Self { tls: read(files)?, pin: None })
     }
 
     /// Takes the server's own certificate; makes it if it is missing, does not cover `host`, or
     /// ends too soon. `now` is in Unix seconds.
     pub(crate) fn own(dir: &DataDir, host: &str, now: u64) -> Result<Self, CertificateError> {
-        let names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1", host]
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let names: BTreeSet<String> =
+            ["localhost", "127.0.0.1", "::1", host].into_iter().map(str::to_owned).collect();
         let files = CertificateFiles {
             certificate: dir.certificate_file(LEAF),
             key: dir.certificate_file(LEAF_KEY),
@@ -123,10 +118,8 @@ impl TunnelCertificate {
 fn read(files: &CertificateFiles) -> Result<TlsServer, CertificateError> {
     let content = |path: &Path| std::fs::read(path).map_err(data_dir::doing("read", path));
     let (chain, key) = (content(&files.certificate)?, content(&files.key)?);
-    TlsServer::from_pem(&chain, &key).map_err(|source| CertificateError::Unusable {
-        files: files.clone(),
-        source,
-    })
+    TlsServer::from_pem(&chain, &key)
+        .map_err(|source| CertificateError::Unusable { files: files.clone(), source })
 }
 
 fn issued(dir: &DataDir) -> Option<Issued> {
@@ -135,9 +128,7 @@ fn issued(dir: &DataDir) -> Option<Issued> {
 }
 
 fn is_still_right(dir: &DataDir, names: &BTreeSet<String>, now: u64) -> bool {
-    let are_there = [LEAF, LEAF_KEY]
-        .iter()
-        .all(|name| dir.certificate_file(name).is_file());
+    let are_there = [LEAF, LEAF_KEY].iter().all(|name| dir.certificate_file(name).is_file());
     let Some(issued) = issued(dir) else {
         return false;
     };
@@ -148,9 +139,8 @@ fn is_still_right(dir: &DataDir, names: &BTreeSet<String>, now: u64) -> bool {
 fn issue(dir: &DataDir, names: BTreeSet<String>, now: u64) -> Result<(), CertificateError> {
     let leaf_not_after = now + LEAF_LIFE.as_secs();
     let ca_key_file = dir.certificate_file(CA_KEY);
-    let present = issued(dir)
-        .filter(|issued| issued.ca_not_after >= leaf_not_after)
-        .and_then(|issued| {
+    let present =
+        issued(dir).filter(|issued| issued.ca_not_after >= leaf_not_after).and_then(|issued| {
             let pem = std::fs::read_to_string(&ca_key_file).ok()?;
             Some((KeyPair::from_pem(&pem).ok()?, issued.ca_not_after))
         });
@@ -168,13 +158,7 @@ fn issue(dir: &DataDir, names: BTreeSet<String>, now: u64) -> Result<(), Certifi
         let issuer = Issuer::new(ca_params(now, ca_not_after), ca_key);
         let leaf_key = KeyPair::generate()?;
         let leaf = leaf_params(&names, now, leaf_not_after)?.signed_by(&leaf_key, &issuer)?;
-        Ok((
-            ca_not_after,
-            ca_pem,
-            ca_key_pem,
-            leaf.pem(),
-            leaf_key.serialize_pem(),
-        ))
+        Ok((ca_not_after, ca_pem, ca_key_pem, leaf.pem(), leaf_key.serialize_pem()))
     };
     let (ca_not_after, ca_pem, ca_key_pem, leaf_pem, leaf_key_pem) =
         made().map_err(|source| CertificateError::Make {
@@ -190,17 +174,10 @@ fn issue(dir: &DataDir, names: BTreeSet<String>, now: u64) -> Result<(), Certifi
     }
     write(LEAF_KEY, leaf_key_pem.as_bytes())?;
     write(LEAF, leaf_pem.as_bytes())?;
-    let issued = Issued {
-        names,
-        ca_not_after,
-        leaf_not_after,
-    };
+    let issued = Issued { names, ca_not_after, leaf_not_after };
     // Last: a start that was cut short is made good by the next one.
     write(ISSUED, serde_json::json!(issued).to_string().as_bytes())?;
-    log::info!(
-        "made a certificate for the tunnel listener in {}",
-        dir.path().display()
-    );
+    log::info!("made a certificate for the tunnel listener in {}", dir.path().display());
     Ok(())
 }
 
@@ -285,9 +262,6 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::open(temporary.path()).unwrap();
         let made = TunnelCertificate::own(&dir, "näme", NOW);
-        assert!(
-            matches!(made, Err(CertificateError::Make { .. })),
-            "{made:?}"
-        );
+        assert!(matches!(made, Err(CertificateError::Make { .. })), "{made:?}");
     }
 }

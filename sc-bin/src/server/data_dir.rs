@@ -33,11 +33,7 @@ pub(super) fn doing<'a>(
     doing: &'static str,
     path: &'a Path,
 ) -> impl FnOnce(io::Error) -> DataDirError + 'a {
-    move |source| DataDirError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
+    move |source| DataDirError::Io { doing, path: path.to_owned(), source }
 }
 
 /// A directory that exists.
@@ -61,12 +57,8 @@ impl DataDir {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .create(path)
-            .map_err(doing("make the data directory", path))?;
-        Ok(Self {
-            path: path.to_owned(),
-        })
+        builder.create(path).map_err(doing("make the data directory", path))?;
+        Ok(Self { path: path.to_owned() })
     }
 
     /// Where data is kept when nothing is said: `$XDG_DATA_HOME/sc-server`, else

@@ -36,9 +36,7 @@ pub(crate) struct DataPlane {
 
 impl fmt::Debug for DataPlane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataPlane")
-            .field("loads", &self.loads)
-            .finish_non_exhaustive()
+        f.debug_struct("DataPlane").field("loads", &self.loads).finish_non_exhaustive()
     }
 }
 
@@ -65,14 +63,9 @@ impl DataPlane {
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
-        let unix_time_at_zero = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
-        let config = Config {
-            tls_server: Some(tls),
-            unix_time_at_zero,
-            ..Config::default()
-        };
+        let unix_time_at_zero =
+            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let config = Config { tls_server: Some(tls), unix_time_at_zero, ..Config::default() };
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;
@@ -105,11 +98,8 @@ impl DataPlane {
         };
         let added = || {
             for worker in self.workers() {
-                let command = Command::AddTunnel {
-                    tunnel,
-                    secret: secret.clone(),
-                    home: place.home,
-                };
+                let command =
+                    Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
             }
             let role = ListenerRole::Ingress(tunnel);
@@ -148,11 +138,7 @@ impl DataPlane {
 
     /// Ends the workers and waits for them. The event channel is closed after that.
     pub(crate) fn stop(&self) {
-        let runtime = self
-            .runtime
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(runtime) = runtime {
             runtime.stop();
         }

@@ -143,20 +143,13 @@ impl ProxyPorts {
                 Err(source) => return Err(PortError::Bind { address, source }),
             }
         }
-        Err(PortError::Exhausted {
-            range: self.range,
-            ip: self.ip,
-        })
+        Err(PortError::Exhausted { range: self.range, ip: self.ip })
     }
 }
 
 /// A listening socket, non-blocking.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // On Unix this lets a port be bound again while old connections linger; on Windows it would
     // let two programs share it.
     #[cfg(unix)]
@@ -208,9 +201,6 @@ mod tests {
         let full = ports.acquire().await;
         assert!(matches!(full, Err(PortError::Exhausted { .. })), "{full:?}");
         drop(taken);
-        assert_eq!(
-            ports.acquire().await.unwrap().local_addr().unwrap().port(),
-            free - 1
-        );
+        assert_eq!(ports.acquire().await.unwrap().local_addr().unwrap().port(), free - 1);
     }
 }

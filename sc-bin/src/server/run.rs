@@ -31,10 +31,7 @@ enum RunError {
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
     let done = match args.command.clone() {
         Some(ServerCommand::User { action, data_dir }) => {
-            let mut out = Output {
-                answer: &mut io::stdout().lock(),
-                notes: &mut io::stderr(),
-            };
+            let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
             user_command::run(action, data_dir, &mut out).map_err(RunError::from)
         }
         None => serve(args),
@@ -59,12 +56,7 @@ fn serve(args: ServerArgs) -> Result<(), RunError> {
     );
     let tunnel_host = settings.tunnel_host.clone();
     let running = start(settings)?;
-    let announced = announce(
-        &running,
-        &tunnel_host,
-        &proxies,
-        &data_dir.display().to_string(),
-    );
+    let announced = announce(&running, &tunnel_host, &proxies, &data_dir.display().to_string());
     announced.map_err(RunError::Print)?;
 
     signals.forever().next();

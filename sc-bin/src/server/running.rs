@@ -127,13 +127,8 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
-    let (tunnels, events) = start_tunnels(
-        settings,
-        registry.clone(),
-        certificate,
-        kgp_listener,
-        announced_port,
-    )?;
+    let (tunnels, events) =
+        start_tunnels(settings, registry.clone(), certificate, kgp_listener, announced_port)?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -248,8 +243,7 @@ impl Running {
 
     /// Adds a user.
     pub(crate) fn add_user(&self, name: &str) -> Result<AccessKey, UserError> {
-        self.runtime
-            .block_on(user_command::add(&self.registry, name))
+        self.runtime.block_on(user_command::add(&self.registry, name))
     }
 
     /// Something to cut [`Running::stop`] short with.
@@ -310,11 +304,7 @@ fn listen(
         let address = listener.local_addr()?;
         Ok((listener, address))
     });
-    listened.map_err(|source| StartError::Listen {
-        address,
-        purpose,
-        source,
-    })
+    listened.map_err(|source| StartError::Listen { address, purpose, source })
 }
 
 async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
@@ -384,8 +374,7 @@ async fn keep_house(tunnels: Arc<Tunnels>, registry: Registry) {
 impl Running {
     /// Takes in an event as if a worker had told it.
     pub(super) fn tell(&self, event: Event) {
-        self.runtime
-            .block_on(self.tunnels.on_event(WorkerId(0), event));
+        self.runtime.block_on(self.tunnels.on_event(WorkerId(0), event));
     }
 
     /// Does what is due after `span`, without waiting for it.

@@ -199,17 +199,13 @@ fn cpus() -> NonZeroU16 {
 impl Options {
     /// Reads a configuration file.
     pub(crate) fn from_file(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SettingsError::ReadFile {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::ReadFile { path: path.to_owned(), source })?;
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_norway::from_str(&text).map_err(|source| SettingsError::ParseFile {
-            path: path.to_owned(),
-            source,
-        })
+        serde_norway::from_str(&text)
+            .map_err(|source| SettingsError::ParseFile { path: path.to_owned(), source })
     }
 
     /// These options, and those of `other` where these say nothing.
@@ -243,10 +239,8 @@ impl Options {
             None => tunnel_address.ip().to_string(),
         };
         let (proxy_ip, proxy_host) = proxy_place(self.proxy_host, &tunnel_host)?;
-        let rest_files = both(
-            ("rest-tls-cert", self.rest_tls_cert),
-            ("rest-tls-key", self.rest_tls_key),
-        )?;
+        let rest_files =
+            both(("rest-tls-cert", self.rest_tls_cert), ("rest-tls-key", self.rest_tls_key))?;
         let data_dir = match self.data_dir {
             Some(dir) => dir,
             None => DataDir::default_path()?,
@@ -309,11 +303,7 @@ fn proxy_place(host: Option<String>, tunnel_host: &str) -> Result<(IpAddr, Strin
             .ok_or_else(|| SettingsError::ProxyHostUnknown(host.clone()))?,
     };
     // Nobody can dial "all addresses": browsers are told the name that clients are told.
-    let told = if ip.is_unspecified() {
-        tunnel_host.to_owned()
-    } else {
-        host
-    };
+    let told = if ip.is_unspecified() { tunnel_host.to_owned() } else { host };
     Ok((ip, told))
 }
 
@@ -369,20 +359,14 @@ mod tests {
         let flags = options("workers: 3\nproxy-ports: 5-6");
         let file = options("workers: 4\ninsecure-rest: true\nproxy-ports: 0");
         let both = flags.or(file);
-        assert_eq!(
-            both,
-            options("workers: 3\nproxy-ports: 5-6\ninsecure-rest: true")
-        );
+        assert_eq!(both, options("workers: 3\nproxy-ports: 5-6\ninsecure-rest: true"));
     }
 
     #[test]
     fn a_wrong_file_is_said() {
         let temporary = tempfile::tempdir().unwrap();
         let file = temporary.path().join("server.yaml");
-        assert!(matches!(
-            Options::from_file(&file),
-            Err(SettingsError::ReadFile { .. })
-        ));
+        assert!(matches!(Options::from_file(&file), Err(SettingsError::ReadFile { .. })));
         std::fs::write(&file, "# nothing\n\n").unwrap();
         assert_eq!(Options::from_file(&file).unwrap(), Options::default());
         std::fs::write(&file, "rest-adress: 127.0.0.1:1\n").unwrap();

@@ -45,9 +45,7 @@ pub(super) fn run(
         None => DataDir::default_path()?,
     };
     let dir = DataDir::open(&path)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let registry = Registry::open(&dir).await?;
         let done = carry_out(action, &registry, out).await;
@@ -68,13 +66,8 @@ async fn carry_out(
         }
         UserAction::Rotate { name } => {
             let key = AccessKey::generate().map_err(UserError::from)?;
-            registry
-                .rotate_key(&name, &sha256_of_key(key.expose()))
-                .await?;
-            out.key(
-                &key,
-                &format!("new access key of {name}, the old one is void"),
-            )?;
+            registry.rotate_key(&name, &sha256_of_key(key.expose())).await?;
+            out.key(&key, &format!("new access key of {name}, the old one is void"))?;
         }
         UserAction::Remove { name } => {
             registry.remove_user(&name).await?;
@@ -92,9 +85,7 @@ async fn carry_out(
 /// Adds a user with a new key.
 pub(super) async fn add(registry: &Registry, name: &str) -> Result<AccessKey, UserError> {
     let key = AccessKey::generate()?;
-    registry
-        .add_user(name, &sha256_of_key(key.expose()), unix_now())
-        .await?;
+    registry.add_user(name, &sha256_of_key(key.expose()), unix_now()).await?;
     Ok(key)
 }
 
@@ -126,11 +117,7 @@ fn utc(unix_seconds: u64) -> String {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = era * 400 + year_of_era + u64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

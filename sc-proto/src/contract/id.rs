@@ -73,11 +73,7 @@ impl TunnelSecret {
 
     /// Compares in constant time.
     pub fn verify(&self, presented: &Self) -> Result<(), SecretMismatch> {
-        if bool::from(self.0.ct_eq(&presented.0)) {
-            Ok(())
-        } else {
-            Err(SecretMismatch)
-        }
+        if bool::from(self.0.ct_eq(&presented.0)) { Ok(()) } else { Err(SecretMismatch) }
     }
 }
 
@@ -170,33 +166,20 @@ mod tests {
         assert_eq!(id.0[15], 0xff);
         assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0eff");
         let secret = TunnelSecret::new([0xab; 32]);
-        assert_eq!(
-            secret.to_hex().parse::<TunnelSecret>().unwrap().expose(),
-            secret.expose()
-        );
+        assert_eq!(secret.to_hex().parse::<TunnelSecret>().unwrap().expose(), secret.expose());
     }
 
     #[test]
     fn wrong_hex_is_refused() {
-        for text in [
-            "",
-            "00",
-            "zz0102030405060708090a0b0c0d0eff",
-            "00010203040506070809 a0b0c0d0eff",
-        ] {
-            assert_eq!(
-                text.parse::<TunnelId>(),
-                Err(ParseHexError { expected: 32 }),
-                "{text:?}"
-            );
+        for text in
+            ["", "00", "zz0102030405060708090a0b0c0d0eff", "00010203040506070809 a0b0c0d0eff"]
+        {
+            assert_eq!(text.parse::<TunnelId>(), Err(ParseHexError { expected: 32 }), "{text:?}");
         }
     }
 
     #[test]
     fn a_secret_does_not_show() {
-        assert_eq!(
-            format!("{:?}", TunnelSecret::new([7; 32])),
-            "TunnelSecret(****)"
-        );
+        assert_eq!(format!("{:?}", TunnelSecret::new([7; 32])), "TunnelSecret(****)");
     }
 }

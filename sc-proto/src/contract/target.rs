@@ -64,9 +64,7 @@ impl Host {
         let is_label = |label: &str| {
             !label.is_empty()
                 && label.len() <= 63
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         if name.len() > MAX_NAME || !name.split('.').all(is_label) {
             return Err(InvalidTarget::Host);
@@ -89,10 +87,7 @@ impl Target {
             _ => (text, default_port),
         };
         match port {
-            Some(port) if port != 0 => Ok(Self {
-                host: Host::parse(host)?,
-                port,
-            }),
+            Some(port) if port != 0 => Ok(Self { host: Host::parse(host)?, port }),
             _ => Err(InvalidTarget::Port),
         }
     }
@@ -138,10 +133,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), shown);
         }
-        assert_eq!(
-            Target::parse("[::1]", Some(80)).unwrap().to_string(),
-            "[::1]:80"
-        );
+        assert_eq!(Target::parse("[::1]", Some(80)).unwrap().to_string(), "[::1]:80");
     }
 
     #[test]

@@ -134,15 +134,7 @@ impl Core {
 
     fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
         self.retire_stream(key, now);
-        self.conclude(
-            key,
-            Ending {
-                page: Bytes::new(),
-                after,
-            },
-            plaintext,
-            now,
-        );
+        self.conclude(key, Ending { page: Bytes::new(), after }, plaintext, now);
     }
 
     /// Ends the exchange with a page that says why it failed. The stream is gone, or was never

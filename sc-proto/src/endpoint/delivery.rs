@@ -121,19 +121,10 @@ impl Core {
         let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
             return 0;
         };
-        let plaintext = self
-            .lent
-            .transport
-            .map_or(&[][..], |t| self.plaintext_of(t.into()));
+        let plaintext = self.lent.transport.map_or(&[][..], |t| self.plaintext_of(t.into()));
         let (front, back) = proxied.spill.as_slices();
-        let lent = self
-            .lent
-            .ranges(proxied)
-            .filter_map(|range| plaintext.get(range));
-        let slices = [front, back]
-            .into_iter()
-            .filter(|slice| !slice.is_empty())
-            .chain(lent);
+        let lent = self.lent.ranges(proxied).filter_map(|range| plaintext.get(range));
+        let slices = [front, back].into_iter().filter(|slice| !slice.is_empty()).chain(lent);
         let mut count = 0;
         for (slot, slice) in out.iter_mut().zip(slices) {
             *slot = slice;
@@ -163,11 +154,7 @@ impl Core {
         if empty && proxied.spill.capacity() > SPILL_KEPT {
             proxied.spill = alloc::collections::VecDeque::new();
         }
-        let returned = if empty {
-            proxied.unreturned
-        } else {
-            proxied.unreturned.min(n as u64)
-        };
+        let returned = if empty { proxied.unreturned } else { proxied.unreturned.min(n as u64) };
         proxied.unreturned -= returned;
         let link = proxied.link;
         if let Some(link) = link

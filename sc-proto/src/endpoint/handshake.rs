@@ -61,15 +61,10 @@ impl Core {
             }
         };
         if let Some(refusal) = refusal {
-            transport
-                .first
-                .extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+            transport.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
             return Err(TransportLoss::Refused(refusal));
         }
-        let here = self
-            .tunnels
-            .get(&hello.tunnel)
-            .is_some_and(|t| t.home == self.worker);
+        let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
         if here {
             return self.admit_here(key, transport, hello, now);
         }
@@ -87,9 +82,7 @@ impl Core {
     ) -> Result<(), TransportLoss> {
         let tunnel = hello.tunnel;
         let Some(entry) = self.tunnels.get(&tunnel) else {
-            transport
-                .first
-                .extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
+            transport.first.extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
             return Err(TransportLoss::Refused(Refusal::Ending));
         };
         // The newest authenticated transport wins.
@@ -98,14 +91,8 @@ impl Core {
         }
         let id = SessionId(self.random_id());
         let parameters = Parameters::of(&self.config.kgp);
-        let welcome = Frame::Welcome(Welcome {
-            version: VERSION,
-            session: id,
-            parameters,
-        });
-        transport
-            .first
-            .extend_from_slice(welcome.encode().as_slice());
+        let welcome = Frame::Welcome(Welcome { version: VERSION, session: id, parameters });
+        transport.first.extend_from_slice(welcome.encode().as_slice());
         let session = Session::new(id, Side::Server, self.config.kgp, hello.parameters);
         self.begin_session(key, transport, tunnel, session, now);
         Ok(())
@@ -125,12 +112,8 @@ impl Core {
         if welcome.parameters.check().is_err() {
             return Err(TransportLoss::Refused(Refusal::Parameters));
         }
-        let session = Session::new(
-            welcome.session,
-            Side::Client,
-            self.config.kgp,
-            welcome.parameters,
-        );
+        let session =
+            Session::new(welcome.session, Side::Client, self.config.kgp, welcome.parameters);
         self.begin_session(key, transport, tunnel, session, now);
         Ok(())
     }
@@ -153,11 +136,7 @@ impl Core {
             entry.session = Some(session_key);
         }
         if let Some(peer) = self.sockets.get(key).and_then(|socket| socket.peer) {
-            self.events.push_back(Event::TunnelUp {
-                tunnel,
-                session: id,
-                peer,
-            });
+            self.events.push_back(Event::TunnelUp { tunnel, session: id, peer });
         }
         self.retime_session(session_key);
         self.retry_waiting(tunnel, now);
@@ -174,15 +153,8 @@ impl Core {
         };
         let socket = SocketId::from(key);
         self.actions.push_back(match to {
-            Some(to) => Action::HandOver {
-                socket,
-                to,
-                state: HandOver(Box::new(transport)),
-            },
-            None => Action::Close {
-                socket,
-                mode: CloseMode::Abort,
-            },
+            Some(to) => Action::HandOver { socket, to, state: HandOver(Box::new(transport)) },
+            None => Action::Close { socket, mode: CloseMode::Abort },
         });
     }
 }

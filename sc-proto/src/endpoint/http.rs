@@ -105,7 +105,7 @@ impl Core {
         };
         if proxied.input == Input::Open && n > 0 {
             let mut scratch = core::mem::take(&mut self.scratch);
-            self.from_browser(key, &scratch[..n], now);
+            self.take_request(key, &scratch[..n], now);
             core::mem::swap(&mut self.scratch, &mut scratch);
         }
         match outcome {
@@ -147,7 +147,7 @@ impl Core {
     }
 
     /// Gives bytes from the browser, behind those kept before, to the front.
-    fn from_browser(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
+    fn take_request(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
         let kept = match self.http(key) {
             Some(http) => core::mem::take(&mut http.kept),
             None => return self.keep(key, bytes, Vec::new()),
@@ -191,20 +191,16 @@ impl Core {
 
     /// Has the front go on with what was kept, after something else has changed.
     fn go_on(&mut self, key: SocketKey, now: Time) {
-        self.from_browser(key, &[], now);
+        self.take_request(key, &[], now);
         self.go_on_reading(key);
     }
 
     /// Sends body bytes on that waited for credit.
     pub(super) fn send_kept_body(&mut self, key: SocketKey, now: Time) -> Sent {
         let before = self.http(key).map_or(0, |http| http.kept.len());
-        self.from_browser(key, &[], now);
+        self.take_request(key, &[], now);
         let after = self.http(key).map_or(0, |http| http.kept.len());
-        if after < before {
-            Sent::Some
-        } else {
-            Sent::Nothing
-        }
+        if after < before { Sent::Some } else { Sent::Nothing }
     }
 
     /// Has the front take bytes from the browser; says how many.
@@ -226,11 +222,7 @@ impl Core {
             };
             let in_body = http.front.phase() == Phase::Exchange;
             let rest = &bytes[used..];
-            let input = if in_body {
-                &rest[..rest.len().min(credit)]
-            } else {
-                rest
-            };
+            let input = if in_body { &rest[..rest.len().min(credit)] } else { rest };
             let step = http.front.from_browser(input);
             used += step.consumed;
             match step.item {
@@ -267,7 +259,9 @@ impl Core {
 
     /// Whether the next request has to wait until the last answer is written.
     fn answer_waits(&mut self, key: SocketKey) -> bool {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return false };
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return false;
+        };
         let has_output = proxied.has_output();
         match &mut proxied.http {
             Some(http) if has_output && http.front.phase() == Phase::Idle => {
@@ -302,9 +296,7 @@ impl Core {
     }
 
     fn credit_of(&self, link: Link) -> usize {
-        self.sessions
-            .get(link.session)
-            .map_or(0, |entry| entry.session.credit_of(link.stream))
+        self.sessions.get(link.session).map_or(0, |entry| entry.session.credit_of(link.stream))
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
@@ -341,10 +333,7 @@ impl Core {
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
-        match entry
-            .session
-            .open(key.into(), kind, target.clone(), &mut self.pool, now)
-        {
+        match entry.session.open(key.into(), kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 let transport = entry.transport;
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
@@ -440,9 +429,6 @@ impl Core {
     }
 
     pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {
-        self.sockets
-            .get_mut(key)
-            .and_then(Socket::proxied)
-            .and_then(Proxied::http)
+        self.sockets.get_mut(key).and_then(Socket::proxied).and_then(Proxied::http)
     }
 }

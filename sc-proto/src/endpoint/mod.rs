@@ -107,11 +107,7 @@ enum Place {
     /// The TLS pipe of the transport.
     Pipe,
     /// The ring of the session, as the next DATA of the stream.
-    Ring {
-        session: SessionKey,
-        stream: StreamKey,
-        max: usize,
-    },
+    Ring { session: SessionKey, stream: StreamKey, max: usize },
     /// The scratch buffer.
     Scratch { max: usize },
 }
@@ -121,9 +117,7 @@ impl Core {
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         let mut random = [0; 4];
         for (word, bytes) in random.iter_mut().zip(seed.chunks_exact(8)) {
-            *word = bytes
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            *word = bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
         }
         Self {
             config,
@@ -277,11 +271,7 @@ impl Core {
         match self.reading {
             Some((reading, place)) if reading == key => match place {
                 Place::Pipe => self.transport_space(key),
-                Place::Ring {
-                    session,
-                    stream,
-                    max,
-                } => match self.sessions.get_mut(session) {
+                Place::Ring { session, stream, max } => match self.sessions.get_mut(session) {
                     Some(entry) => entry.session.reserve(stream, max, &mut self.pool),
                     None => &mut [],
                 },
@@ -312,12 +302,7 @@ impl Core {
         }
         match (place, &entry.role) {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
-            (
-                Some(Place::Ring {
-                    session, stream, ..
-                }),
-                _,
-            ) => {
+            (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
             }
             (Some(Place::Scratch { .. }), _) => self.http_read(key, outcome, now),

@@ -142,17 +142,11 @@ impl Core {
         }
         let has_output = !transport.pipe.ciphertext().is_empty();
         self.put_transport(key, transport);
-        if has_output {
-            HasOutput::Yes
-        } else {
-            HasOutput::No
-        }
+        if has_output { HasOutput::Yes } else { HasOutput::No }
     }
 
     fn fill_output(&mut self, transport: &mut Transport, now: Time) {
-        let Transport {
-            pipe, first, stage, ..
-        } = transport;
+        let Transport { pipe, first, stage, .. } = transport;
         if !first.is_empty() {
             let n = pipe.encrypt(first, &mut self.tls_pool);
             first.drain(..n);
@@ -201,9 +195,7 @@ impl Core {
 
     /// Puts a transport in the list of those to write, if it has anything to write.
     pub(super) fn kick_transport(&mut self, key: SocketKey) {
-        let Self {
-            sockets, sessions, ..
-        } = self;
+        let Self { sockets, sessions, .. } = self;
         let Some(socket) = sockets.get_mut(key) else {
             return;
         };
@@ -214,9 +206,9 @@ impl Core {
         let wants = !transport.pipe.ciphertext().is_empty()
             || (!transport.first.is_empty() && transport.pipe.state() == TlsState::Established)
             || match transport.stage {
-                Stage::Attached(session) => sessions
-                    .get(session)
-                    .is_some_and(|entry| entry.session.wants_to_send()),
+                Stage::Attached(session) => {
+                    sessions.get(session).is_some_and(|entry| entry.session.wants_to_send())
+                }
                 _ => false,
             };
         if can_write && wants {
@@ -235,9 +227,7 @@ impl Core {
 
     /// The first `n` bytes of the plaintext are used up.
     pub(super) fn consume_plaintext(&mut self, key: SocketKey, n: usize) {
-        let Self {
-            sockets, tls_pool, ..
-        } = self;
+        let Self { sockets, tls_pool, .. } = self;
         if let Some(transport) = sockets.get_mut(key).and_then(Socket::transport) {
             transport.pipe.consume(n, tls_pool);
         }

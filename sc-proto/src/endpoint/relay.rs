@@ -27,10 +27,7 @@ impl Core {
             return Ok(());
         };
         let tunnel = entry.tunnel;
-        match entry
-            .session
-            .receive(frame, range.len(), &mut self.pool, now)?
-        {
+        match entry.session.receive(frame, range.len(), &mut self.pool, now)? {
             Received::Nothing | Received::GoAway => {}
             Received::Open { stream, open } => {
                 self.dial(Link { session, stream }, tunnel, open, now);
@@ -63,9 +60,7 @@ impl Core {
             // The exchange is over for the browser; the site need not see a failure.
             StreamKind::Http => CloseMode::Graceful,
         };
-        let key = self
-            .sockets
-            .insert(Socket::new(Role::Proxied(proxied), None));
+        let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
         if let Some(entry) = self.sessions.get_mut(link.session) {
             entry.session.set_owner(link.stream, key.into());
         }
@@ -84,11 +79,7 @@ impl Core {
         outcome: Result<(), DialFailure>,
         now: Time,
     ) {
-        let Some(link) = self
-            .sockets
-            .get_mut(key)
-            .and_then(Socket::proxied)
-            .and_then(|p| p.link)
+        let Some(link) = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link)
         else {
             return;
         };
@@ -119,10 +110,7 @@ impl Core {
     /// Closes a proxied socket at once. Its stream must have ended or be ended by the caller.
     pub(super) fn close_socket(&mut self, key: SocketKey, mode: CloseMode) {
         if self.forget(key).is_some() {
-            self.actions.push_back(Action::Close {
-                socket: key.into(),
-                mode,
-            });
+            self.actions.push_back(Action::Close { socket: key.into(), mode });
         }
     }
 
@@ -259,11 +247,7 @@ impl Core {
             let into = match proxied {
                 Some(p) if can_read && p.input == Input::Open && p.ahead.is_empty() => {
                     match &p.http {
-                        None => Some(Place::Ring {
-                            session,
-                            stream,
-                            max,
-                        }),
+                        None => Some(Place::Ring { session, stream, max }),
                         Some(http) if http.takes_body() => Some(Place::Scratch { max }),
                         Some(_) => None,
                     }
@@ -385,9 +369,7 @@ impl Core {
     ) -> SocketKey {
         let http = alloc::boxed::Box::new(Http::new(self.config.http));
         let proxied = Proxied::new(tunnel, None, Some(http));
-        let key = self
-            .sockets
-            .insert(Socket::new(Role::Proxied(proxied), Some(peer)));
+        let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), Some(peer)));
         let deadline = now.after(self.config.request_head_timeout);
         self.set_timer(key, deadline, DeadlineReason::RequestHead);
         key

@@ -32,11 +32,7 @@ impl Timers {
     /// Takes the first that is due at `now`.
     pub(super) fn take_due(&mut self, now: Time) -> Option<Timer> {
         let (at, _) = self.0.first()?;
-        if *at > now {
-            None
-        } else {
-            self.0.pop_first().map(|(_, timer)| timer)
-        }
+        if *at > now { None } else { self.0.pop_first().map(|(_, timer)| timer) }
     }
 
     pub(super) fn next(&self) -> Option<Deadline> {
@@ -60,10 +56,7 @@ impl Core {
     }
 
     pub(super) fn clear_timer(&mut self, key: SocketKey) {
-        if let Some((at, reason)) = self
-            .sockets
-            .get_mut(key)
-            .and_then(|socket| socket.timer.take())
+        if let Some((at, reason)) = self.sockets.get_mut(key).and_then(|socket| socket.timer.take())
         {
             self.timers.cancel(at, Timer::Socket(key.into(), reason));
         }

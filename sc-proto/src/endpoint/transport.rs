@@ -72,41 +72,23 @@ impl Stage {
 impl Core {
     /// Client: dials the server.
     pub(super) fn connect(&mut self, connect: Connect, now: Time) {
-        let Connect {
-            tunnel,
-            secret,
-            server,
-            server_name,
-            tls,
-        } = connect;
+        let Connect { tunnel, secret, server, server_name, tls } = connect;
         let unix_time = self.unix_time(now);
         let pipe = match TlsPipe::client(&tls, &server_name, unix_time, &mut self.tls_pool) {
             Ok(pipe) => pipe,
             Err(error) => {
                 let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
-                self.events
-                    .push_back(Event::ConnectFailed { tunnel, failure });
+                self.events.push_back(Event::ConnectFailed { tunnel, failure });
                 return;
             }
         };
         let parameters = Parameters::of(&self.config.kgp);
-        let hello = Frame::Hello(Hello {
-            version: VERSION,
-            tunnel,
-            secret,
-            parameters,
-        });
+        let hello = Frame::Hello(Hello { version: VERSION, tunnel, secret, parameters });
         let first = hello.encode().as_slice().to_vec();
-        let transport = Transport {
-            pipe,
-            stage: Stage::AwaitWelcome(tunnel),
-            first,
-            intake: Intake::Open,
-        };
-        let key = self.sockets.insert(Socket::new(
-            Role::Transport(Some(Box::new(transport))),
-            None,
-        ));
+        let transport =
+            Transport { pipe, stage: Stage::AwaitWelcome(tunnel), first, intake: Intake::Open };
+        let key =
+            self.sockets.insert(Socket::new(Role::Transport(Some(Box::new(transport))), None));
         let deadline = now.after(self.config.handshake_timeout);
         let action = Action::Dial {
             socket: key.into(),
@@ -121,29 +103,17 @@ impl Core {
     pub(super) fn accept_transport(&mut self, peer: SocketAddr, now: Time) -> Option<SocketId> {
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
-        let transport = Transport {
-            pipe,
-            stage: Stage::AwaitHello,
-            first: Vec::new(),
-            intake: Intake::Open,
-        };
+        let transport =
+            Transport { pipe, stage: Stage::AwaitHello, first: Vec::new(), intake: Intake::Open };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
-        self.set_timer(
-            key,
-            now.after(self.config.handshake_timeout),
-            DeadlineReason::Handshake,
-        );
+        self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
         Some(key.into())
     }
 
     /// Client: the dial of a transport has succeeded.
     pub(super) fn transport_connected(&mut self, key: SocketKey, now: Time) {
-        self.set_timer(
-            key,
-            now.after(self.config.handshake_timeout),
-            DeadlineReason::Handshake,
-        );
+        self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
         self.kick_transport(key);
     }
 
@@ -151,15 +121,12 @@ impl Core {
     pub(super) fn transport_dial_failed(&mut self, key: SocketKey, failure: DialFailure) {
         if let Some(Stage::AwaitWelcome(tunnel)) = self.remove_transport(key).map(|t| t.stage) {
             let failure = ConnectFailure::Dial(failure);
-            self.events
-                .push_back(Event::ConnectFailed { tunnel, failure });
+            self.events.push_back(Event::ConnectFailed { tunnel, failure });
         }
     }
 
     pub(super) fn transport_space(&mut self, key: SocketKey) -> &mut [u8] {
-        let Self {
-            sockets, tls_pool, ..
-        } = self;
+        let Self { sockets, tls_pool, .. } = self;
         match sockets.get_mut(key).and_then(Socket::transport) {
             Some(transport) => transport.pipe.read_space(tls_pool),
             None => &mut [],
@@ -171,9 +138,7 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n,
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
-        let Self {
-            sockets, tls_pool, ..
-        } = self;
+        let Self { sockets, tls_pool, .. } = self;
         let Some(transport) = sockets.get_mut(key).and_then(Socket::transport) else {
             return;
         };
@@ -197,9 +162,7 @@ impl Core {
 
     /// What the end of the socket's bytes means: an orderly end only after TLS' goodbye.
     fn end_of_input(&mut self, key: SocketKey) -> TransportLoss {
-        let Self {
-            sockets, tls_pool, ..
-        } = self;
+        let Self { sockets, tls_pool, .. } = self;
         let transport = sockets.get_mut(key).and_then(Socket::transport);
         match transport.map(|transport| transport.pipe.input_ended(tls_pool)) {
             Some(Ok(())) => TransportLoss::Closed,
@@ -208,9 +171,8 @@ impl Core {
     }
 
     pub(super) fn transport_slices<'a>(&'a self, key: SocketKey, out: &mut [&'a [u8]]) -> usize {
-        let transport = match self.sockets.get(key).map(|socket| &socket.role) {
-            Some(Role::Transport(Some(transport))) => transport,
-            _ => return 0,
+        let Some(Role::Transport(Some(transport))) = self.sockets.get(key).map(|s| &s.role) else {
+            return 0;
         };
         match out.first_mut() {
             Some(slot) => {
@@ -230,9 +192,7 @@ impl Core {
                 return;
             }
         };
-        let Self {
-            sockets, tls_pool, ..
-        } = self;
+        let Self { sockets, tls_pool, .. } = self;
         let Some(socket) = sockets.get_mut(key) else {
             return;
         };
@@ -264,12 +224,7 @@ impl Core {
         let open = |transport: &mut Transport| {
             transport.intake == Intake::Open && !matches!(transport.stage, Stage::Closing)
         };
-        !lent_out
-            && self
-                .sockets
-                .get_mut(key)
-                .and_then(Socket::transport)
-                .is_some_and(open)
+        !lent_out && self.sockets.get_mut(key).and_then(Socket::transport).is_some_and(open)
     }
 
     /// The transport has ended, or has to. What it carried ends with it.
@@ -302,15 +257,11 @@ impl Core {
             }
             Stage::AwaitWelcome(tunnel) => {
                 let failure = ConnectFailure::Transport(loss.clone());
-                self.events
-                    .push_back(Event::ConnectFailed { tunnel, failure });
+                self.events.push_back(Event::ConnectFailed { tunnel, failure });
             }
             Stage::AwaitHello | Stage::Admitted(_) => {
                 if let Some(peer) = peer {
-                    self.events.push_back(Event::TransportDropped {
-                        peer,
-                        loss: loss.clone(),
-                    });
+                    self.events.push_back(Event::TransportDropped { peer, loss: loss.clone() });
                 }
             }
             Stage::Closing => {}
@@ -363,19 +314,14 @@ impl Core {
     /// Closes the socket of a transport at once.
     pub(super) fn drop_transport(&mut self, key: SocketKey, mode: CloseMode) {
         if self.remove_transport(key).is_some() {
-            self.actions.push_back(Action::Close {
-                socket: key.into(),
-                mode,
-            });
+            self.actions.push_back(Action::Close { socket: key.into(), mode });
             self.check_stopped();
         }
     }
 
     /// Whether any transport is left, in whatever state.
     pub(super) fn has_transports(&self) -> bool {
-        self.sockets
-            .iter()
-            .any(|(_, socket)| matches!(socket.role, Role::Transport(_)))
+        self.sockets.iter().any(|(_, socket)| matches!(socket.role, Role::Transport(_)))
     }
 
     /// Closes all transports that carry no session.

@@ -38,24 +38,14 @@ pub(crate) struct SessionEntry {
 
 impl SessionEntry {
     pub(super) fn new(session: Session, tunnel: TunnelId, transport: SocketKey) -> Self {
-        Self {
-            session,
-            tunnel,
-            transport,
-            queued: false,
-            timer: None,
-        }
+        Self { session, tunnel, transport, queued: false, timer: None }
     }
 }
 
 impl Core {
     pub(super) fn carry_out(&mut self, command: Command, now: Time) {
         match command {
-            Command::AddTunnel {
-                tunnel,
-                secret,
-                home,
-            } => {
+            Command::AddTunnel { tunnel, secret, home } => {
                 let entry = self.tunnels.entry(tunnel).or_insert_with(|| Tunnel {
                     secret: secret.clone(),
                     home,
@@ -84,8 +74,7 @@ impl Core {
         self.stopping = Some(stop);
         match stop {
             Stop::Drain => {
-                self.timers
-                    .set(now.after(self.config.drain_timeout), Timer::Drain);
+                self.timers.set(now.after(self.config.drain_timeout), Timer::Drain);
                 for key in self.sessions.keys() {
                     if let Some(entry) = self.sessions.get_mut(key) {
                         entry.session.go_away(&mut self.pool);
@@ -117,11 +106,7 @@ impl Core {
     /// Remembers a session that may have nothing left to do. Its end is looked at when no frame
     /// of it is being taken in.
     pub(super) fn note_drained(&mut self, key: SessionKey) {
-        if self
-            .sessions
-            .get(key)
-            .is_some_and(|entry| entry.session.is_drained())
-        {
+        if self.sessions.get(key).is_some_and(|entry| entry.session.is_drained()) {
             self.drained.push_back(key);
         }
     }
@@ -132,11 +117,8 @@ impl Core {
             return;
         };
         if entry.session.is_drained() {
-            let end = if self.stopping.is_some() {
-                TunnelEnd::Local
-            } else {
-                TunnelEnd::PeerDrained
-            };
+            let end =
+                if self.stopping.is_some() { TunnelEnd::Local } else { TunnelEnd::PeerDrained };
             self.end_session(key, end, now);
         }
     }
@@ -216,11 +198,7 @@ impl Core {
         entry.session.detach();
         entry.session.clear(&mut self.pool);
         let session = entry.session.id;
-        self.events.push_back(Event::TunnelDown {
-            tunnel: entry.tunnel,
-            session,
-            end,
-        });
+        self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
         self.check_stopped();
     }
@@ -249,10 +227,7 @@ impl Core {
 
     /// Opens streams for requests that wait, oldest first, as far as it goes.
     pub(super) fn retry_waiting(&mut self, tunnel: TunnelId, now: Time) {
-        let count = self
-            .tunnels
-            .get(&tunnel)
-            .map_or(0, |entry| entry.waiting.len());
+        let count = self.tunnels.get(&tunnel).map_or(0, |entry| entry.waiting.len());
         for _ in 0..count {
             let Some(entry) = self.tunnels.get_mut(&tunnel) else {
                 return;

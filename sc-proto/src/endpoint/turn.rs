@@ -56,11 +56,7 @@ impl Core {
                 }
             }
             self.next_phase(now);
-            idle_phases = if self.phase.left > 0 {
-                0
-            } else {
-                idle_phases + 1
-            };
+            idle_phases = if self.phase.left > 0 { 0 } else { idle_phases + 1 };
         }
         self.actions.pop_front()
     }

@@ -102,21 +102,13 @@ impl Body {
     /// The body of a request.
     #[must_use]
     pub fn request(framing: Framing) -> Self {
-        Self {
-            state: State::first(framing),
-            coding: Coding::Keep,
-            padding: Padding::Refuse,
-        }
+        Self { state: State::first(framing), coding: Coding::Keep, padding: Padding::Refuse }
     }
 
     /// The body of an answer.
     #[must_use]
     pub fn response(framing: Framing, coding: Coding) -> Self {
-        Self {
-            state: State::first(framing),
-            coding,
-            padding: Padding::Skip,
-        }
+        Self { state: State::first(framing), coding, padding: Padding::Skip }
     }
 
     /// True once the body has ended.
@@ -164,11 +156,7 @@ impl Body {
             }
             at += taken;
         }
-        Ok(Progress {
-            consumed: at,
-            forward,
-            done: self.is_done(),
-        })
+        Ok(Progress { consumed: at, forward, done: self.is_done() })
     }
 
     /// Takes the longest run of bytes, at least one, that share a fate.
@@ -269,10 +257,7 @@ impl Body {
 
 impl State {
     /// Before the first digit of a chunk size.
-    const SIZE: Self = Self::Size {
-        value: 0,
-        digits: 0,
-    };
+    const SIZE: Self = Self::Size { value: 0, digits: 0 };
 
     fn first(framing: Framing) -> Self {
         match framing {

@@ -97,9 +97,7 @@ pub(super) fn named<'h, 'a>(
     fields: &'h [Header<'a>],
     name: &'static str,
 ) -> impl Iterator<Item = &'h Header<'a>> {
-    fields
-        .iter()
-        .filter(move |field| field.name.eq_ignore_ascii_case(name))
+    fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name))
 }
 
 /// What the framing fields say: a length, the chunked coding, or `None` if there is neither.

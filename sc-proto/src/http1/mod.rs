@@ -49,10 +49,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_head: 64 * 1024,
-            max_start_line: 32 * 1024,
-            max_headers: 128,
-        }
+        Self { max_head: 64 * 1024, max_start_line: 32 * 1024, max_headers: 128 }
     }
 }

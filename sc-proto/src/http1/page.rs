@@ -164,11 +164,9 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "denied",
             "A rule of the sc client forbids this site. Ask whoever runs the client to change it.",
         ),
-        DialFailure::Tls => (
-            502,
-            "dial-tls",
-            "Check the certificate of the site and what the sc client trusts.",
-        ),
+        DialFailure::Tls => {
+            (502, "dial-tls", "Check the certificate of the site and what the sc client trusts.")
+        }
         DialFailure::Resources => (
             503,
             "client-resources",
@@ -180,11 +178,9 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "client-draining",
             "The sc client of this tunnel is shutting down. Try again when the next one has started.",
         ),
-        DialFailure::Other => (
-            502,
-            "dial-failed",
-            "Look at the log of the sc client for the cause.",
-        ),
+        DialFailure::Other => {
+            (502, "dial-failed", "Look at the log of the sc client for the cause.")
+        }
     }
 }
 

@@ -67,15 +67,8 @@ pub fn read(
     else {
         return Err(Refused::RequestLine);
     };
-    let line = Line {
-        method,
-        url,
-        version: if minor == 0 {
-            Version::Http10
-        } else {
-            Version::Http11
-        },
-    };
+    let line =
+        Line { method, url, version: if minor == 0 { Version::Http10 } else { Version::Http11 } };
     Ok(Some((span.end, line.request(parsed.headers)?)))
 }
 
@@ -175,10 +168,7 @@ impl Line<'_> {
         framing: Framing,
         upgrade: Upgrade,
     ) -> Result<Vec<u8>, Refused> {
-        let copied: usize = fields
-            .iter()
-            .map(|f| f.name.len() + f.value.len() + 4)
-            .sum();
+        let copied: usize = fields.iter().map(|f| f.name.len() + f.value.len() + 4).sum();
         let mut out = Vec::with_capacity(self.method.len() + self.url.len() + copied + 128);
         out.extend_from_slice(self.method.as_bytes());
         out.push(b' ');
@@ -309,11 +299,7 @@ fn check_host(
     };
     let text = core::str::from_utf8(host.value).map_err(|_| Refused::BadHostField)?;
     let named = Target::parse(text, Some(default_port)).map_err(|_| Refused::BadHostField)?;
-    if named == *target {
-        Ok(())
-    } else {
-        Err(Refused::HostConflict)
-    }
+    if named == *target { Ok(()) } else { Err(Refused::HostConflict) }
 }
 
 /// True if an upgrade is asked for that may be passed on.

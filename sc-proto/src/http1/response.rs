@@ -122,11 +122,7 @@ pub fn read(
     let line = Line {
         status,
         reason: parsed.reason.unwrap_or_default(),
-        version: if minor == 0 {
-            Version::Http10
-        } else {
-            Version::Http11
-        },
+        version: if minor == 0 { Version::Http10 } else { Version::Http11 },
     };
     Ok(Some((span.end, line.response(parsed.headers, asked)?)))
 }
@@ -174,10 +170,7 @@ impl Line<'_> {
 
     /// Writes the status line and the fields that go further than this hop.
     fn start(&self, fields: &[Header<'_>], connection: &Connection<'_>) -> Vec<u8> {
-        let copied: usize = fields
-            .iter()
-            .map(|f| f.name.len() + f.value.len() + 4)
-            .sum();
+        let copied: usize = fields.iter().map(|f| f.name.len() + f.value.len() + 4).sum();
         let mut out = Vec::with_capacity(self.reason.len() + copied + 128);
         out.extend_from_slice(alloc::format!("HTTP/1.1 {} ", self.status).as_bytes());
         out.extend_from_slice(self.reason.as_bytes());
@@ -213,11 +206,7 @@ impl Line<'_> {
             Persistence::Close => b"close",
         };
         field::write(&mut out, "Connection", option);
-        let follows = Follows::Body {
-            framing,
-            coding,
-            persistence,
-        };
+        let follows = Follows::Body { framing, coding, persistence };
         self.end(out, follows)
     }
 
@@ -225,10 +214,6 @@ impl Line<'_> {
         if !out.is_empty() {
             out.extend_from_slice(b"\r\n");
         }
-        Response {
-            status: self.status,
-            follows,
-            head: out.into(),
-        }
+        Response { status: self.status, follows, head: out.into() }
     }
 }

@@ -62,13 +62,7 @@ pub(super) enum Trailer {
 
 impl Trailers {
     pub(super) fn new() -> Self {
-        Self {
-            at: At::LineStart,
-            bytes: 0,
-            fields: 0,
-            candidates: 0,
-            name_length: 0,
-        }
+        Self { at: At::LineStart, bytes: 0, fields: 0, candidates: 0, name_length: 0 }
     }
 
     /// Takes one byte.

@@ -182,10 +182,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        Settings {
-            window_pool: 8 << 20,
-            ..Settings::default()
-        }
+        Settings { window_pool: 8 << 20, ..Settings::default() }
     }
 
     #[test]
@@ -256,9 +253,7 @@ mod tests {
     fn stalled_streams_leave_credit_for_others() {
         let settings = settings();
         let mut pool = WindowPool::new(&settings);
-        let stalled: Vec<_> = (0..5000)
-            .map(|_| Window::new(&mut pool, Time::ZERO))
-            .collect();
+        let stalled: Vec<_> = (0..5000).map(|_| Window::new(&mut pool, Time::ZERO)).collect();
         let fresh = Window::new(&mut pool, Time::ZERO);
         assert!(fresh.limit() >= u64::from(settings.initial_window));
         for window in stalled {

@@ -25,11 +25,7 @@ impl StreamId {
 
     /// The id with this number; `None` for 0 (it stands for the session) or above 40 bits.
     pub const fn new(id: u64) -> Option<Self> {
-        if id == 0 || id > Self::MAX {
-            None
-        } else {
-            Some(Self(id))
-        }
+        if id == 0 || id > Self::MAX { None } else { Some(Self(id)) }
     }
 
     /// The number.
@@ -259,10 +255,7 @@ impl Frame<'_> {
 
     /// The frame as bytes. DATA is encoded by the session in place, its payload is not taken here.
     pub(crate) fn encode(&self) -> FrameBytes {
-        let mut out = FrameBytes {
-            bytes: [0; MAX_CONTROL],
-            len: HEADER,
-        };
+        let mut out = FrameBytes { bytes: [0; MAX_CONTROL], len: HEADER };
         match self {
             Frame::Hello(hello) => hello.encode(&mut out),
             Frame::Welcome(welcome) => welcome.encode(&mut out),
@@ -278,12 +271,7 @@ impl Frame<'_> {
             Frame::Data { .. } | Frame::Fin { .. } | Frame::GoAway => {}
         }
         let length = out.len - HEADER;
-        put_header(
-            &mut out.bytes,
-            self.frame_type(),
-            length,
-            self.stream_number(),
-        );
+        put_header(&mut out.bytes, self.frame_type(), length, self.stream_number());
         out
     }
 }
@@ -327,28 +315,18 @@ impl<'a> Frame<'a> {
             FrameType::Ack => Self::Ack { received: word()? },
             FrameType::Ping => Self::Ping { token: word()? },
             FrameType::Pong => Self::Pong { token: word()? },
-            FrameType::Credit => Self::Credit {
-                stream,
-                limit: word()?,
-            },
-            FrameType::Open => Self::Open {
-                stream,
-                open: Open::decode(payload)?,
-            },
+            FrameType::Credit => Self::Credit { stream, limit: word()? },
+            FrameType::Open => Self::Open { stream, open: Open::decode(payload)? },
             FrameType::Opened => Self::Opened {
                 stream,
                 window: u32::from_be_bytes(*payload.first_chunk().ok_or(value)?),
             },
-            FrameType::OpenFailed => Self::OpenFailed {
-                stream,
-                failure: failure_from(code).ok_or(value)?,
-            },
+            FrameType::OpenFailed => {
+                Self::OpenFailed { stream, failure: failure_from(code).ok_or(value)? }
+            }
             FrameType::Data => Self::Data { stream, payload },
             FrameType::Fin => Self::Fin { stream },
-            FrameType::Reset => Self::Reset {
-                stream,
-                reason: reset_from(code).ok_or(value)?,
-            },
+            FrameType::Reset => Self::Reset { stream, reason: reset_from(code).ok_or(value)? },
             FrameType::GoAway => Self::GoAway,
         })
     }
@@ -386,11 +364,7 @@ fn check_length(kind: FrameType, length: usize) -> Result<(), ProtocolError> {
         FrameType::Data => length >= 1,
         FrameType::Fin | FrameType::GoAway => length == 0,
     };
-    if fits {
-        Ok(())
-    } else {
-        Err(ProtocolError::FrameLength(kind as u8))
-    }
+    if fits { Ok(()) } else { Err(ProtocolError::FrameLength(kind as u8)) }
 }
 
 impl Open {
@@ -432,12 +406,12 @@ impl Open {
                 Ok(Host::Name(name)) if name.as_bytes() == host => Host::Name(name),
                 _ => return Err(wrong),
             },
-            4 => Host::Ip(IpAddr::V4(Ipv4Addr::from(
-                <[u8; 4]>::try_from(host).map_err(|_| wrong)?,
-            ))),
-            6 => Host::Ip(IpAddr::V6(Ipv6Addr::from(
-                <[u8; 16]>::try_from(host).map_err(|_| wrong)?,
-            ))),
+            4 => {
+                Host::Ip(IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(host).map_err(|_| wrong)?)))
+            }
+            6 => {
+                Host::Ip(IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(host).map_err(|_| wrong)?)))
+            }
             _ => return Err(wrong),
         };
         let port = u16::from_be_bytes([p0, p1]);

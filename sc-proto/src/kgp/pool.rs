@@ -17,16 +17,11 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) const fn new(cap: usize) -> Self {
-        Self {
-            free: Vec::new(),
-            cap,
-        }
+        Self { free: Vec::new(), cap }
     }
 
     pub(crate) fn take(&mut self) -> Box<[u8]> {
-        self.free
-            .pop()
-            .unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice())
+        self.free.pop().unwrap_or_else(|| vec![0; CHUNK].into_boxed_slice())
     }
 
     pub(crate) fn give(&mut self, chunk: Box<[u8]>) {

@@ -65,16 +65,9 @@ impl Ring {
     /// Room of at least `min` bytes at the end, in one piece; more if the chunk has it.
     /// `min` is at most [`CHUNK`].
     pub(crate) fn space(&mut self, min: usize, pool: &mut Pool) -> &mut [u8] {
-        let fits = self
-            .chunks
-            .back()
-            .is_some_and(|chunk| CHUNK - chunk.len >= min);
+        let fits = self.chunks.back().is_some_and(|chunk| CHUNK - chunk.len >= min);
         if !fits {
-            self.chunks.push_back(Chunk {
-                bytes: pool.take(),
-                start: self.end,
-                len: 0,
-            });
+            self.chunks.push_back(Chunk { bytes: pool.take(), start: self.end, len: 0 });
         }
         match self.chunks.back_mut() {
             Some(chunk) => {
@@ -205,19 +198,11 @@ mod tests {
     fn an_acknowledgement_outside_is_refused() {
         let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
         push(&mut ring, &mut pool, b"hello");
-        assert_eq!(
-            ring.acknowledge(1, &mut pool),
-            Err(AckOutside),
-            "not sent yet"
-        );
+        assert_eq!(ring.acknowledge(1, &mut pool), Err(AckOutside), "not sent yet");
         ring.mark_sent(5);
         ring.acknowledge(3, &mut pool).unwrap();
         assert_eq!(ring.acknowledge(2, &mut pool), Err(AckOutside), "goes back");
-        assert_eq!(
-            ring.acknowledge(6, &mut pool),
-            Err(AckOutside),
-            "never sent"
-        );
+        assert_eq!(ring.acknowledge(6, &mut pool), Err(AckOutside), "never sent");
     }
 
     #[test]

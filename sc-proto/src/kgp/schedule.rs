@@ -50,10 +50,7 @@ impl Schedule {
     pub(crate) fn ready(&mut self, key: StreamKey, turn: &mut Turn) {
         match turn.place {
             Place::Out => {
-                *turn = Turn {
-                    place: Place::Fresh,
-                    deficit: FRESH_QUANTUM,
-                };
+                *turn = Turn { place: Place::Fresh, deficit: FRESH_QUANTUM };
                 self.fresh.push_back(key);
             }
             Place::Dry => turn.place = Place::Bulk,
@@ -89,10 +86,7 @@ impl Schedule {
                 turn.place = Place::Out;
                 self.pop(from_fresh);
             } else if turn.deficit == 0 {
-                *turn = Turn {
-                    place: Place::Bulk,
-                    deficit: BULK_QUANTUM,
-                };
+                *turn = Turn { place: Place::Bulk, deficit: BULK_QUANTUM };
                 self.pop(from_fresh);
                 self.bulk.push_back(key);
             } else {
@@ -114,10 +108,7 @@ impl Schedule {
                     Some(front) if *front == key => drop(self.fresh.pop_front()),
                     _ => self.fresh.retain(|other| *other != key),
                 }
-                *turn = Turn {
-                    place: Place::Dry,
-                    deficit: 0,
-                };
+                *turn = Turn { place: Place::Dry, deficit: 0 };
                 self.bulk.push_back(key);
             }
             Place::Bulk => turn.place = Place::Dry,
@@ -151,9 +142,8 @@ mod tests {
 
     fn streams(n: usize) -> (Streams, Vec<StreamKey>) {
         let mut streams = Streams::new();
-        let keys = (0..n)
-            .map(|i| streams.insert(Stream::for_test(i as u64 + 1, 1 << 30)))
-            .collect();
+        let keys =
+            (0..n).map(|i| streams.insert(Stream::for_test(i as u64 + 1, 1 << 30))).collect();
         (streams, keys)
     }
 
@@ -193,10 +183,7 @@ mod tests {
             schedule.spent(&mut streams.get_mut(key).unwrap().turn, max);
         }
         ready(&mut schedule, &mut streams, keys[2]);
-        assert_eq!(
-            schedule.next(&mut streams).unwrap(),
-            (keys[2], FRESH_QUANTUM)
-        );
+        assert_eq!(schedule.next(&mut streams).unwrap(), (keys[2], FRESH_QUANTUM));
         schedule.spent(&mut streams.get_mut(keys[2]).unwrap().turn, 100);
         schedule.dry(keys[2], &mut streams.get_mut(keys[2]).unwrap().turn);
         // Ready again at once: it waits its turn behind the bulk streams.

@@ -47,9 +47,8 @@ impl Settings {
     /// These settings with every value within its limits.
     #[must_use]
     pub fn within_limits(self) -> Self {
-        let initial_window = self
-            .initial_window
-            .clamp(*INITIAL_WINDOW.start(), *INITIAL_WINDOW.end());
+        let initial_window =
+            self.initial_window.clamp(*INITIAL_WINDOW.start(), *INITIAL_WINDOW.end());
         let [shortest, longest] = [KEEPALIVE_MS.start(), KEEPALIVE_MS.end()]
             .map(|ms| Duration::from_millis(u64::from(*ms)));
         Self {

@@ -109,16 +109,7 @@ impl Stream {
         use crate::kgp::credit::WindowPool;
         let mut pool = WindowPool::new(&Settings::default());
         let window = Window::new(&mut pool, crate::Time::ZERO);
-        let owner = SocketId {
-            index: 0,
-            generation: 0,
-        };
-        Self::new(
-            StreamId::new(id).unwrap(),
-            Opener::Here,
-            owner,
-            credit,
-            window,
-        )
+        let owner = SocketId { index: 0, generation: 0 };
+        Self::new(StreamId::new(id).unwrap(), Opener::Here, owner, credit, window)
     }
 }

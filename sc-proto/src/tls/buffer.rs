@@ -21,10 +21,7 @@ impl BufferPool {
 
     /// A pool that keeps at most `retain` spare buffers; what comes back beyond is freed.
     pub const fn new(retain: usize) -> Self {
-        Self {
-            free: Vec::new(),
-            retain,
-        }
+        Self { free: Vec::new(), retain }
     }
 
     /// How many spare buffers it holds now.
@@ -34,9 +31,7 @@ impl BufferPool {
 
     /// A buffer of [`Self::BUFFER`] bytes, with any content.
     fn take(&mut self) -> Box<[u8]> {
-        self.free
-            .pop()
-            .unwrap_or_else(|| vec![0; Self::BUFFER].into_boxed_slice())
+        self.free.pop().unwrap_or_else(|| vec![0; Self::BUFFER].into_boxed_slice())
     }
 
     /// Takes a buffer back. An unheld one (length 0) is ignored.

@@ -52,9 +52,7 @@ impl TlsServer {
         alpn: Vec<Vec<u8>>,
     ) -> Result<Self, TlsError> {
         let chain = certificates(chain)?;
-        let leaf = chain
-            .first()
-            .ok_or(TlsError::CertificatePem(PemProblem::Missing))?;
+        let leaf = chain.first().ok_or(TlsError::CertificatePem(PemProblem::Missing))?;
         let leaf_sha256 = sha256(leaf);
         let key = PrivateKeyDer::from_pem_slice(key)
             .map_err(|problem| TlsError::KeyPem(problem.into()))?;
@@ -69,10 +67,7 @@ impl TlsServer {
         // A resumed connection would save nothing here: transports are few and live long.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self {
-            config: Arc::new(config),
-            leaf_sha256,
-        })
+        Ok(Self { config: Arc::new(config), leaf_sha256 })
     }
 
     /// SHA-256 of the leaf certificate's DER: what a client can pin with [`Trust::Pin`].
@@ -85,10 +80,7 @@ impl TlsServer {
     pub(super) fn with_records_of(&self, size: usize) -> Self {
         let mut config = ServerConfig::clone(&self.config);
         config.max_fragment_size = Some(size);
-        Self {
-            config: Arc::new(config),
-            ..*self
-        }
+        Self { config: Arc::new(config), ..*self }
     }
 
     /// The configuration of one connection, made at `unix_time` seconds.
@@ -164,9 +156,7 @@ impl TlsClient {
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = alpn;
         config.resumption = Resumption::disabled();
-        Ok(Self {
-            config: Arc::new(config),
-        })
+        Ok(Self { config: Arc::new(config) })
     }
 
     /// The configuration of one connection, made at `unix_time` seconds.

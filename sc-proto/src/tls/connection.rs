@@ -145,9 +145,7 @@ fn write<Side>(
         Ask::Nothing => return Ok(Step::Idle),
         #[cfg(test)]
         Ask::RefreshKeys => {
-            traffic
-                .refresh_traffic_keys()
-                .map_err(TlsError::connection)?;
+            traffic.refresh_traffic_keys().map_err(TlsError::connection)?;
             return Ok(Step::Done);
         }
         Ask::Encrypt(plain) => traffic.encrypt(plain, output.ciphertext.space(output.pool)),

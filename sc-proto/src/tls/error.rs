@@ -167,9 +167,7 @@ impl From<CertificateError> for CertificateProblem {
                 Self::NotYetValid
             }
             CertificateError::UnknownIssuer => Self::UnknownIssuer,
-            CertificateError::NotValidForName => Self::WrongName {
-                presented: Vec::new(),
-            },
+            CertificateError::NotValidForName => Self::WrongName { presented: Vec::new() },
             CertificateError::NotValidForNameContext { presented, .. } => Self::WrongName {
                 presented: presented.iter().map(|name| plain_name(name)).collect(),
             },
@@ -181,9 +179,7 @@ impl From<CertificateError> for CertificateProblem {
 
 /// The name alone: webpki writes `DnsName("example.com")` and `IpAddress(127.0.0.1)`.
 fn plain_name(name: &str) -> String {
-    let inner = name
-        .split_once('(')
-        .and_then(|(_, rest)| rest.strip_suffix(')'));
+    let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"').into()
 }
 

@@ -237,16 +237,10 @@ impl TlsPipe {
     /// Where the connection is in its life.
     pub fn state(&self) -> TlsState {
         match self {
-            Self {
-                failure: Some(_), ..
-            } => TlsState::Failed,
+            Self { failure: Some(_), .. } => TlsState::Failed,
             Self { closed: true, .. } => TlsState::Closed,
-            Self {
-                peer_closed: true, ..
-            } => TlsState::PeerClosed,
-            Self {
-                established: true, ..
-            } => TlsState::Established,
+            Self { peer_closed: true, .. } => TlsState::PeerClosed,
+            Self { established: true, .. } => TlsState::Established,
             _ => TlsState::Handshaking,
         }
     }
@@ -317,11 +311,7 @@ impl TlsPipe {
         if self.plaintext.room() < FRAGMENT {
             self.plaintext.compact();
         }
-        let record = if self.established {
-            NEXT_CONTROL
-        } else {
-            RECORD
-        };
+        let record = if self.established { NEXT_CONTROL } else { RECORD };
         self.outgoing.room() >= record && self.plaintext.room() >= FRAGMENT
     }
 
@@ -345,11 +335,8 @@ impl TlsPipe {
             (Ask::Nothing, _) | (_, Seen::Unknown) => all,
             (_, Seen::Exactly(seen)) => seen.min(all),
         };
-        let mut output = Output {
-            plaintext: &mut self.plaintext,
-            ciphertext: &mut self.outgoing,
-            pool,
-        };
+        let mut output =
+            Output { plaintext: &mut self.plaintext, ciphertext: &mut self.outgoing, pool };
         let incoming = &mut self.incoming.filled_mut()[..shown];
         let Outcome { discard, step } = self.connection.step(incoming, ask, &mut output);
         self.incoming.consume(discard, pool);

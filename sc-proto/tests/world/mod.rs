@@ -74,19 +74,13 @@ impl World {
     ) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned()];
-        let certificate = rcgen::CertificateParams::new(names)
-            .unwrap()
-            .self_signed(&key)
-            .unwrap();
+        let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
         let tls = TlsServer::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes())
             .unwrap();
         let pin = tls.leaf_sha256();
         let mut cores = Vec::new();
         for worker in 0..=workers {
-            let mut settings = Config {
-                unix_time_at_zero: 1_800_000_000,
-                ..Config::default()
-            };
+            let mut settings = Config { unix_time_at_zero: 1_800_000_000, ..Config::default() };
             settings.tls_server = (worker < workers).then(|| tls.clone());
             config(&mut settings);
             let id = if worker < workers { worker as u16 } else { 0 };
@@ -126,11 +120,7 @@ impl World {
         let client = self.client();
         for core in &mut self.cores[..client] {
             let home = WorkerId(home as u16);
-            let command = Command::AddTunnel {
-                tunnel: TUNNEL,
-                secret: SECRET,
-                home,
-            };
+            let command = Command::AddTunnel { tunnel: TUNNEL, secret: SECRET, home };
             core.command(command, self.now);
         }
         let listener = ListenerId(100);
@@ -158,10 +148,7 @@ impl World {
         world.connect(SECRET);
         world.run();
         assert!(
-            world
-                .events
-                .iter()
-                .any(|(id, e)| *id == 0 && matches!(e, Event::TunnelUp { .. })),
+            world.events.iter().any(|(id, e)| *id == 0 && matches!(e, Event::TunnelUp { .. })),
             "{:?}",
             world.events
         );
@@ -179,12 +166,7 @@ impl World {
         let end = self.halves.len();
         for holder in [a, b] {
             let (arrived, ended, reset) = (VecDeque::new(), false, false);
-            self.halves.push(Half {
-                holder,
-                arrived,
-                ended,
-                reset,
-            });
+            self.halves.push(Half { holder, arrived, ended, reset });
         }
         (end, end + 1)
     }
@@ -295,23 +277,14 @@ impl World {
         let until = self.now.after(span);
         loop {
             self.run();
-            let next = self
-                .cores
-                .iter()
-                .filter_map(Core::next_deadline)
-                .map(|d| d.at)
-                .min();
+            let next = self.cores.iter().filter_map(Core::next_deadline).map(|d| d.at).min();
             match next {
                 Some(at) if at <= until => {
                     self.now = self.now.max(at);
                     for core in &mut self.cores {
                         core.handle_timeout(self.now);
                         let later = core.next_deadline().is_none_or(|d| d.at > self.now);
-                        assert!(
-                            later,
-                            "a deadline must move forward: {:?}",
-                            core.next_deadline()
-                        );
+                        assert!(later, "a deadline must move forward: {:?}", core.next_deadline());
                     }
                 }
                 _ => break,
@@ -383,11 +356,7 @@ impl World {
     fn read(&mut self, core: CoreId, id: SocketId) {
         let end = self.sockets[&(core, id)];
         let available = self.halves[end].arrived.len();
-        let cut = if self.cuts && self.random(4) == 0 {
-            1 + self.random(100)
-        } else {
-            usize::MAX
-        };
+        let cut = if self.cuts && self.random(4) == 0 { 1 + self.random(100) } else { usize::MAX };
         let space = self.cores[core].read_space(id);
         assert!(!space.is_empty(), "a read without space");
         let n = available.min(space.len()).min(cut);
@@ -412,9 +381,7 @@ impl World {
         let end = self.sockets[&(core, id)];
         let other = Self::other(end);
         let gone = self.halves[other].holder == Holder::Nobody;
-        let room = self
-            .capacity
-            .saturating_sub(self.halves[other].arrived.len());
+        let room = self.capacity.saturating_sub(self.halves[other].arrived.len());
         let mut slices: [&[u8]; 8] = [&[]; 8];
         let count = self.cores[core].write_slices(id, &mut slices);
         let offered: usize = slices[..count].iter().map(|slice| slice.len()).sum();

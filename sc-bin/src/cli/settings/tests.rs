@@ -4,10 +4,7 @@ use super::*;
 use crate::cli::args::{Cli, Command};
 
 fn env(pairs: &[(&str, &str)]) -> Environment {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 fn resolve(line: &str, env: &Environment) -> Result<Settings, SettingsError> {
@@ -62,10 +59,7 @@ fn older_variable_names_come_second() {
         ("SAUCE_REST_URL", "http://[::1]:9"),
     ];
     let settings = resolve("sc run", &env(&older)).unwrap();
-    assert_eq!(
-        (settings.user.as_str(), settings.access_key.expose()),
-        ("a", "b")
-    );
+    assert_eq!((settings.user.as_str(), settings.access_key.expose()), ("a", "b"));
     assert_eq!(settings.name.unwrap().as_str(), "c");
     let both: Vec<_> = older.iter().chain(&FULL[..3]).copied().collect();
     assert_eq!(resolve("sc", &env(&both)).unwrap().user, "envuser");
@@ -83,10 +77,7 @@ fn an_empty_value_is_no_value() {
 #[test]
 fn the_last_of_two_equal_options_wins() {
     assert_eq!(resolve("sc -u one -u two", &env(FULL)).unwrap().user, "two");
-    assert_eq!(
-        resolve("sc run -u one -u two", &env(FULL)).unwrap().user,
-        "two"
-    );
+    assert_eq!(resolve("sc run -u one -u two", &env(FULL)).unwrap().user, "two");
 }
 
 #[test]
@@ -100,42 +91,21 @@ fn a_region_yields_to_a_rest_url_and_cannot_replace_it() {
     let region = [FULL, &[("SAUCE_REGION", "eu-central")]].concat();
     assert!(resolve("sc", &env(&region)).is_ok());
     let error = resolve("sc -r us-west", &env(&FULL[..3])).unwrap_err();
-    assert_eq!(
-        error,
-        SettingsError::NoRestUrl {
-            region: Some("us-west".to_owned())
-        }
-    );
+    assert_eq!(error, SettingsError::NoRestUrl { region: Some("us-west".to_owned()) });
     let text = error.to_string();
-    assert!(
-        text.contains("server of your own") && text.contains("--rest-url"),
-        "{text}"
-    );
+    assert!(text.contains("server of your own") && text.contains("--rest-url"), "{text}");
     assert!(text.contains("\"us-west\""), "{text}");
 }
 
 #[test]
 fn what_is_missing_is_said() {
     let error = |line: &str, count: usize| resolve(line, &env(&FULL[..count])).unwrap_err();
-    assert!(matches!(
-        error("sc", 0),
-        SettingsError::NoUser {
-            flag: "--user (-u)"
-        }
-    ));
-    assert!(matches!(
-        error("sc run", 0),
-        SettingsError::NoUser {
-            flag: "--username (-u)"
-        }
-    ));
+    assert!(matches!(error("sc", 0), SettingsError::NoUser { flag: "--user (-u)" }));
+    assert!(matches!(error("sc run", 0), SettingsError::NoUser { flag: "--username (-u)" }));
     assert!(matches!(error("sc", 1), SettingsError::NoKey { .. }));
     assert!(matches!(error("sc run", 2), SettingsError::NoName));
     // Version 4 can do without a name.
-    assert!(matches!(
-        error("sc", 2),
-        SettingsError::NoRestUrl { region: None }
-    ));
+    assert!(matches!(error("sc", 2), SettingsError::NoRestUrl { region: None }));
 }
 
 #[test]
@@ -144,10 +114,7 @@ fn what_is_wrong_is_said_without_secrets() {
     assert!(matches!(error("sc -u a/b"), SettingsError::BadUser(_)));
     assert!(matches!(error("sc -i ü"), SettingsError::BadName(_)));
     let text = error("sc -x http://anna:SECRET@host/").to_string();
-    assert!(
-        text.contains("http://****@host/") && !text.contains("SECRET"),
-        "{text}"
-    );
+    assert!(text.contains("http://****@host/") && !text.contains("SECRET"), "{text}");
     let settings = resolve("sc -k SECRET", &env(FULL)).unwrap();
     assert!(!format!("{settings:?}").contains("SECRET"));
 }

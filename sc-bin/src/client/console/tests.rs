@@ -18,16 +18,9 @@ fn good_run() -> Vec<Line> {
             name: Some("ci-42".to_owned()),
             warning: None,
         },
-        Line::Provisioned {
-            id: TunnelId([0xab; 16]),
-            proxy: "127.0.0.1:2".to_owned(),
-        },
-        Line::Connecting {
-            server: "127.0.0.1:3".to_owned(),
-        },
-        Line::Established {
-            peer: ([127, 0, 0, 1], 3).into(),
-        },
+        Line::Provisioned { id: TunnelId([0xab; 16]), proxy: "127.0.0.1:2".to_owned() },
+        Line::Connecting { server: "127.0.0.1:3".to_owned() },
+        Line::Established { peer: ([127, 0, 0, 1], 3).into() },
         Line::Ready,
         Line::Stopping,
         Line::Goodbye,
@@ -47,10 +40,7 @@ fn spoken(dialect: Dialect) -> (Vec<String>, Vec<u8>) {
 fn in_order(lines: &[String], parts: &[&str]) {
     let mut rest = lines.iter();
     for part in parts {
-        assert!(
-            rest.any(|line| line.contains(part)),
-            "{part:?} is missing or late in {lines:#?}"
-        );
+        assert!(rest.any(|line| line.contains(part)), "{part:?} is missing or late in {lines:#?}");
     }
 }
 
@@ -102,10 +92,7 @@ fn a_failure_says_cause_tried_and_next_on_stderr() {
     let failure = Failure::Rest {
         step: "create tunnel",
         url: "http://127.0.0.1:1/rest/v1".to_owned(),
-        error: RestError::Status {
-            code: 401,
-            text: "Not authorized".to_owned(),
-        },
+        error: RestError::Status { code: 401, text: "Not authorized".to_owned() },
         tries: 1,
         over: Duration::ZERO,
     };
@@ -116,14 +103,8 @@ fn a_failure_says_cause_tried_and_next_on_stderr() {
         let mut console = console(dialect);
         console.fail(&failure);
         let text = String::from_utf8(console.err).unwrap();
-        assert!(
-            text.contains(head) && text.contains("401: Not authorized"),
-            "{text}"
-        );
-        assert!(
-            text.contains("\n  tried: create tunnel, once\n  next: check user name"),
-            "{text}"
-        );
+        assert!(text.contains(head) && text.contains("401: Not authorized"), "{text}");
+        assert!(text.contains("\n  tried: create tunnel, once\n  next: check user name"), "{text}");
         assert!(console.out.is_empty());
     }
 }

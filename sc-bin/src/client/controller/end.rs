@@ -86,13 +86,7 @@ impl Controller {
     fn close(&mut self, cause: Option<Failure>, deletes: u32, now: Instant) {
         let until = now + self.timing.jobs;
         self.poll = Timer::Off;
-        self.stage = Stage::Closing(Closing {
-            until,
-            cause,
-            jobs: None,
-            deletes,
-            again: None,
-        });
+        self.stage = Stage::Closing(Closing { until, cause, jobs: None, deletes, again: None });
     }
 
     /// Tells the cause of the end, if there is one to be told, and what the process returns.
@@ -111,8 +105,7 @@ impl Controller {
     fn delete(&mut self, jobs: JobsAtEnd, reason: &'static str) {
         if let Some(place) = &self.place {
             let id = place.tunnel;
-            self.effects
-                .push_back(Effect::Call(Call::Delete { id, jobs, reason }));
+            self.effects.push_back(Effect::Call(Call::Delete { id, jobs, reason }));
         }
     }
 
@@ -132,9 +125,7 @@ impl Controller {
                 if error.retry_limit().is_some() && closing.deletes < DELETE_TRIES {
                     closing.again = Some(now + JOBS_POLL);
                 } else {
-                    self.say(Line::NotDeleted {
-                        error: error.to_string(),
-                    });
+                    self.say(Line::NotDeleted { error: error.to_string() });
                     self.counted(0, now);
                 }
             }
@@ -206,10 +197,7 @@ impl Controller {
         match self.link {
             Link::Up | Link::Dialling => {
                 self.effects.push_back(Effect::Stop(Stop::Drain));
-                self.stage = Stage::Draining {
-                    until: now + DRAIN_LIMIT,
-                    exit,
-                };
+                self.stage = Stage::Draining { until: now + DRAIN_LIMIT, exit };
             }
             Link::Down | Link::Waiting(_) => self.finish(exit),
         }
@@ -236,10 +224,7 @@ impl Controller {
             return self.finish(exit);
         }
         self.delete(JobsAtEnd::Abandon, reason);
-        self.stage = Stage::Leaving {
-            until: now + LEAVE_LIMIT,
-            exit,
-        };
+        self.stage = Stage::Leaving { until: now + LEAVE_LIMIT, exit };
     }
 
     fn hurry_leaving(&mut self, now: Instant) {

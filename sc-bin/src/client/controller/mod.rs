@@ -312,16 +312,10 @@ impl Controller {
             Link::Waiting(moment) => Some(moment),
             Link::Down | Link::Dialling | Link::Up => None,
         };
-        [
-            stage,
-            link,
-            self.poll.at(),
-            self.heartbeat.at(),
-            self.jobs.at(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        [stage, link, self.poll.at(), self.heartbeat.at(), self.jobs.at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due at `now`.
@@ -356,8 +350,7 @@ impl Controller {
         }
         if self.heartbeat.fires(now) {
             let beat = self.beat(now);
-            self.effects
-                .push_back(Effect::Call(Call::Heartbeat(id, beat)));
+            self.effects.push_back(Effect::Call(Call::Heartbeat(id, beat)));
         }
     }
 

@@ -45,9 +45,7 @@ impl Controller {
         self.link_trouble = Some(Trouble::Lost(end.to_string()));
         match &self.stage {
             Stage::Serving => {
-                self.untold = Some(Line::Lost {
-                    why: end.to_string(),
-                });
+                self.untold = Some(Line::Lost { why: end.to_string() });
                 self.link = Link::Waiting(now + self.link_backoff.next_wait());
                 // The record may say that the tunnel was ended.
                 self.poll.hurry(now);
@@ -79,11 +77,7 @@ impl Controller {
                     return self.connect_failed(failure, since, now);
                 }
                 let error = failure.to_string();
-                self.say(Line::Retry {
-                    step: "connecting",
-                    error,
-                    wait,
-                });
+                self.say(Line::Retry { step: "connecting", error, wait });
             }
             Stage::Serving if remedy == ConnectRemedy::GiveUp => {
                 self.link_trouble = Some(Trouble::Connect(failure));
@@ -136,9 +130,7 @@ impl Controller {
     }
 
     fn server(&self) -> String {
-        self.place
-            .as_ref()
-            .map_or(String::new(), |place| place.server.to_string())
+        self.place.as_ref().map_or(String::new(), |place| place.server.to_string())
     }
 
     /// Connects again when that is due.

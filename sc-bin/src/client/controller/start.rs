@@ -54,13 +54,7 @@ impl Question {
 
 impl Asking {
     fn new(question: Question, now: Instant) -> Self {
-        Self {
-            question,
-            first_try: now,
-            tries: 0,
-            state: AskState::Again(now),
-            wish: Wish::GoOn,
-        }
+        Self { question, first_try: now, tries: 0, state: AskState::Again(now), wish: Wish::GoOn }
     }
 
     pub(super) fn updates(query: String, now: Instant) -> Self {
@@ -84,9 +78,7 @@ impl Controller {
         asking.tries += 1;
         asking.state = AskState::UnderWay;
         let call = match &asking.question {
-            Question::Updates { query } => Call::Updates {
-                query: query.clone(),
-            },
+            Question::Updates { query } => Call::Updates { query: query.clone() },
             Question::Create => Call::Create(Box::new(self.request.clone())),
         };
         self.effects.push_back(Effect::Call(call));
@@ -108,11 +100,7 @@ impl Controller {
     }
 
     pub(super) fn on_updates(&mut self, result: Result<Box<Updates>, RestError>, now: Instant) {
-        let Stage::Asking(Asking {
-            question: Question::Updates { .. },
-            ..
-        }) = &self.stage
-        else {
+        let Stage::Asking(Asking { question: Question::Updates { .. }, .. }) = &self.stage else {
             return;
         };
         match result {
@@ -147,11 +135,7 @@ impl Controller {
         match error.retry_limit() {
             Some(limit) if over + wait <= limit => {
                 asking.state = AskState::Again(now + wait);
-                self.say(Line::Retry {
-                    step,
-                    error: error.to_string(),
-                    wait,
-                });
+                self.say(Line::Retry { step, error: error.to_string(), wait });
             }
             _ => {
                 let failure = Failure::Rest {
@@ -171,12 +155,7 @@ impl Controller {
         result: Result<Box<CreateAnswer>, RestError>,
         now: Instant,
     ) {
-        let Stage::Asking(Asking {
-            question: Question::Create,
-            wish,
-            ..
-        }) = &self.stage
-        else {
+        let Stage::Asking(Asking { question: Question::Create, wish, .. }) = &self.stage else {
             return;
         };
         let wish = *wish;
@@ -199,15 +178,9 @@ impl Controller {
         if let Some(text) = answer.messages.fatal.first() {
             return self.fail(Failure::Fatal(printable(text)), now);
         }
-        self.say(Line::Provisioned {
-            id,
-            proxy: printable(&answer.tunnel.proxy_address),
-        });
+        self.say(Line::Provisioned { id, proxy: printable(&answer.tunnel.proxy_address) });
         let until = now + self.timing.start;
-        self.stage = Stage::Provisioning {
-            until,
-            last: "no answer yet".to_owned(),
-        };
+        self.stage = Stage::Provisioning { until, last: "no answer yet".to_owned() };
         self.provisioned(&answer.tunnel, now);
     }
 
@@ -237,10 +210,7 @@ impl Controller {
 
     pub(super) fn give_up_provisioning(&mut self, now: Instant) {
         if let Stage::Provisioning { last, .. } = &self.stage {
-            let failure = Failure::NotRunning {
-                limit: self.timing.start,
-                last: last.clone(),
-            };
+            let failure = Failure::NotRunning { limit: self.timing.start, last: last.clone() };
             self.fail(failure, now);
         }
     }
@@ -253,9 +223,7 @@ impl Controller {
         self.dials = self.dials.saturating_add(1);
         self.link = Link::Dialling;
         if matches!(self.stage, Stage::Connecting { .. }) && self.dials == 1 {
-            self.say(Line::Connecting {
-                server: place.server.to_string(),
-            });
+            self.say(Line::Connecting { server: place.server.to_string() });
         }
         self.effects.push_back(Effect::Connect(Box::new(place)));
     }
@@ -285,10 +253,7 @@ fn place(answer: &CreateAnswer) -> Result<Place, Failure> {
     Ok(Place {
         tunnel: tunnel.id,
         secret: answer.kgp.secret.clone(),
-        server: Target {
-            host,
-            port: tunnel.ssh_port,
-        },
+        server: Target { host, port: tunnel.ssh_port },
         server_name,
         pin: answer.kgp.certificate_sha256,
     })

@@ -62,19 +62,11 @@ impl FakeRest {
                 );
             }
         });
-        Self {
-            url: RestUrl::parse(&url).unwrap(),
-            seen,
-        }
+        Self { url: RestUrl::parse(&url).unwrap(), seen }
     }
 
     fn lines(&self) -> Vec<String> {
-        self.seen
-            .lock()
-            .unwrap()
-            .iter()
-            .map(|request| request.line.clone())
-            .collect()
+        self.seen.lock().unwrap().iter().map(|request| request.line.clone()).collect()
     }
 }
 
@@ -102,12 +94,7 @@ fn read_request(stream: &TcpStream) -> Option<Request> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
-    Some(Request {
-        line,
-        authorization,
-        agent,
-        body,
-    })
+    Some(Request { line, authorization, agent, body })
 }
 
 fn tunnel(status: &str) -> Value {
@@ -144,11 +131,7 @@ impl DataPlane for FakePlane {
     fn connect(&mut self, place: &Place) -> Result<(), Failure> {
         let peer = ([127, 0, 0, 1], place.server.port).into();
         let (tunnel, session) = (place.tunnel, SessionId([0; 16]));
-        let up = Event::TunnelUp {
-            tunnel,
-            session,
-            peer,
-        };
+        let up = Event::TunnelUp { tunnel, session, peer };
         // Nobody listens after the end.
         let _ = self.0.send(Input::Tunnel(up));
         Ok(())
@@ -213,11 +196,7 @@ fn run_with(
         rest_ca: None,
         tunnel_ca: None,
     };
-    let mut recorder = Recorder {
-        lines: Vec::new(),
-        failures: Vec::new(),
-        on_line,
-    };
+    let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
     let request = CreateTunnel::default();
     let exit = EventLoop {
@@ -229,11 +208,7 @@ fn run_with(
         inputs,
     }
     .run();
-    Outcome {
-        exit,
-        lines: recorder.lines,
-        failures: recorder.failures,
-    }
+    Outcome { exit, lines: recorder.lines, failures: recorder.failures }
 }
 
 #[test]
@@ -243,13 +218,7 @@ fn a_signal_deletes_the_tunnel_and_ends_orderly() {
     assert_eq!(outcome.exit, Exit::Orderly, "{:?}", outcome.failures);
     assert_eq!(outcome.lines.last(), Some(&Line::Goodbye));
     let lines = rest.lines();
-    assert_eq!(
-        lines[..2],
-        [
-            "GET /tunnels/info/updates?client_version=1",
-            "POST /tunnels"
-        ]
-    );
+    assert_eq!(lines[..2], ["GET /tunnels/info/updates?client_version=1", "POST /tunnels"]);
     let delete = format!("DELETE /tunnels/{ID}?wait_for_jobs=1&reason=sigterm");
     assert!(lines.contains(&delete), "{lines:?}");
     for request in rest.seen.lock().unwrap().iter() {
@@ -298,10 +267,7 @@ fn two_signals_do_not_wait() {
     let outcome = run(&rest.url, 2);
     assert_eq!(outcome.exit, Exit::Forced);
     let lines = rest.lines();
-    assert!(
-        lines.iter().any(|line| line.contains("wait_for_jobs=0")),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.contains("wait_for_jobs=0")), "{lines:?}");
 }
 
 #[test]
@@ -309,11 +275,7 @@ fn wrong_credentials_are_told_once_and_not_retried() {
     let rest = FakeRest::start(|_, _| (401, error("Not authorized")));
     let outcome = run(&rest.url, 0);
     assert_eq!(outcome.exit, Exit::Failed);
-    assert!(
-        outcome.failures[0].contains("401: Not authorized"),
-        "{:?}",
-        outcome.failures
-    );
+    assert!(outcome.failures[0].contains("401: Not authorized"), "{:?}", outcome.failures);
     assert_eq!(rest.lines().len(), 1);
 }
 
@@ -325,16 +287,9 @@ fn a_server_error_is_retried() {
     });
     let outcome = run(&rest.url, 1);
     assert_eq!(outcome.exit, Exit::Orderly, "{:?}", outcome.failures);
-    let retries = outcome
-        .lines
-        .iter()
-        .filter(|line| matches!(line, Line::Retry { .. }));
+    let retries = outcome.lines.iter().filter(|line| matches!(line, Line::Retry { .. }));
     assert_eq!(retries.count(), 1);
-    let posts = rest
-        .lines()
-        .iter()
-        .filter(|line| *line == "POST /tunnels")
-        .count();
+    let posts = rest.lines().iter().filter(|line| *line == "POST /tunnels").count();
     assert_eq!(posts, 2);
 }
 
@@ -386,16 +341,8 @@ fn a_tunnel_that_never_runs_is_given_up() {
     });
     let outcome = run(&rest.url, 0);
     assert_eq!(outcome.exit, Exit::Failed);
-    assert!(
-        outcome.failures[0].contains("did not run within 5 s"),
-        "{:?}",
-        outcome.failures
-    );
-    let polls = rest
-        .lines()
-        .iter()
-        .filter(|line| line.ends_with(ID))
-        .count();
+    assert!(outcome.failures[0].contains("did not run within 5 s"), "{:?}", outcome.failures);
+    let polls = rest.lines().iter().filter(|line| line.ends_with(ID)).count();
     assert!((3..=6).contains(&polls), "{polls} polls in 5 s");
     assert!(rest.lines().iter().any(|line| line.starts_with("DELETE")));
 }
@@ -408,11 +355,7 @@ fn an_answer_that_is_no_json_names_the_url() {
     });
     let outcome = run(&rest.url, 0);
     assert_eq!(outcome.exit, Exit::Failed);
-    assert!(
-        outcome.failures[0].contains(&rest.url.to_string()),
-        "{:?}",
-        outcome.failures
-    );
+    assert!(outcome.failures[0].contains(&rest.url.to_string()), "{:?}", outcome.failures);
 }
 
 /// The parsed id, so that a typing error above does not pass as "gone".

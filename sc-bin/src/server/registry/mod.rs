@@ -70,10 +70,8 @@ impl Registry {
             // In WAL mode NORMAL can lose the last writes at a power cut, but breaks nothing.
             .synchronous(SqliteSynchronous::Normal)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .connect_with(options)
-            .await?;
+        let pool =
+            SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         Ok(Self { pool })
     }
 

@@ -173,10 +173,7 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         "terminated" => Status::Terminated,
         _ => return Err(broken()),
     };
-    let time = |column: &str| {
-        row.try_get::<Option<i64>, _>(column)
-            .map(|t| t.map(from_sql))
-    };
+    let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|t| t.map(from_sql));
     Ok(Tunnel {
         id: id.parse().map_err(|_| broken())?,
         owner: row.try_get("owner")?,
@@ -222,19 +219,12 @@ mod tests {
             user_shutdown: None,
             shutdown_reason: None,
             extra_info: Some("{}".to_owned()),
-            metadata: Metadata {
-                hostname: Some("runner-7".to_owned()),
-                ..Metadata::default()
-            },
+            metadata: Metadata { hostname: Some("runner-7".to_owned()), ..Metadata::default() },
         }
     }
 
     fn end(at: u64, reason: &str) -> End {
-        End {
-            at,
-            user_shutdown: true,
-            reason: reason.to_owned(),
-        }
+        End { at, user_shutdown: true, reason: reason.to_owned() }
     }
 
     #[tokio::test]
@@ -243,18 +233,12 @@ mod tests {
         let mut expected = tunnel(1, "jane");
         let id = expected.id;
         registry.insert_tunnel(&expected).await.unwrap();
-        assert_eq!(
-            registry.tunnel("jane", id).await.unwrap(),
-            Some(expected.clone())
-        );
+        assert_eq!(registry.tunnel("jane", id).await.unwrap(), Some(expected.clone()));
         assert_eq!(registry.tunnel("bob", id).await.unwrap(), None);
 
         registry.tunnel_launched(id, 2000).await.unwrap();
         registry.tunnel_connected(id, 2001).await.unwrap();
-        registry
-            .tunnel_ended(id, &end(2002, "sigterm"))
-            .await
-            .unwrap();
+        registry.tunnel_ended(id, &end(2002, "sigterm")).await.unwrap();
         // What comes late changes nothing.
         registry.tunnel_connected(id, 2003).await.unwrap();
         registry.tunnel_ended(id, &end(2004, "late")).await.unwrap();
@@ -276,24 +260,9 @@ mod tests {
         for id in 1..=3 {
             registry.insert_tunnel(&tunnel(id, "jane")).await.unwrap();
         }
-        registry
-            .tunnel_ended(TunnelId([1; 16]), &end(2000, "sigterm"))
-            .await
-            .unwrap();
-        assert_eq!(
-            registry
-                .end_left_over_tunnels(&end(3000, "crash"))
-                .await
-                .unwrap(),
-            2
-        );
-        assert_eq!(
-            registry
-                .end_left_over_tunnels(&end(3001, "crash"))
-                .await
-                .unwrap(),
-            0
-        );
+        registry.tunnel_ended(TunnelId([1; 16]), &end(2000, "sigterm")).await.unwrap();
+        assert_eq!(registry.end_left_over_tunnels(&end(3000, "crash")).await.unwrap(), 2);
+        assert_eq!(registry.end_left_over_tunnels(&end(3001, "crash")).await.unwrap(), 0);
         assert_eq!(registry.prune_tunnels(3000).await.unwrap(), 1);
         let left = registry.newest_tunnels("jane", 10).await.unwrap();
         let ids: Vec<_> = left.iter().map(|t| t.id.0[0]).collect();

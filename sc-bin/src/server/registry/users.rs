@@ -87,10 +87,8 @@ impl Registry {
 
     /// Removes a user. A running server then ends the user's tunnels.
     pub(crate) async fn remove_user(&self, name: &str) -> Result<(), UserError> {
-        let done = sqlx::query("DELETE FROM users WHERE name = ?")
-            .bind(name)
-            .execute(&self.pool)
-            .await?;
+        let done =
+            sqlx::query("DELETE FROM users WHERE name = ?").bind(name).execute(&self.pool).await?;
         known(name, done.rows_affected())
     }
 
@@ -118,9 +116,7 @@ impl Registry {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let key: Vec<u8> = row.try_get(0)?;
-        let key = key
-            .try_into()
-            .map_err(|_| RegistryError::Broken(format!("user {name:?}")))?;
+        let key = key.try_into().map_err(|_| RegistryError::Broken(format!("user {name:?}")))?;
         Ok(Some(key))
     }
 
@@ -187,23 +183,16 @@ mod tests {
         registry.add_user("bob", &[2; 32], 101).await.unwrap();
         let again = registry.add_user("jane", &[3; 32], 102).await;
         assert!(matches!(again, Err(UserError::Exists(_))), "{again:?}");
-        let names: Vec<_> = registry
-            .users()
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|u| u.name)
-            .collect();
+        let names: Vec<_> = registry.users().await.unwrap().into_iter().map(|u| u.name).collect();
         assert_eq!(names, ["bob", "jane"]);
 
         registry.rotate_key("jane", &[4; 32]).await.unwrap();
         assert_eq!(registry.key_of("jane").await.unwrap(), Some([4; 32]));
         registry.remove_user("jane").await.unwrap();
         assert_eq!(registry.key_of("jane").await.unwrap(), None);
-        for gone in [
-            registry.remove_user("jane").await,
-            registry.rotate_key("jane", &[5; 32]).await,
-        ] {
+        for gone in
+            [registry.remove_user("jane").await, registry.rotate_key("jane", &[5; 32]).await]
+        {
             assert!(matches!(gone, Err(UserError::Unknown(_))), "{gone:?}");
         }
     }
@@ -223,18 +212,7 @@ mod tests {
         for good in ["jane", "j.doe@example.test", "a", "7-of_9"] {
             assert!(check_name(good).is_ok(), "{good:?}");
         }
-        for bad in [
-            "",
-            "public",
-            "a:b",
-            "a/b",
-            "-a",
-            ".a",
-            "a b",
-            "é",
-            "..",
-            &"a".repeat(65),
-        ] {
+        for bad in ["", "public", "a:b", "a/b", "-a", ".a", "a b", "é", "..", &"a".repeat(65)] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
     }

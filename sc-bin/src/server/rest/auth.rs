@@ -49,9 +49,7 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestEr
         RestError::Unauthorized
     };
     let header = parts.headers.get(header::AUTHORIZATION);
-    let (user, key) = header
-        .and_then(|value| credentials(value.as_bytes()))
-        .ok_or_else(refused)?;
+    let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
     let stored = state.registry.key_of(&user).await?;
     if !bool::from(access_key::verify(&key, stored.as_ref())) {
         return Err(refused());
@@ -85,14 +83,7 @@ mod tests {
         // jane:a:b
         assert_eq!(credentials(b"Basic amFuZTphOmI="), good);
         assert_eq!(credentials(b"basic  amFuZTphOmI= "), good);
-        for bad in [
-            "",
-            "Basic",
-            "Basic ",
-            "Basic ???",
-            "Bearer amFuZTphOmI=",
-            "Basic amFuZQ==",
-        ] {
+        for bad in ["", "Basic", "Basic ", "Basic ???", "Bearer amFuZTphOmI=", "Basic amFuZQ=="] {
             assert_eq!(credentials(bad.as_bytes()), None, "{bad:?}");
         }
         // Not UTF-8.

@@ -18,19 +18,14 @@ pub(super) async fn updates(
     headers: HeaderMap,
 ) -> Json<Updates> {
     // The name the client used for this server works for this client.
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let url = match host {
         Some(host) => format!("{}://{host}{BASE}", state.scheme),
         None => state.url.clone(),
     };
     Json(Updates {
         configuration: Configuration {
-            regions: vec![Region {
-                name: "self-hosted".to_owned(),
-                url,
-            }],
+            regions: vec![Region { name: "self-hosted".to_owned(), url }],
             ..Configuration::default()
         },
         ..Updates::default()

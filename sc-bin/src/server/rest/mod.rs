@@ -57,23 +57,11 @@ pub(crate) struct RestState {
 pub(crate) fn router(state: Arc<RestState>) -> Router {
     let path = |path: &str| format!("{BASE}{path}");
     Router::new()
-        .route(
-            &path("/{user}/tunnels"),
-            get(tunnels::list).post(tunnels::create),
-        )
+        .route(&path("/{user}/tunnels"), get(tunnels::list).post(tunnels::create))
         .route(&path("/{user}/all_tunnels"), get(tunnels::list_all))
-        .route(
-            &path("/{user}/tunnels/{id}"),
-            get(tunnels::show).delete(tunnels::delete),
-        )
-        .route(
-            &path("/{user}/tunnels/{id}/num_jobs"),
-            get(tunnels::num_jobs),
-        )
-        .route(
-            &path("/{user}/tunnels/{id}/connected"),
-            post(tunnels::connected),
-        )
+        .route(&path("/{user}/tunnels/{id}"), get(tunnels::show).delete(tunnels::delete))
+        .route(&path("/{user}/tunnels/{id}/num_jobs"), get(tunnels::num_jobs))
+        .route(&path("/{user}/tunnels/{id}/connected"), post(tunnels::connected))
         .route(&path("/{user}/tunnels/info/updates"), get(info::updates))
         .route(&path("/public/tunnels/info/versions"), get(info::versions))
         .fallback(async || RestError::NoSuchPath)

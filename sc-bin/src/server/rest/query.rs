@@ -39,9 +39,9 @@ impl Parameters {
             None => Ok(default),
             Some("" | "1" | "true" | "True") => Ok(true),
             Some("0" | "false" | "False") => Ok(false),
-            Some(other) => Err(RestError::BadRequest(format!(
-                "{name}={other:?}: write true, 1, false or 0"
-            ))),
+            Some(other) => {
+                Err(RestError::BadRequest(format!("{name}={other:?}: write true, 1, false or 0")))
+            }
         }
     }
 
@@ -52,9 +52,7 @@ impl Parameters {
         };
         match text.parse::<u32>() {
             Ok(number) => Ok(number.min(max)),
-            Err(_) => Err(RestError::BadRequest(format!(
-                "{name}={text:?}: write a number"
-            ))),
+            Err(_) => Err(RestError::BadRequest(format!("{name}={text:?}: write a number"))),
         }
     }
 }
@@ -65,13 +63,7 @@ mod tests {
 
     #[test]
     fn flags_and_numbers() {
-        let query = [
-            ("a", "1"),
-            ("b", "false"),
-            ("c", "yes"),
-            ("d", ""),
-            ("n", "7"),
-        ];
+        let query = [("a", "1"), ("b", "false"), ("c", "yes"), ("d", ""), ("n", "7")];
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let parameters = Parameters(query.iter().map(own).collect());
         assert!(parameters.flag("a", false).unwrap());

@@ -44,10 +44,7 @@ pub(crate) fn acceptor(files: &CertificateFiles) -> Result<TlsAcceptor, RestTlsE
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|source| RestTlsError::Unusable {
-            path: files.certificate.clone(),
-            source,
-        })?;
+        .map_err(|source| RestTlsError::Unusable { path: files.certificate.clone(), source })?;
     let mut config = config;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))

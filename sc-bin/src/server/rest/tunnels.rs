@@ -53,25 +53,17 @@ pub(super) async fn list(
 ) -> Result<Response, RestError> {
     let mut own = state.tunnels.live_of(&caller);
     if let Some(protocols) = query.text("protocol")
-        && !protocols
-            .split(',')
-            .any(|protocol| protocol.trim() == "kgp")
+        && !protocols.split(',').any(|protocol| protocol.trim() == "kgp")
     {
         own.clear();
     }
-    let ids = |own: &[Tunnel]| {
-        own.iter()
-            .map(|tunnel| tunnel.id.to_string())
-            .collect::<Vec<_>>()
-    };
-    Ok(
-        match (query.flag("all", false)?, query.flag("full", false)?) {
-            (false, false) => Json(ids(&own)).into_response(),
-            (false, true) => Json(own).into_response(),
-            (true, false) => Json(BTreeMap::from([(caller, ids(&own))])).into_response(),
-            (true, true) => Json(BTreeMap::from([(caller, own)])).into_response(),
-        },
-    )
+    let ids = |own: &[Tunnel]| own.iter().map(|tunnel| tunnel.id.to_string()).collect::<Vec<_>>();
+    Ok(match (query.flag("all", false)?, query.flag("full", false)?) {
+        (false, false) => Json(ids(&own)).into_response(),
+        (false, true) => Json(own).into_response(),
+        (true, false) => Json(BTreeMap::from([(caller, ids(&own))])).into_response(),
+        (true, true) => Json(BTreeMap::from([(caller, own)])).into_response(),
+    })
 }
 
 /// `GET /{user}/all_tunnels`.
@@ -110,11 +102,7 @@ pub(super) async fn delete(
     let tunnels = Arc::clone(&state.tunnels);
     let ended = tokio::spawn(async move { tunnels.end(id, &why).await }).await;
     ended.map_err(|_| RestError::Broken)?;
-    Ok(Json(DeleteAnswer {
-        result: true,
-        id,
-        jobs_running: NO_JOBS,
-    }))
+    Ok(Json(DeleteAnswer { result: true, id, jobs_running: NO_JOBS }))
 }
 
 /// `GET /{user}/tunnels/{id}/num_jobs`.
@@ -124,10 +112,7 @@ pub(super) async fn num_jobs(
     path: TunnelPath,
 ) -> Result<Json<NumJobs>, RestError> {
     let id = find(&state, &caller, path).await?.id;
-    Ok(Json(NumJobs {
-        id,
-        jobs_running: NO_JOBS,
-    }))
+    Ok(Json(NumJobs { id, jobs_running: NO_JOBS }))
 }
 
 /// `POST /{user}/tunnels/{id}/connected`.

@@ -26,10 +26,7 @@ fn broken_and_oversized_requests_are_refused() {
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431"),
     ] {
         let answer = raw(&server, &request);
-        assert!(
-            answer.starts_with(&format!("HTTP/1.1 {status} ")),
-            "{answer:?}"
-        );
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer:?}");
     }
     // Said to be too large before it is sent.
     let authorization = basic(super::USER, &server.key);
@@ -47,14 +44,8 @@ fn a_refusal_says_how_to_log_in() {
     let server = TestServer::start();
     let request = "GET /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answer = raw(&server, request).to_ascii_lowercase();
-    assert!(
-        answer.contains("www-authenticate: basic realm="),
-        "{answer}"
-    );
-    assert!(
-        answer.contains("content-type: application/json"),
-        "{answer}"
-    );
+    assert!(answer.contains("www-authenticate: basic realm="), "{answer}");
+    assert!(answer.contains("content-type: application/json"), "{answer}");
     server.stop();
 }
 

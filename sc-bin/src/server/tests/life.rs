@@ -13,11 +13,7 @@ use super::TestServer;
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000));
 
 fn up(tunnel: &Value, session: u8) -> Event {
-    Event::TunnelUp {
-        tunnel: id(tunnel),
-        session: SessionId([session; 16]),
-        peer: PEER,
-    }
+    Event::TunnelUp { tunnel: id(tunnel), session: SessionId([session; 16]), peer: PEER }
 }
 
 fn down(tunnel: &Value, session: u8) -> Event {
@@ -62,13 +58,7 @@ fn starts_of_one_name_at_once_leave_one() {
         }
     });
     assert_eq!(server.get("/tunnels").1.as_array().unwrap().len(), 1);
-    assert_eq!(
-        server.get("/all_tunnels").1["tunnels"]
-            .as_array()
-            .unwrap()
-            .len(),
-        8
-    );
+    assert_eq!(server.get("/all_tunnels").1["tunnels"].as_array().unwrap().len(), 8);
     server.stop();
 }
 
@@ -105,10 +95,7 @@ fn without_its_client_a_tunnel_ends_after_a_minute() {
     server.running.tell(down(&lost, 1));
     let heartbeat = json!({"kgp_is_connected": true, "kgp_seconds_since_last_status_change": 1});
     let path = format!("/tunnels/{}/connected", never["id"].as_str().unwrap());
-    assert_eq!(
-        server.call("POST", &path, Some(&heartbeat.to_string())).0,
-        200
-    );
+    assert_eq!(server.call("POST", &path, Some(&heartbeat.to_string())).0, 200);
     server.running.after(Duration::from_secs(58));
     for tunnel in [&never, &lost] {
         assert_eq!(server.record(&tunnel["id"])["status"], "running");
@@ -152,10 +139,7 @@ fn a_full_range_is_said_and_a_freed_port_used_again() {
     let full = server.call("POST", "/tunnels", Some(r#"{"tunnel_identifier": "b"}"#));
     let error = full.1["error"].as_str().unwrap();
     assert_eq!(full.0, 503, "{error}");
-    assert!(
-        error.contains(&port.to_string()) && error.contains("--proxy-ports"),
-        "{error}"
-    );
+    assert!(error.contains(&port.to_string()) && error.contains("--proxy-ports"), "{error}");
     assert_eq!(server.get("/tunnels").1, json!([first["id"]]));
     // A collision frees the port that the new tunnel needs.
     let second = server.create(r#"{"tunnel_identifier": "a"}"#);

@@ -48,13 +48,7 @@ impl TestServer {
     /// A call as the user of [`TestServer`], below the user's own path.
     fn call(&self, method: &str, path: &str, body: Option<&str>) -> Answer {
         let basic = basic(USER, &self.key);
-        request(
-            &self.running,
-            method,
-            &format!("/{USER}{path}"),
-            Some(&basic),
-            body,
-        )
+        request(&self.running, method, &format!("/{USER}{path}"), Some(&basic), body)
     }
 
     fn get(&self, path: &str) -> Answer {
@@ -99,9 +93,8 @@ fn request(
         .proxy(None)
         .build()
         .into();
-    let mut request = ureq::http::Request::builder()
-        .method(method)
-        .uri(format!("{}{path}", running.rest_url()));
+    let mut request =
+        ureq::http::Request::builder().method(method).uri(format!("{}{path}", running.rest_url()));
     if let Some(authorization) = authorization {
         request = request.header("Authorization", authorization);
     }
@@ -121,8 +114,6 @@ fn is_in_files(dir: &Path, needle: &str) -> bool {
     let entries = std::fs::read_dir(dir).unwrap();
     entries.map(|entry| entry.unwrap().path()).any(|path| {
         let content = std::fs::read(&path).unwrap();
-        content
-            .windows(needle.len())
-            .any(|window| window == needle.as_bytes())
+        content.windows(needle.len()).any(|window| window == needle.as_bytes())
     })
 }

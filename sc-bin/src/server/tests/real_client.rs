@@ -22,10 +22,7 @@ impl Client {
     fn connect(made: &Value) -> Self {
         let answer: CreateAnswer = serde_json::from_value(made.clone()).unwrap();
         let unix_time_at_zero = answer.tunnel.creation_time;
-        let config = Config {
-            unix_time_at_zero,
-            ..Config::default()
-        };
+        let config = Config { unix_time_at_zero, ..Config::default() };
         let (sender, events) = mpsc::sync_channel(16);
         let core = Core::new(config, WorkerId(0), [7; 32]);
         let runtime = Runtime::start(vec![core], Options::default(), sender).unwrap();
@@ -101,10 +98,7 @@ fn a_stop_drains_a_connected_client() {
     until(|| server.record(&tunnel["id"])["is_ready"] == true);
     let begun = Instant::now();
     server.stop();
-    assert!(
-        begun.elapsed() < Duration::from_secs(60),
-        "nothing ran that had to finish"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(60), "nothing ran that had to finish");
     assert!(matches!(client.next(), Event::TunnelUp { .. }));
     let event = client.next();
     assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
@@ -120,13 +114,8 @@ fn a_wrong_secret_or_pin_does_not_connect() {
         wrong["kgp"][field] = json!("ab".repeat(32));
         let client = Client::connect(&wrong);
         let event = client.next();
-        let failed = matches!(
-            event,
-            Event::ConnectFailed {
-                failure: ConnectFailure::Transport(_),
-                ..
-            }
-        );
+        let failed =
+            matches!(event, Event::ConnectFailed { failure: ConnectFailure::Transport(_), .. });
         assert!(failed, "{field}: {event:?}");
         client.runtime.stop();
     }

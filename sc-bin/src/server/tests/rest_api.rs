@@ -37,10 +37,7 @@ fn a_tunnel_is_created_shown_listed_and_deleted() {
     }
 
     let shown = server.record(&made["id"]);
-    assert!(
-        shown.get("kgp").is_none(),
-        "the secret is told once, to the creator"
-    );
+    assert!(shown.get("kgp").is_none(), "the secret is told once, to the creator");
     assert_eq!(shown["proxy_address"], made["proxy_address"]);
     let full = json!([shown]);
     for (query, expected) in [
@@ -52,11 +49,7 @@ fn a_tunnel_is_created_shown_listed_and_deleted() {
         ("?all=1&full=true", json!({"jane": full})),
         ("?protocol=ipsec", json!([])),
     ] {
-        assert_eq!(
-            server.get(&format!("/tunnels{query}")),
-            (200, expected),
-            "{query}"
-        );
+        assert_eq!(server.get(&format!("/tunnels{query}")), (200, expected), "{query}");
     }
     let jobs = json!({"id": id, "jobs_running": 0});
     assert_eq!(server.get(&format!("/tunnels/{id}/num_jobs")), (200, jobs));
@@ -119,41 +112,11 @@ fn bad_input_is_refused_and_said() {
         ("POST", "/tunnels", Some("{"), 400, "body"),
         ("POST", "/tunnels", Some("[]x"), 400, "body"),
         ("POST", "/tunnels", Some(""), 400, "body"),
-        (
-            "POST",
-            "/tunnels",
-            Some(r#"{"tunnel_identifier": 7}"#),
-            400,
-            "body",
-        ),
-        (
-            "POST",
-            "/tunnels",
-            Some(r#"{"metadata": {"host_memory": "much"}}"#),
-            400,
-            "body",
-        ),
-        (
-            "POST",
-            "/tunnels",
-            Some(r#"{"protocol": "ipsec"}"#),
-            400,
-            "ipsec",
-        ),
-        (
-            "POST",
-            "/tunnels",
-            Some(r#"{"tunnel_pool": true}"#),
-            400,
-            "pool",
-        ),
-        (
-            "POST",
-            "/tunnels",
-            Some(r#"{"tunnel_identifier": "a\u0000b"}"#),
-            400,
-            "name",
-        ),
+        ("POST", "/tunnels", Some(r#"{"tunnel_identifier": 7}"#), 400, "body"),
+        ("POST", "/tunnels", Some(r#"{"metadata": {"host_memory": "much"}}"#), 400, "body"),
+        ("POST", "/tunnels", Some(r#"{"protocol": "ipsec"}"#), 400, "ipsec"),
+        ("POST", "/tunnels", Some(r#"{"tunnel_pool": true}"#), 400, "pool"),
+        ("POST", "/tunnels", Some(r#"{"tunnel_identifier": "a\u0000b"}"#), 400, "name"),
         ("POST", "/tunnels", Some(long.as_str()), 400, "name"),
         ("POST", "/tunnels", Some(huge.as_str()), 413, ""),
         ("GET", "/tunnels?full=perhaps", None, 400, "full"),
@@ -163,34 +126,10 @@ fn bad_input_is_refused_and_said() {
         ("GET", "/tunnels/nonsense", None, 404, "nonsense"),
         ("GET", "/tunnels/%00%ff", None, 404, "path"),
         ("DELETE", UNKNOWN, None, 404, "no tunnel"),
-        (
-            "DELETE",
-            &format!("{own}?wait_for_jobs=maybe"),
-            None,
-            400,
-            "wait_for_jobs",
-        ),
-        (
-            "GET",
-            &format!("{UNKNOWN}/num_jobs"),
-            None,
-            404,
-            "no tunnel",
-        ),
-        (
-            "POST",
-            &format!("{UNKNOWN}/connected"),
-            Some("{}"),
-            400,
-            "kgp_is_connected",
-        ),
-        (
-            "POST",
-            &heartbeat,
-            Some(r#"{"kgp_is_connected": "yes"}"#),
-            400,
-            "body",
-        ),
+        ("DELETE", &format!("{own}?wait_for_jobs=maybe"), None, 400, "wait_for_jobs"),
+        ("GET", &format!("{UNKNOWN}/num_jobs"), None, 404, "no tunnel"),
+        ("POST", &format!("{UNKNOWN}/connected"), Some("{}"), 400, "kgp_is_connected"),
+        ("POST", &heartbeat, Some(r#"{"kgp_is_connected": "yes"}"#), 400, "body"),
         ("PUT", "/tunnels", Some("{}"), 405, "method"),
         ("POST", &own, Some("{}"), 405, "method"),
         ("GET", &heartbeat, None, 405, "method"),
@@ -200,17 +139,11 @@ fn bad_input_is_refused_and_said() {
         ("GET", "/tunnels/a/b/c", None, 404, "path"),
     ] {
         let (got, answer) = server.call(method, path, body);
-        let error = answer["error"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{method} {path}: {answer}"));
+        let error = answer["error"].as_str().unwrap_or_else(|| panic!("{method} {path}: {answer}"));
         assert_eq!(got, status, "{method} {path}: {error}");
         assert!(error.contains(said), "{method} {path}: {error}");
     }
-    assert_eq!(
-        server.get("/tunnels"),
-        (200, json!([id])),
-        "nothing was done"
-    );
+    assert_eq!(server.get("/tunnels"), (200, json!([id])), "nothing was done");
     server.stop();
 }
 
@@ -244,13 +177,8 @@ fn only_the_right_user_is_answered() {
         let body = (*method == "POST").then_some("{}");
         let path = format!("/{USER}{path}");
         for authorization in &wrong {
-            let (status, answer) = request(
-                &server.running,
-                method,
-                &path,
-                authorization.as_deref(),
-                body,
-            );
+            let (status, answer) =
+                request(&server.running, method, &path, authorization.as_deref(), body);
             assert_eq!(status, 401, "{method} {path} {authorization:?}");
             assert!(answer["error"].as_str().unwrap().contains("Not authorized"));
         }
@@ -261,13 +189,8 @@ fn only_the_right_user_is_answered() {
     for (method, path) in &paths[3..7] {
         let body = r#"{"kgp_is_connected": true, "kgp_seconds_since_last_status_change": 1}"#;
         let body = (*method == "POST").then_some(body);
-        let (status, _) = request(
-            &server.running,
-            method,
-            &format!("/bob{path}"),
-            Some(&bob),
-            body,
-        );
+        let (status, _) =
+            request(&server.running, method, &format!("/bob{path}"), Some(&bob), body);
         assert_eq!(status, 404, "{method} {path}");
     }
     assert_eq!(server.record(&json!(id))["status"], "running");
@@ -279,9 +202,6 @@ fn what_is_not_done_yet_is_warned_about() {
     let server = TestServer::start();
     let made = server.create(r#"{"shared": "all", "direct_domains": ["a.test"]}"#);
     let warnings = made["messages"]["warning"].to_string();
-    assert!(
-        warnings.contains("share") && warnings.contains("direct_domains"),
-        "{warnings}"
-    );
+    assert!(warnings.contains("share") && warnings.contains("direct_domains"), "{warnings}");
     server.stop();
 }

@@ -24,16 +24,10 @@ fn plain_http_beyond_loopback_needs_a_word() {
     let refused = start(settings.clone());
     let text = refused.as_ref().unwrap_err().to_string();
     assert!(matches!(refused, Err(StartError::PlainRest(_))), "{text}");
-    assert!(
-        text.contains("--insecure-rest") && text.contains("--rest-tls-cert"),
-        "{text}"
-    );
+    assert!(text.contains("--insecure-rest") && text.contains("--rest-tls-cert"), "{text}");
     settings.rest_security = RestSecurity::PlainAnywhere;
     let running = start(settings).unwrap();
-    assert!(
-        running.rest_url().starts_with("http://127.0.0.1:"),
-        "one can dial it"
-    );
+    assert!(running.rest_url().starts_with("http://127.0.0.1:"), "one can dial it");
     running.stop();
 }
 
@@ -41,18 +35,12 @@ fn plain_http_beyond_loopback_needs_a_word() {
 fn what_is_taken_is_said() {
     let server = TestServer::start();
     let same_dir = start(Settings::local(server.data_dir()));
-    assert!(
-        matches!(same_dir, Err(StartError::DataDir(_))),
-        "{same_dir:?}"
-    );
+    assert!(matches!(same_dir, Err(StartError::DataDir(_))), "{same_dir:?}");
     let dir = tempfile::tempdir().unwrap();
     let mut settings = Settings::local(dir.path().to_owned());
     settings.rest_address = server.running.rest_address();
     let text = start(settings).unwrap_err().to_string();
-    assert!(
-        text.contains(&server.running.rest_address().to_string()),
-        "{text}"
-    );
+    assert!(text.contains(&server.running.rest_address().to_string()), "{text}");
     server.stop();
 }
 
@@ -70,10 +58,9 @@ fn a_restart_ends_what_was_left_over() {
     let dir = server.stop();
 
     let path = format!("/{USER}/tunnels/{}", made["id"].as_str().unwrap());
-    for (data, reason) in [
-        (dir.path().join("data"), "serverShutdown"),
-        (crashed.path().to_owned(), "serverRestart"),
-    ] {
+    for (data, reason) in
+        [(dir.path().join("data"), "serverShutdown"), (crashed.path().to_owned(), "serverRestart")]
+    {
         let running = start(Settings::local(data)).unwrap();
         let basic = basic(USER, &key);
         let (status, record) = request(&running, "GET", &path, Some(&basic), None);
@@ -81,10 +68,7 @@ fn a_restart_ends_what_was_left_over() {
         assert_eq!(record["status"], "terminated");
         assert_eq!(record["shutdown_reason"], reason);
         let list = format!("/{USER}/tunnels");
-        assert_eq!(
-            request(&running, "GET", &list, Some(&basic), None).1,
-            json!([])
-        );
+        assert_eq!(request(&running, "GET", &list, Some(&basic), None).1, json!([]));
         running.stop();
     }
 }
@@ -97,13 +81,7 @@ fn the_pin_stays_over_a_restart() {
     let dir = server.stop();
     let running = start(Settings::local(dir.path().join("data"))).unwrap();
     let path = format!("/{USER}/tunnels");
-    let (_, made) = request(
-        &running,
-        "POST",
-        &path,
-        Some(&basic(USER, &key)),
-        Some("{}"),
-    );
+    let (_, made) = request(&running, "POST", &path, Some(&basic(USER, &key)), Some("{}"));
     assert_eq!(made["kgp"]["certificate_sha256"], first);
     running.stop();
 }
@@ -111,10 +89,7 @@ fn the_pin_stays_over_a_restart() {
 /// Files of a certificate that a server made for itself.
 fn some_certificate(dir: &std::path::Path) -> CertificateFiles {
     start(Settings::local(dir.to_owned())).unwrap().stop();
-    CertificateFiles {
-        certificate: dir.join("tunnel.pem"),
-        key: dir.join("tunnel-key.pem"),
-    }
+    CertificateFiles { certificate: dir.join("tunnel.pem"), key: dir.join("tunnel-key.pem") }
 }
 
 #[test]
@@ -132,18 +107,11 @@ fn with_a_given_certificate_there_is_no_pin() {
 fn rest_speaks_https_with_a_given_certificate() {
     let other = tempfile::tempdir().unwrap();
     let files = some_certificate(other.path());
-    let missing = CertificateFiles {
-        certificate: other.path().join("none.pem"),
-        key: files.key.clone(),
-    };
+    let missing =
+        CertificateFiles { certificate: other.path().join("none.pem"), key: files.key.clone() };
     let mut settings = Settings::local(other.path().join("b"));
     settings.rest_security = RestSecurity::Tls(missing);
-    assert!(
-        start(settings)
-            .unwrap_err()
-            .to_string()
-            .contains("none.pem")
-    );
+    assert!(start(settings).unwrap_err().to_string().contains("none.pem"));
 
     let server = TestServer::start_with(|settings| {
         settings.rest_security = RestSecurity::Tls(files);
@@ -174,10 +142,7 @@ fn rest_speaks_https_with_a_given_certificate() {
     let mut answer = String::new();
     // The server may close without a goodbye of TLS once the answer is out.
     let _ = stream.read_to_string(&mut answer);
-    assert!(
-        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("[]"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("[]"), "{answer}");
     server.stop();
 }
 
@@ -187,11 +152,7 @@ fn a_drain_ends_at_its_limit_or_when_told() {
     let connected = |limit| {
         let server = TestServer::start_with(|settings| settings.drain_limit = limit);
         let id = server.create("{}")["id"].as_str().unwrap().parse().unwrap();
-        server.running.tell(Event::TunnelUp {
-            tunnel: id,
-            session: SessionId([1; 16]),
-            peer,
-        });
+        server.running.tell(Event::TunnelUp { tunnel: id, session: SessionId([1; 16]), peer });
         server
     };
     connected(Duration::from_millis(50)).stop();

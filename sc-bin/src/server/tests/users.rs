@@ -20,19 +20,13 @@ fn only_a_hash_of_the_key_is_on_disk() {
         }
         server.stop()
     };
-    assert!(
-        !is_in_files(&dir.path().join("data"), &key),
-        "nor after the end"
-    );
+    assert!(!is_in_files(&dir.path().join("data"), &key), "nor after the end");
 }
 
 /// Carries out a user command and says what it printed as its answer.
 fn command(server: &TestServer, action: UserAction) -> Result<String, UserCommandError> {
     let (mut answer, mut notes) = (Vec::new(), Vec::new());
-    let mut out = Output {
-        answer: &mut answer,
-        notes: &mut notes,
-    };
+    let mut out = Output { answer: &mut answer, notes: &mut notes };
     user_command::run(action, Some(server.data_dir()), &mut out)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
@@ -51,32 +45,17 @@ fn users_change_while_the_server_runs() {
     assert!(add(USER).is_err(), "there is one");
     let printed = add("bob").unwrap();
     let key = printed.strip_suffix('\n').unwrap();
-    assert_eq!(
-        status_for(&server, "bob", key),
-        200,
-        "the key stands alone and works"
-    );
+    assert_eq!(status_for(&server, "bob", key), 200, "the key stands alone and works");
     let list = command(&server, UserAction::List).unwrap();
-    let names: Vec<_> = list
-        .lines()
-        .map(|line| line.split('\t').next().unwrap())
-        .collect();
+    let names: Vec<_> = list.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(names, ["bob", "jane"]);
     assert!(!list.contains(key));
 
     let rotated = command(&server, UserAction::Rotate { name: name("bob") }).unwrap();
-    assert_eq!(
-        status_for(&server, "bob", key),
-        401,
-        "the old key is void at once"
-    );
+    assert_eq!(status_for(&server, "bob", key), 401, "the old key is void at once");
     assert_eq!(status_for(&server, "bob", rotated.trim()), 200);
     server.running.after(Duration::ZERO);
-    assert_eq!(
-        server.get("/tunnels").1.as_array().unwrap().len(),
-        1,
-        "tunnels go on"
-    );
+    assert_eq!(server.get("/tunnels").1.as_array().unwrap().len(), 1, "tunnels go on");
     server.stop();
 }
 

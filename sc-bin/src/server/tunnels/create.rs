@@ -93,10 +93,7 @@ impl Tunnels {
         Ok(CreateAnswer {
             tunnel,
             messages: wanted.messages,
-            kgp: KgpAccess {
-                secret,
-                certificate_sha256: self.announced.pin,
-            },
+            kgp: KgpAccess { secret, certificate_sha256: self.announced.pin },
         })
     }
 
@@ -168,22 +165,14 @@ impl Tunnels {
     }
 
     fn take_in(&self, record: Tunnel, place: Place) {
-        let live = Live {
-            place,
-            connection: Connection::Waiting {
-                since: Instant::now(),
-            },
-            record,
-        };
+        let live =
+            Live { place, connection: Connection::Waiting { since: Instant::now() }, record };
         self.state().live.insert(live.record.id, live);
     }
 }
 
 fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
-    let name = request
-        .tunnel_identifier
-        .clone()
-        .filter(|name| !name.is_empty());
+    let name = request.tunnel_identifier.clone().filter(|name| !name.is_empty());
     if let Some(name) = &name
         && (name.len() > MAX_NAME || name.chars().any(char::is_control))
     {
@@ -197,12 +186,7 @@ fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
     if request.tunnel_pool == Some(true) {
         return Err(CreateError::Pool);
     }
-    Ok(Wanted {
-        owner,
-        name,
-        messages: warnings(&request),
-        request,
-    })
+    Ok(Wanted { owner, name, messages: warnings(&request), request })
 }
 
 /// What was asked for and is not done.
@@ -215,8 +199,7 @@ fn warnings(request: &CreateTunnel) -> Messages {
         messages.warning.push(text.to_owned());
     }
     let is_said = |list: &Option<Vec<String>>| {
-        list.as_ref()
-            .is_some_and(|list| list.iter().any(|item| item != NO_DOMAIN))
+        list.as_ref().is_some_and(|list| list.iter().any(|item| item != NO_DOMAIN))
     };
     for (field, list) in [
         ("direct_domains", &request.direct_domains),
@@ -250,19 +233,9 @@ mod tests {
             ..CreateTunnel::default()
         };
         assert_eq!(check("jane".into(), with("")).ok().unwrap().name, None);
-        assert_eq!(
-            check("jane".into(), with("é"))
-                .ok()
-                .unwrap()
-                .name
-                .as_deref(),
-            Some("é")
-        );
+        assert_eq!(check("jane".into(), with("é")).ok().unwrap().name.as_deref(), Some("é"));
         for bad in ["a\nb", "\0", &"a".repeat(257)] {
-            assert!(
-                matches!(check("jane".into(), with(bad)), Err(CreateError::Name)),
-                "{bad:?}"
-            );
+            assert!(matches!(check("jane".into(), with(bad)), Err(CreateError::Name)), "{bad:?}");
         }
     }
 

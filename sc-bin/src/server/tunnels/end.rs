@@ -32,11 +32,9 @@ impl EndReason {
     /// What the record says about it.
     pub(crate) fn at(&self, unix_seconds: u64) -> End {
         let reason = match self {
-            Self::Request(Some(reason)) if !reason.is_empty() => reason
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(MAX_REASON)
-                .collect(),
+            Self::Request(Some(reason)) if !reason.is_empty() => {
+                reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
+            }
             Self::Request(_) => "request".to_owned(),
             Self::Collision => "collision".to_owned(),
             Self::Unconnected => "serverTimeout".to_owned(),
@@ -44,11 +42,7 @@ impl EndReason {
             Self::ServerShutdown => "serverShutdown".to_owned(),
             Self::ServerRestart => "serverRestart".to_owned(),
         };
-        End {
-            at: unix_seconds,
-            user_shutdown: matches!(self, Self::Request(_)),
-            reason,
-        }
+        End { at: unix_seconds, user_shutdown: matches!(self, Self::Request(_)), reason }
     }
 }
 
@@ -68,11 +62,7 @@ impl Tunnels {
         };
         self.data_plane.remove_tunnel(id, live.place);
         let end = why.at(unix_now());
-        let by = if end.user_shutdown {
-            "its owner"
-        } else {
-            "the server"
-        };
+        let by = if end.user_shutdown { "its owner" } else { "the server" };
         log::info!("{} ended by {by}: {:?}", Label(&live.record), end.reason);
         if let Err(error) = self.registry.tunnel_ended(id, &end).await {
             log::error!("{}: its end is not recorded: {error}", Label(&live.record));
@@ -108,8 +98,7 @@ impl Tunnels {
         let live: Vec<_> = {
             let state = self.state();
             let all = state.live.values();
-            all.map(|live| (live.record.id, live.record.owner.clone()))
-                .collect()
+            all.map(|live| (live.record.id, live.record.owner.clone())).collect()
         };
         if live.is_empty() {
             return;

@@ -13,16 +13,12 @@ impl Tunnels {
     /// Takes in one event of one worker.
     pub(crate) async fn on_event(&self, worker: WorkerId, event: Event) {
         match event {
-            Event::TunnelUp {
-                tunnel,
-                session,
-                peer,
-            } => self.session_up(tunnel, session, peer).await,
-            Event::TunnelDown {
-                tunnel,
-                session,
-                end,
-            } => self.session_down(tunnel, session, &end).await,
+            Event::TunnelUp { tunnel, session, peer } => {
+                self.session_up(tunnel, session, peer).await
+            }
+            Event::TunnelDown { tunnel, session, end } => {
+                self.session_down(tunnel, session, &end).await
+            }
             Event::TransportDropped { peer, loss } => {
                 log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
             }
@@ -71,9 +67,7 @@ impl Tunnels {
             live.record.last_connected = Some(now);
             // A client that came again may be up before the loss of its old session is seen.
             if sessions.is_empty() {
-                live.connection = Connection::Waiting {
-                    since: Instant::now(),
-                };
+                live.connection = Connection::Waiting { since: Instant::now() };
                 live.record.is_ready = false;
                 log::info!("{} down: {end}", Label(&live.record));
             }

@@ -96,10 +96,7 @@ impl Tunnels {
             announced,
             unconnected_limit,
             life: tokio::sync::Mutex::new(ports),
-            state: Mutex::new(State {
-                phase: Phase::Serving,
-                live: BTreeMap::new(),
-            }),
+            state: Mutex::new(State { phase: Phase::Serving, live: BTreeMap::new() }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
         }
     }
@@ -107,10 +104,7 @@ impl Tunnels {
     /// Tunnels of a user that have not ended, oldest first.
     pub(crate) fn live_of(&self, owner: &str) -> Vec<Tunnel> {
         let state = self.state();
-        let own = state
-            .live
-            .values()
-            .filter(|live| live.record.owner == owner);
+        let own = state.live.values().filter(|live| live.record.owner == owner);
         let mut records: Vec<Tunnel> = own.map(|live| live.record.clone()).collect();
         records.sort_by_key(|tunnel| (tunnel.creation_time, tunnel.id));
         records
@@ -136,10 +130,7 @@ impl Tunnels {
         limit: u32,
     ) -> Result<Vec<Tunnel>, RegistryError> {
         let records = self.registry.newest_tunnels(owner, limit).await?;
-        Ok(records
-            .into_iter()
-            .map(|record| self.current(record))
-            .collect())
+        Ok(records.into_iter().map(|record| self.current(record)).collect())
     }
 
     /// A record of the registry, brought up to date. What does not run has ended, even if that

@@ -166,11 +166,7 @@ impl Exchange {
             match response.follows {
                 Follows::Answer => *search = HeadSearch::new(),
                 Follows::Tunnel => return (consumed, Ok(Download::Switch(response.head))),
-                Follows::Body {
-                    framing,
-                    coding,
-                    persistence,
-                } => {
+                Follows::Body { framing, coding, persistence } => {
                     let body = Body::response(framing, coding);
                     self.answer = Answering::Body { body, persistence };
                 }
@@ -196,10 +192,7 @@ impl Exchange {
     /// What the browser gets when the exchange fails, with a page if it can still have one.
     pub(super) fn ending(&self, page: &Page) -> Ending {
         if let Answering::Body { .. } = self.answer {
-            return Ending {
-                page: bytes::Bytes::new(),
-                after: After::Abort,
-            };
+            return Ending { page: bytes::Bytes::new(), after: After::Abort };
         }
         let after = match (self.kind, self.asked.upgrade) {
             // Bytes sent ahead of the switch would be taken for a request.
@@ -207,10 +200,7 @@ impl Exchange {
             (StreamKind::Http, Upgrade::No) if !self.upload.is_done() => After::Close,
             (StreamKind::Http, Upgrade::No) => after(self.asked.persistence),
         };
-        Ending {
-            page: page.write(self.asked.method, after),
-            after,
-        }
+        Ending { page: page.write(self.asked.method, after), after }
     }
 
     /// As [`Exchange::ending`], but nothing more is read from the browser.

@@ -57,10 +57,7 @@ impl Front {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            state: State::Idle(HeadSearch::new()),
-        }
+        Self { limits, state: State::Idle(HeadSearch::new()) }
     }
 
     /// Where the connection stands.
@@ -107,16 +104,9 @@ impl Front {
         self.state = State::Busy(Box::new(exchange));
         let item = match bad_body {
             Some(error) => self.refuse(error.into()),
-            None => Item::Open {
-                target: request.target,
-                kind: request.kind,
-                head: request.head,
-            },
+            None => Item::Open { target: request.target, kind: request.kind, head: request.head },
         };
-        Step {
-            consumed: length,
-            item,
-        }
+        Step { consumed: length, item }
     }
 
     /// Ends the connection with a page that says why.
@@ -124,10 +114,9 @@ impl Front {
         let page = Page::refused(reason);
         let ending = match &self.state {
             State::Busy(exchange) => exchange.last_ending(&page),
-            State::Idle(_) | State::Raw | State::Closed => Ending {
-                page: page.write(Method::Other, After::Close),
-                after: After::Close,
-            },
+            State::Idle(_) | State::Raw | State::Closed => {
+                Ending { page: page.write(Method::Other, After::Close), after: After::Close }
+            }
         };
         self.state = State::Closed;
         Item::Refuse { reason, ending }
@@ -257,9 +246,6 @@ impl Front {
 impl Ending {
     /// An end without a page.
     fn silent(after: After) -> Self {
-        Self {
-            page: Bytes::new(),
-            after,
-        }
+        Self { page: Bytes::new(), after }
     }
 }

@@ -31,36 +31,17 @@ fn parse(text: &str, asked: Asked) -> Result<Response, Broken> {
 }
 
 fn body(framing: Framing, persistence: Persistence) -> Follows {
-    Follows::Body {
-        framing,
-        coding: Coding::Keep,
-        persistence,
-    }
+    Follows::Body { framing, coding: Coding::Keep, persistence }
 }
 
 #[test]
 fn framing_of_answers() {
-    let head = Asked {
-        method: Method::Head,
-        ..ASKED
-    };
+    let head = Asked { method: Method::Head, ..ASKED };
     let keep = Persistence::KeepAlive;
     let lasting = "Connection: keep-alive\r\n";
     for (asked, status, fields, framing, sent) in [
-        (
-            ASKED,
-            "200 OK",
-            "Content-Length: 5\r\n",
-            Framing::Length(5),
-            "Content-Length: 5\r\n",
-        ),
-        (
-            ASKED,
-            "200 OK",
-            "Content-Length: 00\r\n",
-            Framing::Length(0),
-            "Content-Length: 0\r\n",
-        ),
+        (ASKED, "200 OK", "Content-Length: 5\r\n", Framing::Length(5), "Content-Length: 5\r\n"),
+        (ASKED, "200 OK", "Content-Length: 00\r\n", Framing::Length(0), "Content-Length: 0\r\n"),
         (
             ASKED,
             "200 OK",
@@ -69,13 +50,7 @@ fn framing_of_answers() {
             "Transfer-Encoding: chunked\r\n",
         ),
         (ASKED, "204 No Content", "", Framing::None, ""),
-        (
-            ASKED,
-            "204 No Content",
-            "Content-Length: 0\r\n",
-            Framing::None,
-            "",
-        ),
+        (ASKED, "204 No Content", "Content-Length: 0\r\n", Framing::None, ""),
         (
             ASKED,
             "304 Not Modified",
@@ -84,13 +59,7 @@ fn framing_of_answers() {
             "Content-Length: 7\r\n",
         ),
         (ASKED, "304 Not Modified", "", Framing::None, ""),
-        (
-            head,
-            "200 OK",
-            "Content-Length: 9\r\n",
-            Framing::None,
-            "Content-Length: 9\r\n",
-        ),
+        (head, "200 OK", "Content-Length: 9\r\n", Framing::None, "Content-Length: 9\r\n"),
         (
             head,
             "200 OK",
@@ -99,20 +68,8 @@ fn framing_of_answers() {
             "Transfer-Encoding: chunked\r\n",
         ),
         (head, "404 Not Found", "", Framing::None, ""),
-        (
-            ASKED,
-            "999 Odd",
-            "Content-Length: 1\r\n",
-            Framing::Length(1),
-            "Content-Length: 1\r\n",
-        ),
-        (
-            ASKED,
-            "200 ",
-            "Content-Length: 1\r\n",
-            Framing::Length(1),
-            "Content-Length: 1\r\n",
-        ),
+        (ASKED, "999 Odd", "Content-Length: 1\r\n", Framing::Length(1), "Content-Length: 1\r\n"),
+        (ASKED, "200 ", "Content-Length: 1\r\n", Framing::Length(1), "Content-Length: 1\r\n"),
     ] {
         let response = parse(&format!("HTTP/1.1 {status}\r\n{fields}\r\n"), asked).unwrap();
         let expected = format!("HTTP/1.1 {status}\r\n{sent}{lasting}\r\n");
@@ -123,10 +80,7 @@ fn framing_of_answers() {
 
 #[test]
 fn persistence_towards_the_browser() {
-    let closing = Asked {
-        persistence: Persistence::Close,
-        ..ASKED
-    };
+    let closing = Asked { persistence: Persistence::Close, ..ASKED };
     for (asked, fields, framing) in [
         (ASKED, "", Framing::UntilClose),
         (closing, "", Framing::UntilClose),
@@ -139,10 +93,7 @@ fn persistence_towards_the_browser() {
         assert_eq!(response.head, expected);
     }
     // What the site does with its own connection is not the browser's matter.
-    for site in [
-        "HTTP/1.0 200 OK\r\n",
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n",
-    ] {
+    for site in ["HTTP/1.0 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n"] {
         let response = parse(&format!("{site}Content-Length: 5\r\n\r\n"), ASKED).unwrap();
         let follows = body(Framing::Length(5), Persistence::KeepAlive);
         assert_eq!(response.follows, follows);
@@ -165,38 +116,14 @@ fn fields_of_one_hop_end_here() {
 
 #[test]
 fn interim_answers_and_switches() {
-    let upgrade = Asked {
-        upgrade: Upgrade::Asked,
-        ..ASKED
-    };
-    let connect = Asked {
-        method: Method::Connect,
-        ..ASKED
-    };
-    let old = Asked {
-        version: Version::Http10,
-        ..ASKED
-    };
+    let upgrade = Asked { upgrade: Upgrade::Asked, ..ASKED };
+    let connect = Asked { method: Method::Connect, ..ASKED };
+    let old = Asked { version: Version::Http10, ..ASKED };
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n";
     for (asked, text, follows, head) in [
-        (
-            ASKED,
-            "HTTP/1.1 100 Continue\r\n\r\n",
-            Follows::Answer,
-            "HTTP/1.1 100 Continue\r\n\r\n",
-        ),
-        (
-            ASKED,
-            "HTTP/1.1 102 \r\n\r\n",
-            Follows::Answer,
-            "HTTP/1.1 102 \r\n\r\n",
-        ),
-        (
-            ASKED,
-            &format!("{hints}Connection: x\r\n\r\n"),
-            Follows::Answer,
-            &format!("{hints}\r\n"),
-        ),
+        (ASKED, "HTTP/1.1 100 Continue\r\n\r\n", Follows::Answer, "HTTP/1.1 100 Continue\r\n\r\n"),
+        (ASKED, "HTTP/1.1 102 \r\n\r\n", Follows::Answer, "HTTP/1.1 102 \r\n\r\n"),
+        (ASKED, &format!("{hints}Connection: x\r\n\r\n"), Follows::Answer, &format!("{hints}\r\n")),
         (old, "HTTP/1.1 100 Continue\r\n\r\n", Follows::Answer, ""),
         (
             upgrade,
@@ -219,16 +146,9 @@ fn interim_answers_and_switches() {
 
 #[test]
 fn http_1_0_browsers_get_no_chunks() {
-    let old = Asked {
-        version: Version::Http10,
-        persistence: Persistence::Close,
-        ..ASKED
-    };
+    let old = Asked { version: Version::Http10, persistence: Persistence::Close, ..ASKED };
     let response = parse("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", old).unwrap();
-    assert_eq!(
-        response.head,
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
-    );
+    assert_eq!(response.head, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
     let follows = Follows::Body {
         framing: Framing::Chunked,
         coding: Coding::Remove,
@@ -241,10 +161,7 @@ fn http_1_0_browsers_get_no_chunks() {
 fn ambiguous_answers_are_refused() {
     let field = |error| Broken::Field(error);
     let head = |error| Broken::Head(error);
-    let upgrade = Asked {
-        upgrade: Upgrade::Asked,
-        ..ASKED
-    };
+    let upgrade = Asked { upgrade: Upgrade::Asked, ..ASKED };
     for (asked, text, reason) in [
         (ASKED, "200 OK\r\n\r\n", Broken::StatusLine),
         (ASKED, "HTTP/2 200 OK\r\n\r\n", Broken::StatusLine),
@@ -258,22 +175,10 @@ fn ambiguous_answers_are_refused() {
         (ASKED, "HTTP/1.1  200 OK\r\n\r\n", Broken::StatusLine),
         (ASKED, "HTTP/1.1 +20 OK\r\n\r\n", Broken::StatusLine),
         (ASKED, "HTTP/1.1 200 OK\nA: b\n\n", head(HeadError::BareLf)),
-        (
-            ASKED,
-            "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n",
-            head(HeadError::BareCr),
-        ),
-        (
-            ASKED,
-            "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n",
-            head(HeadError::Control),
-        ),
+        (ASKED, "HTTP/1.1 200 OK\r\nA: b\rc\r\n\r\n", head(HeadError::BareCr)),
+        (ASKED, "HTTP/1.1 200 OK\r\nA: b\0\r\n\r\n", head(HeadError::Control)),
         (ASKED, "HTTP/1.1 200 OK\r\nA : b\r\n\r\n", Broken::FieldLine),
-        (
-            ASKED,
-            "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
-            Broken::FieldLine,
-        ),
+        (ASKED, "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", Broken::FieldLine),
         (ASKED, "HTTP/1.1 200 OK\r\nA\r\n\r\n", Broken::FieldLine),
         (ASKED, "HTTP/1.1 200 OK\r\n: b\r\n\r\n", Broken::FieldLine),
         (
@@ -281,16 +186,8 @@ fn ambiguous_answers_are_refused() {
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\n",
             field(FieldError::TwoLengths),
         ),
-        (
-            ASKED,
-            "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n",
-            field(FieldError::TwoLengths),
-        ),
-        (
-            ASKED,
-            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-            field(FieldError::BadLength),
-        ),
+        (ASKED, "HTTP/1.1 200 OK\r\nContent-Length: 5, 5\r\n\r\n", field(FieldError::TwoLengths)),
+        (ASKED, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", field(FieldError::BadLength)),
         (
             ASKED,
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
@@ -311,16 +208,8 @@ fn ambiguous_answers_are_refused() {
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
             field(FieldError::CodingInHttp10),
         ),
-        (
-            ASKED,
-            "HTTP/1.1 101 Switch\r\nUpgrade: websocket\r\n\r\n",
-            Broken::Switch,
-        ),
-        (
-            upgrade,
-            "HTTP/1.1 101 Switch\r\nConnection: upgrade\r\n\r\n",
-            Broken::Switch,
-        ),
+        (ASKED, "HTTP/1.1 101 Switch\r\nUpgrade: websocket\r\n\r\n", Broken::Switch),
+        (upgrade, "HTTP/1.1 101 Switch\r\nConnection: upgrade\r\n\r\n", Broken::Switch),
     ] {
         assert_eq!(parse(text, asked), Err(reason), "{text:?}");
         let record = in_all_splits(|play| {
@@ -337,11 +226,7 @@ fn ambiguous_answers_are_refused() {
                 }
             }
         });
-        assert!(
-            record.to_browser().starts_with("HTTP/1.1 502 "),
-            "{}",
-            record.to_browser()
-        );
+        assert!(record.to_browser().starts_with("HTTP/1.1 502 "), "{}", record.to_browser());
         assert!(record.to_browser().contains("X-Sc-Error: bad-answer\r\n"));
     }
 }
@@ -349,15 +234,9 @@ fn ambiguous_answers_are_refused() {
 #[test]
 fn huge_heads_are_refused() {
     let long = format!("HTTP/1.1 200 {}\r\n\r\n", "a".repeat(40_000));
-    assert_eq!(
-        parse(&long, ASKED),
-        Err(Broken::Head(HeadError::StartLineTooLong))
-    );
+    assert_eq!(parse(&long, ASKED), Err(Broken::Head(HeadError::StartLineTooLong)));
     let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(129));
-    assert_eq!(
-        parse(&many, ASKED),
-        Err(Broken::Head(HeadError::TooManyFields))
-    );
+    assert_eq!(parse(&many, ASKED), Err(Broken::Head(HeadError::TooManyFields)));
     let large = format!("HTTP/1.1 200 OK\r\nA: {}\r\n\r\n", "b".repeat(66_000));
     assert_eq!(parse(&large, ASKED), Err(Broken::Head(HeadError::TooLarge)));
 }

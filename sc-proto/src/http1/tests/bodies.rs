@@ -31,11 +31,7 @@ fn feed(mut body: Body, input: &[u8], piece: usize) -> (String, Result<usize, Bo
 fn in_all_pieces(body: Body, input: &str) -> (String, Result<usize, BodyError>) {
     let whole = feed(body, input.as_bytes(), usize::MAX);
     for piece in 1..=input.len().min(40) {
-        assert_eq!(
-            feed(body, input.as_bytes(), piece),
-            whole,
-            "{piece}: {input}"
-        );
+        assert_eq!(feed(body, input.as_bytes(), piece), whole, "{piece}: {input}");
     }
     whole
 }
@@ -60,24 +56,14 @@ fn lengths_and_ends() {
 fn chunked_bodies() {
     for (input, kept, data, left) in [
         ("0\r\n\r\n", "0\r\n\r\n", "", 0),
-        (
-            "5\r\nhello\r\n0\r\n\r\nGET",
-            "5\r\nhello\r\n0\r\n\r\n",
-            "hello",
-            3,
-        ),
+        ("5\r\nhello\r\n0\r\n\r\nGET", "5\r\nhello\r\n0\r\n\r\n", "hello", 3),
         (
             "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
             "5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
             "hello world",
             0,
         ),
-        (
-            "A\r\n0123456789\r\n0\r\n\r\n",
-            "A\r\n0123456789\r\n0\r\n\r\n",
-            "0123456789",
-            0,
-        ),
+        ("A\r\n0123456789\r\n0\r\n\r\n", "A\r\n0123456789\r\n0\r\n\r\n", "0123456789", 0),
         (
             "a\r\n0\r\n\r\n45678\r\n0\r\n\r\n",
             "a\r\n0\r\n\r\n45678\r\n0\r\n\r\n",
@@ -91,25 +77,10 @@ fn chunked_bodies() {
             0,
         ),
         // Extensions end here.
-        (
-            "5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n",
-            "5\r\nhello\r\n0\r\n\r\n",
-            "hello",
-            0,
-        ),
-        (
-            "5;\r\nhello\r\n0;\r\n\r\n",
-            "5\r\nhello\r\n0\r\n\r\n",
-            "hello",
-            0,
-        ),
+        ("5;a=b;c=\"d e\"\r\nhello\r\n0;x\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 0),
+        ("5;\r\nhello\r\n0;\r\n\r\n", "5\r\nhello\r\n0\r\n\r\n", "hello", 0),
         // Trailers go on.
-        (
-            "0\r\nX-Sum: 1\r\nY:\r\n\r\n",
-            "0\r\nX-Sum: 1\r\nY:\r\n\r\n",
-            "",
-            0,
-        ),
+        ("0\r\nX-Sum: 1\r\nY:\r\n\r\n", "0\r\nX-Sum: 1\r\nY:\r\n\r\n", "", 0),
         (
             "0\r\nHosts: a\r\nHos: b\r\nContent-Lengths: c\r\n\r\n",
             "0\r\nHosts: a\r\nHos: b\r\nContent-Lengths: c\r\n\r\n",
@@ -118,23 +89,11 @@ fn chunked_bodies() {
         ),
     ] {
         let request = Body::request(Framing::Chunked);
-        assert_eq!(
-            in_all_pieces(request, input),
-            (kept.into(), Ok(left)),
-            "{input}"
-        );
+        assert_eq!(in_all_pieces(request, input), (kept.into(), Ok(left)), "{input}");
         let keep = Body::response(Framing::Chunked, Coding::Keep);
-        assert_eq!(
-            in_all_pieces(keep, input),
-            (kept.into(), Ok(left)),
-            "{input}"
-        );
+        assert_eq!(in_all_pieces(keep, input), (kept.into(), Ok(left)), "{input}");
         let remove = Body::response(Framing::Chunked, Coding::Remove);
-        assert_eq!(
-            in_all_pieces(remove, input),
-            (data.into(), Ok(left)),
-            "{input}"
-        );
+        assert_eq!(in_all_pieces(remove, input), (data.into(), Ok(left)), "{input}");
     }
 }
 

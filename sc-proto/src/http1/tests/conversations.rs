@@ -43,11 +43,7 @@ fn keep_alive() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\nhello";
     assert_eq!(record.to_browser(), answer.repeat(3));
     assert_eq!(record.log.len(), 9);
-    assert!(
-        record
-            .log()
-            .starts_with(&format!("{OPEN}done KeepAlive; open"))
-    );
+    assert!(record.log().starts_with(&format!("{OPEN}done KeepAlive; open")));
 }
 
 #[test]
@@ -58,11 +54,7 @@ fn pipelined_requests_wait_for_their_turn() {
         play.opened();
         assert_eq!(play.record.to_stream(), SENT);
         play.site("HTTP/1.1 204 No Content\r\n\r\n");
-        assert!(
-            play.record
-                .to_stream()
-                .ends_with(&posted("Content-Length: 3\r\n"))
-        );
+        assert!(play.record.to_stream().ends_with(&posted("Content-Length: 3\r\n")));
         play.opened();
         assert!(play.record.to_stream().ends_with("abc"));
         play.site("HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n");
@@ -87,14 +79,9 @@ fn head_has_no_body() {
         play.site("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
     });
     assert!(
-        record
-            .to_browser()
-            .ends_with("Content-Length: 1000\r\nConnection: keep-alive\r\n\r\n")
+        record.to_browser().ends_with("Content-Length: 1000\r\nConnection: keep-alive\r\n\r\n")
     );
-    assert_eq!(
-        record.log(),
-        format!("{OPEN}done KeepAlive; open site.test:80")
-    );
+    assert_eq!(record.log(), format!("{OPEN}done KeepAlive; open site.test:80"));
 }
 
 #[test]
@@ -128,25 +115,16 @@ fn chunked_both_ways_with_trailers() {
         play.opened();
         play.site(format!("HTTP/1.1 200 OK\r\n{coding}\r\n{body}"));
     });
-    assert_eq!(
-        record.to_stream(),
-        format!("{}{clean}{SENT}", posted(coding))
-    );
+    assert_eq!(record.to_stream(), format!("{}{clean}{SENT}", posted(coding)));
     let head = format!("HTTP/1.1 200 OK\r\n{coding}Connection: keep-alive\r\n\r\n");
     assert_eq!(record.to_browser(), format!("{head}{clean}"));
-    assert_eq!(
-        record.log(),
-        format!("{OPEN}done KeepAlive; open site.test:80")
-    );
+    assert_eq!(record.log(), format!("{OPEN}done KeepAlive; open site.test:80"));
 }
 
 #[test]
 fn until_close() {
     let record = exchange(GET, "HTTP/1.0 200 OK\r\n\r\nall of it");
-    assert_eq!(
-        record.to_browser(),
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it"
-    );
+    assert_eq!(record.to_browser(), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nall of it");
     assert_eq!(record.log(), format!("{OPEN}done Close"));
 }
 
@@ -162,10 +140,7 @@ fn http_1_0_browser() {
         play.site(chunked);
     });
     assert_eq!(record.to_stream(), SENT);
-    assert_eq!(
-        record.to_browser(),
-        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello world"
-    );
+    assert_eq!(record.to_browser(), "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello world");
     assert_eq!(record.log(), format!("{OPEN}done Close"));
 }
 
@@ -194,10 +169,7 @@ fn connect() {
         play.site_ended();
     });
     assert_eq!(record.to_stream(), "\x16early\0more");
-    assert_eq!(
-        record.to_browser(),
-        "HTTP/1.1 200 Connection Established\r\n\r\n\x16bytes\r\n\r\n"
-    );
+    assert_eq!(record.to_browser(), "HTTP/1.1 200 Connection Established\r\n\r\n\x16bytes\r\n\r\n");
     assert_eq!(record.log(), "tunnel site.test:443; raw end");
 }
 
@@ -279,14 +251,7 @@ fn nothing_is_held_back() {
         play.browser(GET);
         play.opened();
         play.site("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        for event in [
-            "8\r\ndata: 1\n\r\n",
-            "8\r\ndata: 2\n\r\n",
-            "3",
-            "\r",
-            "\nabc",
-            "\r\n",
-        ] {
+        for event in ["8\r\ndata: 1\n\r\n", "8\r\ndata: 2\n\r\n", "3", "\r", "\nabc", "\r\n"] {
             play.site(event);
             assert!(play.record.to_browser().ends_with(event));
         }

@@ -24,24 +24,12 @@ fn failed(request: &str, failure: Failure) -> Record {
 fn dial_failures() {
     for (failure, status, code) in [
         (DialFailure::Refused, "502 Bad Gateway", "dial-refused"),
-        (
-            DialFailure::Unreachable,
-            "502 Bad Gateway",
-            "dial-unreachable",
-        ),
+        (DialFailure::Unreachable, "502 Bad Gateway", "dial-unreachable"),
         (DialFailure::TimedOut, "504 Gateway Timeout", "dial-timeout"),
-        (
-            DialFailure::NameNotFound,
-            "502 Bad Gateway",
-            "name-not-found",
-        ),
+        (DialFailure::NameNotFound, "502 Bad Gateway", "name-not-found"),
         (DialFailure::Denied, "403 Forbidden", "denied"),
         (DialFailure::Tls, "502 Bad Gateway", "dial-tls"),
-        (
-            DialFailure::Resources,
-            "503 Service Unavailable",
-            "client-resources",
-        ),
+        (DialFailure::Resources, "503 Service Unavailable", "client-resources"),
         (DialFailure::Other, "502 Bad Gateway", "dial-failed"),
     ] {
         let record = failed(GET, Failure::Dial(failure));
@@ -58,10 +46,7 @@ fn dial_failures() {
 /// A page has a true length, the fields it should have, and text of more than one line.
 fn check_page(page: &str, status: &str, code: &str, connection: &str) {
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
-    assert!(
-        head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
-        "{page}"
-    );
+    assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{page}");
     for field in [
         format!("Content-Length: {}", body.len()),
         format!("X-Sc-Error: {code}"),
@@ -71,45 +56,20 @@ fn check_page(page: &str, status: &str, code: &str, connection: &str) {
         assert!(head.lines().any(|line| line == field), "{field}: {page}");
     }
     assert_eq!(body.lines().count(), 2, "{page}");
-    assert!(
-        body.lines()
-            .all(|line| line.len() > 10 && line.ends_with(['.', '/'])),
-        "{page}"
-    );
+    assert!(body.lines().all(|line| line.len() > 10 && line.ends_with(['.', '/'])), "{page}");
 }
 
 #[test]
 fn failures_of_the_tunnel() {
     for (failure, status, code) in [
-        (
-            Failure::NotConnected,
-            "503 Service Unavailable",
-            "tunnel-not-connected",
-        ),
-        (
-            Failure::TooManyStreams,
-            "503 Service Unavailable",
-            "too-many-streams",
-        ),
+        (Failure::NotConnected, "503 Service Unavailable", "tunnel-not-connected"),
+        (Failure::TooManyStreams, "503 Service Unavailable", "too-many-streams"),
         (Failure::NoReply, "504 Gateway Timeout", "tunnel-timeout"),
         (Failure::SessionLost, "502 Bad Gateway", "tunnel-lost"),
-        (
-            Failure::Reset(ResetReason::ConnectionLost),
-            "502 Bad Gateway",
-            "site-connection-lost",
-        ),
-        (
-            Failure::Reset(ResetReason::ShuttingDown),
-            "502 Bad Gateway",
-            "tunnel-ending",
-        ),
+        (Failure::Reset(ResetReason::ConnectionLost), "502 Bad Gateway", "site-connection-lost"),
+        (Failure::Reset(ResetReason::ShuttingDown), "502 Bad Gateway", "tunnel-ending"),
     ] {
-        check_page(
-            &failed(GET, failure).to_browser(),
-            status,
-            code,
-            "keep-alive",
-        );
+        check_page(&failed(GET, failure).to_browser(), status, code, "keep-alive");
         // The body that still comes may be taken for a request.
         check_page(&failed(POST, failure).to_browser(), status, code, "close");
     }
@@ -156,14 +116,8 @@ fn bytes_after_a_failed_connect_are_no_request() {
 fn site_closes_without_an_answer() {
     for (sent, why) in [
         ("", "the connection closed without an answer"),
-        (
-            "HTTP/1.1 100 Continue\r\n\r\n",
-            "the connection closed without an answer",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nContent-",
-            "the connection closed in the middle of the answer",
-        ),
+        ("HTTP/1.1 100 Continue\r\n\r\n", "the connection closed without an answer"),
+        ("HTTP/1.1 200 OK\r\nContent-", "the connection closed in the middle of the answer"),
     ] {
         let record = in_all_splits(|play| {
             play.browser(GET);
@@ -193,11 +147,7 @@ fn an_answer_cut_short_is_aborted() {
             assert_eq!(play.phase(), Phase::Closed);
         });
         assert_eq!(record.to_browser().matches("HTTP/1.1").count(), 1);
-        assert!(
-            record.log().ends_with("in the middle of the answer Abort"),
-            "{}",
-            record.log()
-        );
+        assert!(record.log().ends_with("in the middle of the answer Abort"), "{}", record.log());
     }
     // The session goes: until-close bodies do not end well by it, either.
     let record = in_all_splits(|play| {
@@ -217,11 +167,7 @@ fn a_bad_chunk_in_an_answer_is_aborted() {
         play.site("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc");
     });
     assert!(record.to_browser().ends_with("2\r\nab"));
-    assert!(
-        record
-            .log()
-            .contains("does not end where its size says Abort")
-    );
+    assert!(record.log().contains("does not end where its size says Abort"));
 }
 
 #[test]
@@ -234,10 +180,7 @@ fn a_second_answer_is_nobodys() {
         assert_eq!(play.phase(), Phase::Idle);
     });
     assert_eq!(record.to_browser().matches("HTTP/1.1").count(), 1);
-    assert_eq!(
-        record.log(),
-        "open site.test:80; request done; done KeepAlive; surplus"
-    );
+    assert_eq!(record.log(), "open site.test:80; request done; done KeepAlive; surplus");
 }
 
 #[test]
@@ -288,12 +231,7 @@ fn slow_heads() {
         play.head_timed_out();
         assert_eq!(play.phase(), Phase::Closed);
     });
-    check_page(
-        &record.to_browser(),
-        "408 Request Timeout",
-        "request-timeout",
-        "close",
-    );
+    check_page(&record.to_browser(), "408 Request Timeout", "request-timeout", "close");
     let record = in_all_splits(|play| {
         play.head_timed_out();
         assert_eq!(play.phase(), Phase::Closed);
@@ -310,22 +248,14 @@ fn slow_heads() {
 #[test]
 fn refusals_say_what_to_do() {
     for (request, code, advice) in [
-        (
-            "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n",
-            "no-site",
-            "curl -x",
-        ),
+        ("GET / HTTP/1.1\r\nHost: site.test\r\n\r\n", "no-site", "curl -x"),
         (
             "GET https://site.test/ HTTP/1.1\r\nHost: site.test\r\n\r\n",
             "https-without-connect",
             "CONNECT",
         ),
         ("\x16\x03\x01", "not-http", "not as an HTTPS or SOCKS proxy"),
-        (
-            "GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n",
-            "host-conflict",
-            "one Host field",
-        ),
+        ("GET http://a/ HTTP/1.1\r\nHost: b\r\n\r\n", "host-conflict", "one Host field"),
     ] {
         let record = in_all_splits(|play| play.browser(request));
         check_page(&record.to_browser(), "400 Bad Request", code, "close");

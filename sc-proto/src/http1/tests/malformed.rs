@@ -5,13 +5,7 @@ use std::vec::Vec;
 use super::play::{PIECES, Play, text};
 use crate::http1::Phase;
 
-#[allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    unreachable_pub,
-    missing_docs
-)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, missing_docs)]
 mod corpus {
     include!("../../../../tests/corpus/malformed_requests.rs");
 }
@@ -33,22 +27,11 @@ fn every_malformed_request_is_refused() {
             }
             let answer = play.record.to_browser();
             let status = std::format!("HTTP/1.1 {} ", request.status);
-            assert!(
-                answer.starts_with(&status),
-                "{}, {piece}: {answer:?}",
-                request.name
-            );
-            assert!(
-                answer.contains("\r\nConnection: close\r\n"),
-                "{}",
-                request.name
-            );
+            assert!(answer.starts_with(&status), "{}, {piece}: {answer:?}", request.name);
+            assert!(answer.contains("\r\nConnection: close\r\n"), "{}", request.name);
             assert_eq!(play.phase(), Phase::Closed, "{}", request.name);
             let told = play.record.log.last().unwrap();
-            assert!(
-                told.starts_with("refused: ") && told.ends_with(" Close"),
-                "{told}"
-            );
+            assert!(told.starts_with("refused: ") && told.ends_with(" Close"), "{told}");
         }
     }
 }

@@ -40,16 +40,8 @@ pub(super) fn in_all_splits(script: impl Fn(&mut Play)) -> Record {
     });
     let (_, first) = records.next().unwrap();
     for (piece, record) in records {
-        assert_eq!(
-            text(&record.to_stream),
-            text(&first.to_stream),
-            "piece {piece}"
-        );
-        assert_eq!(
-            text(&record.to_browser),
-            text(&first.to_browser),
-            "piece {piece}"
-        );
+        assert_eq!(text(&record.to_stream), text(&first.to_stream), "piece {piece}");
+        assert_eq!(text(&record.to_browser), text(&first.to_browser), "piece {piece}");
         assert_eq!(record.log, first.log, "piece {piece}");
     }
     first

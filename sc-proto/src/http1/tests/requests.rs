@@ -25,61 +25,17 @@ fn forwarded(line: &str, fields: &str) -> String {
 #[test]
 fn request_lines() {
     for (line, host, expected) in [
-        (
-            "GET http://site.test/",
-            "site.test",
-            "GET / HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://site.test",
-            "site.test",
-            "GET / HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://site.test?q=1",
-            "site.test",
-            "GET /?q=1 HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET HTTP://SITE.Test/A?B",
-            "site.test",
-            "GET /A?B HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://site.test:80/",
-            "site.test",
-            "GET / HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://site.test/",
-            "Site.Test:80",
-            "GET / HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://site.test./",
-            "site.test",
-            "GET / HTTP/1.1\r\nHost: site.test",
-        ),
-        (
-            "GET http://a:8080/x",
-            "a:8080",
-            "GET /x HTTP/1.1\r\nHost: a:8080",
-        ),
-        (
-            "GET http://[::1]/",
-            "[::1]",
-            "GET / HTTP/1.1\r\nHost: [::1]",
-        ),
-        (
-            "GET http://[::1]:81/",
-            "[0:0::1]:81",
-            "GET / HTTP/1.1\r\nHost: [::1]:81",
-        ),
-        (
-            "GET http://127.0.0.1:1/",
-            "127.0.0.1:1",
-            "GET / HTTP/1.1\r\nHost: 127.0.0.1:1",
-        ),
+        ("GET http://site.test/", "site.test", "GET / HTTP/1.1\r\nHost: site.test"),
+        ("GET http://site.test", "site.test", "GET / HTTP/1.1\r\nHost: site.test"),
+        ("GET http://site.test?q=1", "site.test", "GET /?q=1 HTTP/1.1\r\nHost: site.test"),
+        ("GET HTTP://SITE.Test/A?B", "site.test", "GET /A?B HTTP/1.1\r\nHost: site.test"),
+        ("GET http://site.test:80/", "site.test", "GET / HTTP/1.1\r\nHost: site.test"),
+        ("GET http://site.test/", "Site.Test:80", "GET / HTTP/1.1\r\nHost: site.test"),
+        ("GET http://site.test./", "site.test", "GET / HTTP/1.1\r\nHost: site.test"),
+        ("GET http://a:8080/x", "a:8080", "GET /x HTTP/1.1\r\nHost: a:8080"),
+        ("GET http://[::1]/", "[::1]", "GET / HTTP/1.1\r\nHost: [::1]"),
+        ("GET http://[::1]:81/", "[0:0::1]:81", "GET / HTTP/1.1\r\nHost: [::1]:81"),
+        ("GET http://127.0.0.1:1/", "127.0.0.1:1", "GET / HTTP/1.1\r\nHost: 127.0.0.1:1"),
         ("OPTIONS http://a", "a", "OPTIONS * HTTP/1.1\r\nHost: a"),
         ("OPTIONS http://a/", "a", "OPTIONS / HTTP/1.1\r\nHost: a"),
         ("OPTIONS http://a?b", "a", "OPTIONS /?b HTTP/1.1\r\nHost: a"),
@@ -90,11 +46,7 @@ fn request_lines() {
             "a",
             "GET /50%?x=%zz|y^{}`\\\"<>[]'@:http://b/ HTTP/1.1\r\nHost: a",
         ),
-        (
-            "GET http://a//b/../c;d=e",
-            "a",
-            "GET //b/../c;d=e HTTP/1.1\r\nHost: a",
-        ),
+        ("GET http://a//b/../c;d=e", "a", "GET //b/../c;d=e HTTP/1.1\r\nHost: a"),
     ] {
         let request = parse(&format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n")).unwrap();
         let expected = format!("{expected}\r\nConnection: close\r\n\r\n");
@@ -136,36 +88,21 @@ fn fields() {
             "Transfer-Encoding: chunked\r\nConnection: close\r\n",
         ),
         // Lengths are written anew.
-        (
-            "Content-Length:   007  \r\n",
-            "Content-Length: 7\r\nConnection: close\r\n",
-        ),
-        (
-            "Content-Length: 0\r\n",
-            "Content-Length: 0\r\nConnection: close\r\n",
-        ),
+        ("Content-Length:   007  \r\n", "Content-Length: 7\r\nConnection: close\r\n"),
+        ("Content-Length: 0\r\n", "Content-Length: 0\r\nConnection: close\r\n"),
         (
             "Content-Length: 9223372036854775807\r\n",
             "Content-Length: 9223372036854775807\r\nConnection: close\r\n",
         ),
-        (
-            "Expect: 100-continue\r\n",
-            "Expect: 100-continue\r\nConnection: close\r\n",
-        ),
-        (
-            "Max-Forwards: 0\r\n",
-            "Max-Forwards: 0\r\nConnection: close\r\n",
-        ),
+        ("Expect: 100-continue\r\n", "Expect: 100-continue\r\nConnection: close\r\n"),
+        ("Max-Forwards: 0\r\n", "Max-Forwards: 0\r\nConnection: close\r\n"),
         // Upgrades.
         (
             "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n",
             "Sec-WebSocket-Key: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n",
         ),
         ("Connection: Upgrade\r\n", "Connection: close\r\n"),
-        (
-            "Connection: Upgrade\r\nUpgrade:\r\n",
-            "Connection: close\r\n",
-        ),
+        ("Connection: Upgrade\r\nUpgrade:\r\n", "Connection: close\r\n"),
         (
             "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
             "Connection: close\r\n",
@@ -231,28 +168,13 @@ fn http_1_0() {
 #[test]
 fn connect() {
     for (text, target) in [
-        (
-            "CONNECT site.test:443 HTTP/1.1\r\nHost: site.test:443\r\n\r\n",
-            "site.test:443",
-        ),
-        (
-            "CONNECT site.test:443 HTTP/1.1\r\nHost: site.test\r\n\r\n",
-            "site.test:443",
-        ),
+        ("CONNECT site.test:443 HTTP/1.1\r\nHost: site.test:443\r\n\r\n", "site.test:443"),
+        ("CONNECT site.test:443 HTTP/1.1\r\nHost: site.test\r\n\r\n", "site.test:443"),
         ("CONNECT SITE.test:443 HTTP/1.0\r\n\r\n", "site.test:443"),
-        (
-            "CONNECT [::1]:8443 HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n",
-            "[::1]:8443",
-        ),
-        (
-            "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nProxy-Connection: keep-alive\r\n\r\n",
-            "a:80",
-        ),
+        ("CONNECT [::1]:8443 HTTP/1.1\r\nHost: [::1]:8443\r\n\r\n", "[::1]:8443"),
+        ("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\nProxy-Connection: keep-alive\r\n\r\n", "a:80"),
         // Internet Explorer sends this length.
-        (
-            "CONNECT a:443 HTTP/1.0\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
-            "a:443",
-        ),
+        ("CONNECT a:443 HTTP/1.0\r\nHost: a\r\nContent-Length: 0\r\n\r\n", "a:443"),
     ] {
         let request = parse(text).unwrap();
         assert_eq!(request.target.to_string(), target);
@@ -267,20 +189,13 @@ fn one_empty_line_before_a_request_is_ignored() {
     let record = in_all_splits(|play| {
         play.browser("\r\nGET http://site.test/ HTTP/1.1\r\nHost: site.test\r\n\r\n");
     });
-    assert_eq!(
-        record.to_stream(),
-        forwarded("GET /", "Connection: close\r\n")
-    );
+    assert_eq!(record.to_stream(), forwarded("GET /", "Connection: close\r\n"));
     assert_eq!(record.log(), "open site.test:80");
 }
 
 #[test]
 fn limits_are_exact() {
-    let limits = Limits {
-        max_head: 100,
-        max_start_line: 40,
-        max_headers: 3,
-    };
+    let limits = Limits { max_head: 100, max_start_line: 40, max_headers: 3 };
     let read = |text: &str| request::read(&mut HeadSearch::new(), text.as_bytes(), &limits);
     let line = |length: usize| {
         let url = "a".repeat(length - "GET http://h/ HTTP/1.1".len());
@@ -289,11 +204,7 @@ fn limits_are_exact() {
     assert!(read(&format!("{}\r\n", line(40))).unwrap().is_some());
     let refused = read(&line(41)).unwrap_err();
     assert_eq!(refused.status(), 414);
-    assert!(
-        read(&format!("{}A:\r\nB:\r\n\r\n", line(30)))
-            .unwrap()
-            .is_some()
-    );
+    assert!(read(&format!("{}A:\r\nB:\r\n\r\n", line(30))).unwrap().is_some());
     let refused = read(&format!("{}A:\r\nB:\r\nC:\r\n", line(30))).unwrap_err();
     assert_eq!(refused.status(), 431);
     let filled = |length: usize| {

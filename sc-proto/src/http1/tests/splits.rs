@@ -57,12 +57,8 @@ fn chunked() -> impl Strategy<Value = Vec<u8>> {
             bytes
         })
     });
-    let end = prop::sample::select(std::vec![
-        "0\r\n\r\n",
-        "0;x\r\nA: b\r\n\r\n",
-        "0\r\nTE: b\r\n",
-        ""
-    ]);
+    let end =
+        prop::sample::select(std::vec!["0\r\n\r\n", "0;x\r\nA: b\r\n\r\n", "0\r\nTE: b\r\n", ""]);
     (prop::collection::vec(chunk, 0..8), end).prop_map(|(chunks, end)| {
         let mut bytes = chunks.concat();
         bytes.extend_from_slice(end.as_bytes());

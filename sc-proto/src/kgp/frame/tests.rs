@@ -16,10 +16,7 @@ fn vectors(kind: &str) -> Vec<(&'static str, &'static str)> {
     let fence = format!("```{kind}\n");
     let begin = DOCUMENT.find(&fence).unwrap() + fence.len();
     let block = &DOCUMENT[begin..];
-    block[..block.find("```").unwrap()]
-        .lines()
-        .map(|line| line.split_once(": ").unwrap())
-        .collect()
+    block[..block.find("```").unwrap()].lines().map(|line| line.split_once(": ").unwrap()).collect()
 }
 
 fn from_hex(text: &str) -> Vec<u8> {
@@ -48,11 +45,7 @@ fn id(number: u64) -> StreamId {
 
 fn open(number: u64, kind: StreamKind, window: u32, target: &str) -> Frame<'static> {
     let target = target.parse().unwrap();
-    let open = Open {
-        kind,
-        window,
-        target,
-    };
+    let open = Open { kind, window, target };
     let stream = id(number);
     Frame::Open { stream, open }
 }
@@ -82,53 +75,18 @@ fn described() -> Vec<(&'static str, Frame<'static>)> {
         ("HELLO", Frame::Hello(hello)),
         ("WELCOME", Frame::Welcome(welcome)),
         ("REFUSED", Frame::Refused(Refusal::Credentials)),
-        (
-            "ACK",
-            Frame::Ack {
-                received: 1_000_000,
-            },
-        ),
+        ("ACK", Frame::Ack { received: 1_000_000 }),
         ("PING", Frame::Ping { token }),
         ("PONG", Frame::Pong { token }),
-        (
-            "CREDIT",
-            Frame::Credit {
-                stream,
-                limit: 262_144,
-            },
-        ),
-        (
-            "OPEN name",
-            open(2, StreamKind::Connect, window, "app.test:443"),
-        ),
+        ("CREDIT", Frame::Credit { stream, limit: 262_144 }),
+        ("OPEN name", open(2, StreamKind::Connect, window, "app.test:443")),
         ("OPEN IPv4", open(4, StreamKind::Http, 4096, "192.0.2.1:80")),
-        (
-            "OPEN IPv6",
-            open(StreamId::MAX, StreamKind::Connect, 0, "[2001:db8::1]:8080"),
-        ),
+        ("OPEN IPv6", open(StreamId::MAX, StreamKind::Connect, 0, "[2001:db8::1]:8080")),
         ("OPENED", Frame::Opened { stream, window }),
-        (
-            "OPEN_FAILED",
-            Frame::OpenFailed {
-                stream,
-                failure: DialFailure::NameNotFound,
-            },
-        ),
-        (
-            "DATA",
-            Frame::Data {
-                stream,
-                payload: b"hello",
-            },
-        ),
+        ("OPEN_FAILED", Frame::OpenFailed { stream, failure: DialFailure::NameNotFound }),
+        ("DATA", Frame::Data { stream, payload: b"hello" }),
         ("FIN", Frame::Fin { stream }),
-        (
-            "RESET",
-            Frame::Reset {
-                stream,
-                reason: ResetReason::Cancelled,
-            },
-        ),
+        ("RESET", Frame::Reset { stream, reason: ResetReason::Cancelled }),
         ("GOAWAY", Frame::GoAway),
     ]
 }
@@ -244,11 +202,7 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
             })
         }),
         (any::<(u16, [u8; 16])>(), any_parameters()).prop_map(|((v, s), p)| {
-            Frame::Welcome(Welcome {
-                version: v,
-                session: SessionId(s),
-                parameters: p,
-            })
+            Frame::Welcome(Welcome { version: v, session: SessionId(s), parameters: p })
         }),
         (1..=4_u8).prop_map(|code| Frame::Refused(refusal_from(code).unwrap())),
         any::<u64>().prop_map(|received| Frame::Ack { received }),
@@ -257,16 +211,8 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
         (stream(), any::<u64>()).prop_map(|(stream, limit)| Frame::Credit { stream, limit }),
         (stream(), any::<(bool, u32)>(), any_target()).prop_map(
             |(stream, (http, window), target)| {
-                let kind = if http {
-                    StreamKind::Http
-                } else {
-                    StreamKind::Connect
-                };
-                let open = Open {
-                    kind,
-                    window,
-                    target,
-                };
+                let kind = if http { StreamKind::Http } else { StreamKind::Connect };
+                let open = Open { kind, window, target };
                 Frame::Open { stream, open }
             }
         ),
@@ -276,10 +222,8 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
             failure: failure_from(code).unwrap(),
         }),
         stream().prop_map(|stream| Frame::Fin { stream }),
-        (stream(), 1..=5_u8).prop_map(|(stream, code)| Frame::Reset {
-            stream,
-            reason: reset_from(code).unwrap(),
-        }),
+        (stream(), 1..=5_u8)
+            .prop_map(|(stream, code)| Frame::Reset { stream, reason: reset_from(code).unwrap() }),
         Just(Frame::GoAway),
     ]
 }

@@ -170,10 +170,7 @@ impl Session {
 
     /// The smoothed round trip time; a guess before the first measurement.
     pub(crate) fn rtt(&self) -> Duration {
-        self.liveness
-            .as_ref()
-            .and_then(Liveness::rtt)
-            .unwrap_or(DEFAULT_RTT)
+        self.liveness.as_ref().and_then(Liveness::rtt).unwrap_or(DEFAULT_RTT)
     }
 
     /// Streams open now.
@@ -183,10 +180,7 @@ impl Session {
 
     /// The sockets of all streams.
     pub(crate) fn owners(&self) -> Vec<SocketId> {
-        self.streams
-            .iter()
-            .map(|(_, stream)| stream.owner)
-            .collect()
+        self.streams.iter().map(|(_, stream)| stream.owner).collect()
     }
 
     /// Whether the session is draining and nothing is left to do for it.
@@ -219,18 +213,8 @@ impl Session {
         self.next_id += 2;
         self.opened_here += 1;
         let window = Window::new(&mut self.credit, now);
-        let open = Open {
-            kind,
-            window: first_limit(&window),
-            target,
-        };
-        let stream = Stream::new(
-            id,
-            Opener::Here,
-            owner,
-            self.peer.initial_window.into(),
-            window,
-        );
+        let open = Open { kind, window: first_limit(&window), target };
+        let stream = Stream::new(id, Opener::Here, owner, self.peer.initial_window.into(), window);
         let key = self.streams.insert(stream);
         self.by_id.insert(id, key);
         self.put(&Frame::Open { stream: id, open }, pool);
@@ -277,13 +261,7 @@ impl Session {
                 self.close_if_over(key);
             }
             Err(failure) => {
-                self.put(
-                    &Frame::OpenFailed {
-                        stream: id,
-                        failure,
-                    },
-                    pool,
-                );
+                self.put(&Frame::OpenFailed { stream: id, failure }, pool);
                 self.close(key);
                 self.drop_remains(key);
             }
@@ -333,10 +311,7 @@ impl Session {
             stream.window.drain(n, &mut self.credit);
             return;
         }
-        let raised = stream
-            .window
-            .consume(n, rtt, &mut self.credit, now)
-            .is_some();
+        let raised = stream.window.consume(n, rtt, &mut self.credit, now).is_some();
         if raised && stream.credit_due == CreditDue::No {
             stream.credit_due = CreditDue::Listed;
             self.credits_due.push_back(key);

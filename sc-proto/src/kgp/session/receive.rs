@@ -15,19 +15,13 @@ pub(crate) enum Received<'a> {
     /// The peer opened a stream: dial, then [`Session::set_owner`] and [`Session::answer`].
     Open { stream: StreamKey, open: Open },
     /// The peer answered an OPEN of this side. After a failure the stream is gone.
-    Answered {
-        owner: SocketId,
-        outcome: Result<(), DialFailure>,
-    },
+    Answered { owner: SocketId, outcome: Result<(), DialFailure> },
     /// Bytes for the socket.
     Data { owner: SocketId, payload: &'a [u8] },
     /// No more bytes will follow.
     Finished { owner: SocketId },
     /// The stream is gone.
-    Reset {
-        owner: SocketId,
-        reason: ResetReason,
-    },
+    Reset { owner: SocketId, reason: ResetReason },
     /// Credit came: the socket of the stream may be read again.
     Credit { stream: StreamKey },
     /// The peer takes no new streams.
@@ -35,10 +29,7 @@ pub(crate) enum Received<'a> {
 }
 
 /// Nobody's socket: a stream that the peer opened has none until it is dialled.
-const NOBODY: SocketId = SocketId {
-    index: u32::MAX,
-    generation: u32::MAX,
-};
+const NOBODY: SocketId = SocketId { index: u32::MAX, generation: u32::MAX };
 
 impl Session {
     /// Takes one frame of `length` bytes, header included, from the attached transport.
@@ -63,9 +54,7 @@ impl Session {
         }
         match frame {
             Frame::Ack { received } => {
-                self.ring
-                    .acknowledge(received, pool)
-                    .map_err(|_| ProtocolError::Ack)?;
+                self.ring.acknowledge(received, pool).map_err(|_| ProtocolError::Ack)?;
                 Ok(Received::Nothing)
             }
             Frame::Ping { token } => {
@@ -88,7 +77,7 @@ impl Session {
                 Some(key) => {
                     let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
                     self.close(key);
-        self.drop_remains(key);
+                    self.drop_remains(key);
                     Received::Reset { owner, reason }
                 }
                 None => Received::Nothing,
@@ -117,16 +106,9 @@ impl Session {
         if let Some(key) = self.by_id.get(&id) {
             return Ok(Some(*key));
         }
-        let was_opened = if self.is_mine(id) {
-            id.get() < self.next_id
-        } else {
-            id.get() <= self.peer_opened
-        };
-        if was_opened {
-            Ok(None)
-        } else {
-            Err(ProtocolError::UnexpectedFrame(kind as u8))
-        }
+        let was_opened =
+            if self.is_mine(id) { id.get() < self.next_id } else { id.get() <= self.peer_opened };
+        if was_opened { Ok(None) } else { Err(ProtocolError::UnexpectedFrame(kind as u8)) }
     }
 
     /// CREDIT is not ordered with other frames: one for an unknown stream means nothing.
@@ -157,13 +139,7 @@ impl Session {
         self.peer_opened = id.get();
         if self.going == Going::AwaySent {
             // It crossed our GOAWAY.
-            self.put(
-                &Frame::OpenFailed {
-                    stream: id,
-                    failure: DialFailure::Draining,
-                },
-                pool,
-            );
+            self.put(&Frame::OpenFailed { stream: id, failure: DialFailure::Draining }, pool);
             return Ok(Received::Nothing);
         }
         let opened_by_peer = self.streams.len() - self.opened_here as usize;
@@ -213,10 +189,7 @@ impl Session {
         stream.raise_limit(window.into());
         let owner = stream.owner;
         self.close_if_over(key);
-        Ok(Received::Answered {
-            owner,
-            outcome: Ok(()),
-        })
+        Ok(Received::Answered { owner, outcome: Ok(()) })
     }
 
     fn receive_open_failed(
@@ -230,10 +203,7 @@ impl Session {
         let owner = self.streams.get(key).map_or(NOBODY, |stream| stream.owner);
         self.close(key);
         self.drop_remains(key);
-        Ok(Received::Answered {
-            owner,
-            outcome: Err(failure),
-        })
+        Ok(Received::Answered { owner, outcome: Err(failure) })
     }
 
     fn receive_data<'a>(
@@ -250,14 +220,8 @@ impl Session {
         if stream.receiving != Direction::Open {
             return Err(ProtocolError::UnexpectedFrame(FrameType::Data as u8));
         }
-        stream
-            .window
-            .receive(payload.len())
-            .map_err(|_| ProtocolError::Credit)?;
-        Ok(Received::Data {
-            owner: stream.owner,
-            payload,
-        })
+        stream.window.receive(payload.len()).map_err(|_| ProtocolError::Credit)?;
+        Ok(Received::Data { owner: stream.owner, payload })
     }
 
     fn receive_fin(&mut self, id: StreamId) -> Result<Received<'static>, ProtocolError> {

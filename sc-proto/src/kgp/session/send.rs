@@ -30,10 +30,7 @@ impl Session {
         let (key, turn) = self.schedule.next(&mut self.streams)?;
         let stream = self.streams.get(key)?;
         let credit = usize::try_from(stream.credit).unwrap_or(usize::MAX);
-        let max = turn
-            .min(credit)
-            .min(self.peer.max_data.into())
-            .min(CHUNK - HEADER);
+        let max = turn.min(credit).min(self.peer.max_data.into()).min(CHUNK - HEADER);
         Some((key, max))
     }
 
@@ -51,20 +48,14 @@ impl Session {
     /// stream may send less, empty if it may send nothing. What is read there is taken in by
     /// [`Self::commit`]; until then nothing else may be appended, or the place is lost.
     pub(crate) fn reserve(&mut self, key: StreamKey, max: usize, pool: &mut Pool) -> &mut [u8] {
-        let max = max
-            .min(self.credit_of(key))
-            .min(self.peer.max_data.into())
-            .min(CHUNK - HEADER);
+        let max = max.min(self.credit_of(key)).min(self.peer.max_data.into()).min(CHUNK - HEADER);
         if max == 0 {
             return &mut [];
         }
         let space = self.ring.space(MIN_READ.min(max) + HEADER, pool);
         let end = space.len().min(HEADER + max);
         let place = space.get_mut(HEADER..end).unwrap_or(&mut []);
-        self.reserved = Some(Reserved {
-            stream: key,
-            room: place.len(),
-        });
+        self.reserved = Some(Reserved { stream: key, room: place.len() });
         place
     }
 
@@ -166,33 +157,20 @@ impl Session {
         if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {
             self.acked = self.received;
             self.ack_deadline = None;
-            return Some(
-                Frame::Ack {
-                    received: self.received,
-                }
-                .encode(),
-            );
+            return Some(Frame::Ack { received: self.received }.encode());
         }
         if self.ring.unsent_len() > 0
             && let Some(liveness) = &mut self.liveness
             && liveness.wants_measurement(now)
         {
-            return Some(
-                Frame::Ping {
-                    token: liveness.ping(now),
-                }
-                .encode(),
-            );
+            return Some(Frame::Ping { token: liveness.ping(now) }.encode());
         }
         while let Some(key) = self.credits_due.pop_front() {
             if let Some(stream) = self.streams.get_mut(key)
                 && stream.credit_due == CreditDue::Listed
             {
                 stream.credit_due = CreditDue::No;
-                let frame = Frame::Credit {
-                    stream: stream.id,
-                    limit: stream.window.limit(),
-                };
+                let frame = Frame::Credit { stream: stream.id, limit: stream.window.limit() };
                 return Some(frame.encode());
             }
         }

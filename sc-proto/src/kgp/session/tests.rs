@@ -176,10 +176,7 @@ fn more_than_the_credit_breaks_the_session() {
 
 #[test]
 fn the_limit_of_streams_holds_opening_back_until_one_ends() {
-    let few = Settings {
-        max_streams: 3,
-        ..Settings::default()
-    };
+    let few = Settings { max_streams: 3, ..Settings::default() };
     let mut w = World::new(Settings::default(), few);
     let streams = [(); 3].map(|()| w.open(CLIENT).unwrap());
     assert_eq!(w.open(CLIENT), Err(OpenRefused::TooMany));
@@ -259,10 +256,7 @@ fn an_acknowledgement_frees_the_ring_and_a_lying_one_breaks_the_session() {
 
 #[test]
 fn a_peer_that_never_acknowledges_is_held_and_then_thrown_out() {
-    let small = Settings {
-        max_retained: 256 * 1024,
-        ..Settings::default()
-    };
+    let small = Settings { max_retained: 256 * 1024, ..Settings::default() };
     let mut w = World::new(small, Settings::default());
     let end = &mut w.ends[CLIENT];
     end.session.go_away(&mut end.pool);
@@ -298,18 +292,9 @@ fn frames_out_of_place_break_the_session() {
     let unexpected = |kind: FrameType| Err(ProtocolError::UnexpectedFrame(kind as u8));
     let (mine, peers) = (id(2), id(1));
     let cases = [
-        Frame::Opened {
-            stream: mine,
-            window: 0,
-        },
-        Frame::Opened {
-            stream: peers,
-            window: 0,
-        },
-        Frame::OpenFailed {
-            stream: peers,
-            failure: DialFailure::Other,
-        },
+        Frame::Opened { stream: mine, window: 0 },
+        Frame::Opened { stream: peers, window: 0 },
+        Frame::OpenFailed { stream: peers, failure: DialFailure::Other },
         Frame::Refused(Refusal::Ending),
     ];
     for frame in cases {
@@ -318,15 +303,7 @@ fn frames_out_of_place_break_the_session() {
         inject(&mut w, SERVER, open_frame(1)).unwrap();
         if frame.frame_type() == FrameType::Opened {
             // The first answer is good, the second is not.
-            inject(
-                &mut w,
-                SERVER,
-                Frame::Opened {
-                    stream: mine,
-                    window: 0,
-                },
-            )
-            .unwrap();
+            inject(&mut w, SERVER, Frame::Opened { stream: mine, window: 0 }).unwrap();
         }
         let kind = frame.frame_type();
         assert_eq!(inject(&mut w, SERVER, frame), unexpected(kind));
@@ -351,11 +328,8 @@ fn inject(w: &mut World, to: usize, frame: Frame<'_>) -> Result<(), ProtocolErro
 }
 
 fn open_frame(number: u64) -> Frame<'static> {
-    let open = Open {
-        kind: StreamKind::Connect,
-        window: 0,
-        target: "example.com:80".parse().unwrap(),
-    };
+    let open =
+        Open { kind: StreamKind::Connect, window: 0, target: "example.com:80".parse().unwrap() };
     let stream = id(number);
     Frame::Open { stream, open }
 }
@@ -369,10 +343,7 @@ fn nothing_comes_before_the_answer() {
         let stream = id(1);
         let frame = match kind {
             FrameType::Fin => Frame::Fin { stream },
-            _ => Frame::Data {
-                stream,
-                payload: b"x",
-            },
+            _ => Frame::Data { stream, payload: b"x" },
         };
         let wrong = ProtocolError::UnexpectedFrame(kind as u8);
         assert_eq!(inject(&mut w, CLIENT, frame), Err(wrong));
@@ -390,10 +361,7 @@ fn nothing_goes_before_the_answer() {
     let end = &mut w.ends[SERVER];
     let key = end.apps[&stream].key;
     end.session.finish(key, &mut end.pool);
-    assert_eq!(
-        (end.session.credit_of(key), end.session.next_source()),
-        (0, None)
-    );
+    assert_eq!((end.session.credit_of(key), end.session.next_source()), (0, None));
     end.answer(stream, Ok(()));
     w.run();
     let app = &w.ends[CLIENT].apps[&stream];

@@ -106,10 +106,7 @@ fn byte(stream: u32, from: usize, at: u64) -> u8 {
 }
 
 fn socket(stream: u32) -> SocketId {
-    SocketId {
-        index: stream,
-        generation: 0,
-    }
+    SocketId { index: stream, generation: 0 }
 }
 
 impl App {
@@ -269,10 +266,7 @@ impl End {
         }
         let unsent = self.session.unsent();
         if unsent.is_empty() {
-            assert!(
-                !wants || !self.session.wants_to_send(),
-                "wants, and has nothing"
-            );
+            assert!(!wants || !self.session.wants_to_send(), "wants, and has nothing");
             return None;
         }
         assert!(wants, "has something, and does not want");
@@ -287,10 +281,7 @@ impl World {
     pub(crate) fn new(client: Settings, server: Settings) -> Self {
         Self {
             now: Time::ZERO,
-            ends: [
-                End::new(Side::Client, client, server),
-                End::new(Side::Server, server, client),
-            ],
+            ends: [End::new(Side::Client, client, server), End::new(Side::Server, server, client)],
             next: 0,
         }
     }
@@ -299,14 +290,9 @@ impl World {
     pub(crate) fn open(&mut self, from: usize) -> Result<u32, OpenRefused> {
         let stream = 2 * self.next + 1 + from as u32;
         let end = &mut self.ends[from];
-        let target = Target {
-            host: Host::Ip(IpAddr::V4(Ipv4Addr::from(stream))),
-            port: 80,
-        };
+        let target = Target { host: Host::Ip(IpAddr::V4(Ipv4Addr::from(stream))), port: 80 };
         let kind = StreamKind::Connect;
-        let key = end
-            .session
-            .open(socket(stream), kind, target, &mut end.pool, self.now)?;
+        let key = end.session.open(socket(stream), kind, target, &mut end.pool, self.now)?;
         end.apps.insert(stream, App::new(key));
         self.next += 1;
         Ok(stream)
@@ -419,11 +405,7 @@ impl End {
             Received::Data { owner, payload } => {
                 let app = self.app(owner);
                 for (i, got) in payload.iter().enumerate() {
-                    assert_eq!(
-                        *got,
-                        byte(owner.index, from, app.got + i as u64),
-                        "{owner:?}"
-                    );
+                    assert_eq!(*got, byte(owner.index, from, app.got + i as u64), "{owner:?}");
                 }
                 assert!(!app.got_end && app.outcome == Outcome::Running);
                 app.got += payload.len() as u64;

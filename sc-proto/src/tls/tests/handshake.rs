@@ -25,10 +25,7 @@ fn tls12_with_aes_256_if_one_side_has_no_more() {
     let identity = Identity::new();
     let old_client = identity.client_with(ONLY_12, &[ALPN]);
     let old_server = identity.server_with(ONLY_12, &[ALPN]);
-    for (client, server) in [
-        (&old_client, &identity.server()),
-        (&identity.client(), &old_server),
-    ] {
+    for (client, server) in [(&old_client, &identity.server()), (&identity.client(), &old_server)] {
         let mut pair = Pair::established(client, server);
         let cipher = Some("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384");
         assert_eq!(pair.server.cipher(), cipher);
@@ -45,10 +42,7 @@ fn no_version_in_common() {
     let server = identity.server_with(ONLY_13, &[ALPN]);
     let (client_end, server_end) = ends(&client, &server, NAME, NOW);
     assert_eq!(client_end, Err(TlsError::PeerAlert(Alert(70))));
-    assert!(
-        matches!(server_end, Err(TlsError::Incompatible(_))),
-        "{server_end:?}"
-    );
+    assert!(matches!(server_end, Err(TlsError::Incompatible(_))), "{server_end:?}");
 }
 
 #[test]
@@ -84,10 +78,7 @@ fn an_address_as_name() {
     let (client, server) = (identity.client(), identity.server());
     assert_eq!(ends(&client, &server, "127.0.0.1", NOW), (Ok(()), Ok(())));
     let (client_end, _) = ends(&client, &server, "127.0.0.2", NOW);
-    assert!(matches!(
-        client_end,
-        Err(TlsError::Certificate(CertificateProblem::WrongName { .. }))
-    ));
+    assert!(matches!(client_end, Err(TlsError::Certificate(CertificateProblem::WrongName { .. }))));
 }
 
 #[test]
@@ -95,33 +86,14 @@ fn certificates_that_must_not_pass() {
     let identity = Identity::new();
     let stranger = Identity::new();
     let (client, server) = (identity.client(), identity.server());
-    let wrong_name = CertificateProblem::WrongName {
-        presented: vec![NAME.into(), "127.0.0.1".into()],
-    };
+    let wrong_name =
+        CertificateProblem::WrongName { presented: vec![NAME.into(), "127.0.0.1".into()] };
     let year = 365 * 24 * 3600;
     for (client, name, time, problem, alert) in [
-        (
-            &stranger.client(),
-            NAME,
-            NOW,
-            CertificateProblem::UnknownIssuer,
-            48,
-        ),
+        (&stranger.client(), NAME, NOW, CertificateProblem::UnknownIssuer, 48),
         (&client, "other.example", NOW, wrong_name, 42),
-        (
-            &client,
-            NAME,
-            NOW + 10 * year,
-            CertificateProblem::Expired,
-            45,
-        ),
-        (
-            &client,
-            NAME,
-            NOW - 3 * year,
-            CertificateProblem::NotYetValid,
-            45,
-        ),
+        (&client, NAME, NOW + 10 * year, CertificateProblem::Expired, 45),
+        (&client, NAME, NOW - 3 * year, CertificateProblem::NotYetValid, 45),
     ] {
         let (client_end, server_end) = ends(client, &server, name, time);
         assert_eq!(client_end, Err(TlsError::Certificate(problem)));
@@ -140,10 +112,7 @@ fn a_pin_stands_for_the_certificate() {
     let other = Identity::new().server();
     assert_eq!(
         ends(&pinned, &other, NAME, NOW),
-        (
-            Err(TlsError::Certificate(CertificateProblem::Pin)),
-            Err(TlsError::PeerAlert(Alert(49)))
-        )
+        (Err(TlsError::Certificate(CertificateProblem::Pin)), Err(TlsError::PeerAlert(Alert(49))))
     );
     let old = identity.server_with(ONLY_12, &[ALPN]);
     assert_eq!(ends(&pinned, &old, NAME, NOW), (Ok(()), Ok(())));
@@ -164,10 +133,7 @@ fn both_must_say_kgp() {
         // A server that chooses nothing.
         let server = identity.server_with(versions, &[]);
         let mut pair = Pair::new(&identity.client(), &server);
-        assert_eq!(
-            pair.settle(usize::MAX),
-            (Err(TlsError::Alpn), Err(TlsError::Alpn))
-        );
+        assert_eq!(pair.settle(usize::MAX), (Err(TlsError::Alpn), Err(TlsError::Alpn)));
         assert_eq!(pair.server.plaintext(), b"");
     }
     // A server that has only others.
@@ -192,19 +158,11 @@ fn names_that_tls_cannot_check() {
 fn configurations_that_cannot_work() {
     let (one, two) = (Identity::new(), Identity::new());
     let error = |chain: &str, key: &str| {
-        TlsServer::from_pem(chain.as_bytes(), key.as_bytes())
-            .map(|_| ())
-            .unwrap_err()
+        TlsServer::from_pem(chain.as_bytes(), key.as_bytes()).map(|_| ()).unwrap_err()
     };
     assert_eq!(error(&one.chain, &two.key), TlsError::KeyMismatch);
-    assert_eq!(
-        error("nothing", &one.key),
-        TlsError::CertificatePem(PemProblem::Missing)
-    );
-    assert_eq!(
-        error(&one.chain, &one.chain),
-        TlsError::KeyPem(PemProblem::Missing)
-    );
+    assert_eq!(error("nothing", &one.key), TlsError::CertificatePem(PemProblem::Missing));
+    assert_eq!(error(&one.chain, &one.chain), TlsError::KeyPem(PemProblem::Missing));
     assert_eq!(
         error(&one.chain, &one.key.replace("-----END", "")),
         TlsError::KeyPem(PemProblem::End)
@@ -214,10 +172,7 @@ fn configurations_that_cannot_work() {
         TlsError::KeyPem(PemProblem::Base64)
     );
     for roots in [vec![], vec![b"no certificate".to_vec()]] {
-        assert_eq!(
-            TlsClient::new(Trust::Roots(roots)).map(|_| ()).unwrap_err(),
-            TlsError::NoRoots
-        );
+        assert_eq!(TlsClient::new(Trust::Roots(roots)).map(|_| ()).unwrap_err(), TlsError::NoRoots);
     }
     let roots = Trust::roots_from_pem(one.chain.as_bytes()).unwrap();
     assert!(matches!(&roots, Trust::Roots(two) if two.len() == 2 && two[1] == one.root));
@@ -228,10 +183,7 @@ fn debug_shows_no_secret() {
     let identity = Identity::new();
     let shown = std::format!("{:?} {:?}", identity.server(), identity.client());
     assert!(shown.starts_with("TlsServer(sha256:"), "{shown}");
-    assert_eq!(
-        shown.len(),
-        "TlsServer(sha256:)".len() + 64 + " TlsClient".len()
-    );
+    assert_eq!(shown.len(), "TlsServer(sha256:)".len() + 64 + " TlsClient".len());
 }
 
 #[test]

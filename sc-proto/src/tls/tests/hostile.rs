@@ -22,10 +22,7 @@ fn garbage_instead_of_a_handshake() {
         assert!(matches!(failure, TlsError::Protocol(_)), "{failure:?}");
         assert_eq!(failure.fault(), Fault::Peer);
         assert_eq!(pipe.decrypt(&mut pool), Err(failure));
-        assert_eq!(
-            (pipe.state(), pipe.plaintext()),
-            (TlsState::Failed, b"".as_slice())
-        );
+        assert_eq!((pipe.state(), pipe.plaintext()), (TlsState::Failed, b"".as_slice()));
         // A fatal alert (level 2) waits to be sent, and nothing else is held.
         assert_eq!(pipe.ciphertext()[..2], [0x15, 0x03]);
         assert_eq!(pipe.ciphertext()[5], 2);
@@ -40,12 +37,7 @@ fn a_handshake_message_without_end() {
     let mut pool = BufferPool::default();
     let mut pipe = TlsPipe::server(&server, NOW).unwrap();
     // A ClientHello of 65535 bytes, one byte a record: the records do not fit the buffer.
-    feed(
-        &mut pipe,
-        b"\x16\x03\x01\x00\x04\x01\x00\xff\xff",
-        99,
-        &mut pool,
-    );
+    feed(&mut pipe, b"\x16\x03\x01\x00\x04\x01\x00\xff\xff", 99, &mut pool);
     for _ in 0..BufferPool::BUFFER {
         if pipe.state() == TlsState::Failed {
             break;
@@ -61,11 +53,7 @@ fn a_handshake_message_without_end() {
 fn a_tampered_record_ends_it_after_the_good_ones() {
     let identity = Identity::new();
     let mut pair = Pair::established(&identity.client(), &identity.server());
-    let Pair {
-        client,
-        server,
-        pool,
-    } = &mut pair;
+    let Pair { client, server, pool } = &mut pair;
     assert_eq!(client.encrypt(b"good", pool), 4);
     let good = client.ciphertext().len();
     assert_eq!(client.encrypt(b"evil", pool), 4);
@@ -84,11 +72,7 @@ fn a_tampered_record_ends_it_after_the_good_ones() {
 fn a_replayed_record_is_tampering() {
     let identity = Identity::new();
     let mut pair = Pair::established(&identity.client(), &identity.server());
-    let Pair {
-        client,
-        server,
-        pool,
-    } = &mut pair;
+    let Pair { client, server, pool } = &mut pair;
     assert_eq!(client.encrypt(b"once", pool), 4);
     let wire = client.ciphertext().to_vec();
     feed(server, &wire, usize::MAX, pool);
@@ -101,11 +85,7 @@ fn a_replayed_record_is_tampering() {
 fn an_end_without_goodbye_is_no_end() {
     let identity = Identity::new();
     let mut pair = Pair::established(&identity.client(), &identity.server());
-    let Pair {
-        client,
-        server,
-        pool,
-    } = &mut pair;
+    let Pair { client, server, pool } = &mut pair;
     assert_eq!(client.encrypt(b"half of it", pool), 10);
     let wire = client.ciphertext().to_vec();
     feed(server, &wire[..wire.len() - 1], usize::MAX, pool);
@@ -115,10 +95,7 @@ fn an_end_without_goodbye_is_no_end() {
     assert_eq!(server.held_buffers(), 0);
 
     let mut pair = Pair::new(&identity.client(), &identity.server());
-    assert_eq!(
-        pair.server.input_ended(&mut pair.pool),
-        Err(TlsError::Truncated)
-    );
+    assert_eq!(pair.server.input_ended(&mut pair.pool), Err(TlsError::Truncated));
 }
 
 #[test]
@@ -127,12 +104,7 @@ fn too_many_key_changes_in_a_row() {
     let mut pair = Pair::established(&identity.client(), &identity.server());
     for _ in 0..1000 {
         pair.client.refresh_keys(&mut pair.pool);
-        carry(
-            &mut pair.client,
-            &mut pair.server,
-            usize::MAX,
-            &mut pair.pool,
-        );
+        carry(&mut pair.client, &mut pair.server, usize::MAX, &mut pair.pool);
     }
     assert!(pair.server.ciphertext().len() < 1024);
     assert!(matches!(pair.server.failure(), Some(TlsError::Protocol(_))));

@@ -34,8 +34,7 @@ impl Identity {
         // Authorities of the same name would be taken for the same.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        ca.distinguished_name
-            .push(DnType::CommonName, std::format!("authority {number}"));
+        ca.distinguished_name.push(DnType::CommonName, std::format!("authority {number}"));
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         (ca.not_before, ca.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2040, 1, 1));
         let ca = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
@@ -45,11 +44,7 @@ impl Identity {
         (leaf.not_before, leaf.not_after) = (date_time_ymd(2024, 1, 1), date_time_ymd(2030, 1, 1));
         let key = KeyPair::generate().unwrap();
         let leaf = leaf.signed_by(&key, &ca).unwrap();
-        Self {
-            root: ca.der().to_vec(),
-            chain: leaf.pem() + &ca.pem(),
-            key: key.serialize_pem(),
-        }
+        Self { root: ca.der().to_vec(), chain: leaf.pem() + &ca.pem(), key: key.serialize_pem() }
     }
 
     fn server(&self) -> TlsServer {
@@ -122,24 +117,12 @@ impl Pair {
 
     /// Sends `data` from client to server and returns what arrived.
     fn upload(&mut self, data: &[u8], chunk: usize) -> Vec<u8> {
-        through(
-            &mut self.client,
-            &mut self.server,
-            data,
-            chunk,
-            &mut self.pool,
-        )
+        through(&mut self.client, &mut self.server, data, chunk, &mut self.pool)
     }
 
     /// Sends `data` from server to client and returns what arrived.
     fn download(&mut self, data: &[u8], chunk: usize) -> Vec<u8> {
-        through(
-            &mut self.server,
-            &mut self.client,
-            data,
-            chunk,
-            &mut self.pool,
-        )
+        through(&mut self.server, &mut self.client, data, chunk, &mut self.pool)
     }
 }
 

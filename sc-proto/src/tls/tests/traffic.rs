@@ -49,11 +49,7 @@ fn full_records_of_bulk() {
 fn a_reader_that_does_not_consume_blocks_only_itself() {
     let identity = Identity::new();
     let mut pair = Pair::established(&identity.client(), &identity.server());
-    let Pair {
-        client,
-        server,
-        pool,
-    } = &mut pair;
+    let Pair { client, server, pool } = &mut pair;
     let data = pattern(300_000);
     let mut wire = Vec::new();
     let mut rest = data.as_slice();
@@ -128,12 +124,7 @@ fn a_key_change_answered_while_the_output_is_full() {
     let taken = pair.server.encrypt(&data, &mut pair.pool);
     pair.client.refresh_keys(&mut pair.pool);
     assert_eq!(pair.client.encrypt(b"ping", &mut pair.pool), 4);
-    carry(
-        &mut pair.client,
-        &mut pair.server,
-        usize::MAX,
-        &mut pair.pool,
-    );
+    carry(&mut pair.client, &mut pair.server, usize::MAX, &mut pair.pool);
     assert_eq!(pair.server.plaintext(), b"ping");
     pair.server.consume(4, &mut pair.pool);
     assert_eq!(pair.server.encrypt(&data, &mut pair.pool), 0);
@@ -155,10 +146,7 @@ fn goodbyes() {
     assert_eq!(pair.server.input_ended(&mut pair.pool), Ok(()));
     // The other direction is still open.
     assert_eq!(pair.download(b"answer", 3), b"answer");
-    assert_eq!(
-        pair.client.input_ended(&mut pair.pool),
-        Err(TlsError::Truncated)
-    );
+    assert_eq!(pair.client.input_ended(&mut pair.pool), Err(TlsError::Truncated));
 
     let mut pair = Pair::established(&identity.client(), &identity.server());
     pair.client.close(&mut pair.pool);

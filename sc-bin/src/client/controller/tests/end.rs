@@ -9,17 +9,10 @@ fn a_signal_deletes_waits_for_jobs_and_drains() {
     assert!(run.said(&Line::Stopping));
     assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Wait)), 1);
     run.give(deleted(JobsAtEnd::Wait, 2));
-    assert!(run.said(&Line::WaitingForJobs {
-        jobs: 2,
-        limit: Duration::from_secs(300)
-    }));
+    assert!(run.said(&Line::WaitingForJobs { jobs: 2, limit: Duration::from_secs(300) }));
     run.wake();
     run.give(Input::Answer(Answer::Jobs(Ok(0))));
-    assert!(
-        matches!(run.seen.last(), Some(Effect::Stop(Stop::Drain))),
-        "{:?}",
-        run.seen
-    );
+    assert!(matches!(run.seen.last(), Some(Effect::Stop(Stop::Drain))), "{:?}", run.seen);
     run.give(Input::Tunnel(Event::Stopped));
     assert_eq!(run.exit(), Some(Exit::Orderly));
     assert!(run.said(&Line::Goodbye));
@@ -48,10 +41,7 @@ fn a_second_signal_leaves_at_once() {
     run.give(Input::Signal);
     run.give(Input::Signal);
     assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Abandon)), 1);
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Stop(Stop::Now))),
-        1
-    );
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Stop(Stop::Now))), 1);
     // The answer to the first one is not what is waited for.
     run.give(deleted(JobsAtEnd::Wait, 0));
     assert_eq!(run.exit(), None);
@@ -66,23 +56,14 @@ fn a_server_that_cannot_be_told_is_told_three_times() {
     let mut run = Run::serving();
     run.give(Input::Signal);
     for _ in 0..3 {
-        run.give(Input::Answer(Answer::Deleted(
-            JobsAtEnd::Wait,
-            Err(RestError::TimedOut),
-        )));
+        run.give(Input::Answer(Answer::Deleted(JobsAtEnd::Wait, Err(RestError::TimedOut))));
         if matches!(run.controller.stage, Stage::Closing(_)) {
             run.wake();
         }
     }
     assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Wait)), 3);
-    assert_eq!(
-        run.count(|e| matches!(e, Effect::Say(Line::NotDeleted { .. }))),
-        1
-    );
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Stop(Stop::Drain))),
-        1
-    );
+    assert_eq!(run.count(|e| matches!(e, Effect::Say(Line::NotDeleted { .. }))), 1);
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Stop(Stop::Drain))), 1);
 }
 
 #[test]
@@ -129,10 +110,7 @@ fn a_user_who_is_gone_does_not_reconnect() {
 
 #[test]
 fn an_end_from_elsewhere_is_seen_in_the_record() {
-    for ended in [
-        polled(Status::Terminated),
-        Input::Answer(Answer::Polled(Err(status(404)))),
-    ] {
+    for ended in [polled(Status::Terminated), Input::Answer(Answer::Polled(Err(status(404))))] {
         let mut run = Run::serving();
         run.wake();
         run.give(ended);
@@ -161,13 +139,8 @@ fn a_halting_record_lets_jobs_finish() {
     let mut run = Run::serving();
     run.wake();
     run.give(polled(Status::Halting));
-    assert!(run.said(&Line::Halting {
-        reason: Some("webui".to_owned())
-    }));
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Call(Call::Jobs(_)))),
-        1
-    );
+    assert!(run.said(&Line::Halting { reason: Some("webui".to_owned()) }));
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Call(Call::Jobs(_)))), 1);
     run.give(Input::Answer(Answer::Jobs(Ok(1))));
     assert_eq!(run.exit(), None);
     run.wake();

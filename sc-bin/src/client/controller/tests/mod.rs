@@ -52,35 +52,21 @@ fn polled(status: Status) -> Input {
 }
 
 fn status(code: u16) -> RestError {
-    RestError::Status {
-        code,
-        text: String::new(),
-    }
+    RestError::Status { code, text: String::new() }
 }
 
 fn up() -> Input {
     let peer = ([127, 0, 0, 1], 4443).into();
-    Input::Tunnel(Event::TunnelUp {
-        tunnel: ID,
-        session: SessionId([1; 16]),
-        peer,
-    })
+    Input::Tunnel(Event::TunnelUp { tunnel: ID, session: SessionId([1; 16]), peer })
 }
 
 fn down() -> Input {
     let end = TunnelEnd::Lost(TransportLoss::Failed);
-    Input::Tunnel(Event::TunnelDown {
-        tunnel: ID,
-        session: SessionId([1; 16]),
-        end,
-    })
+    Input::Tunnel(Event::TunnelDown { tunnel: ID, session: SessionId([1; 16]), end })
 }
 
 fn connect_failed(failure: ConnectFailure) -> Input {
-    Input::Tunnel(Event::ConnectFailed {
-        tunnel: ID,
-        failure,
-    })
+    Input::Tunnel(Event::ConnectFailed { tunnel: ID, failure })
 }
 
 fn refused() -> Input {
@@ -96,11 +82,7 @@ impl Run {
         let now = Instant::now();
         let url = "http://127.0.0.1:1/rest/v1".to_owned();
         let controller = Controller::new(CreateTunnel::default(), String::new(), url, 1, now);
-        let mut run = Self {
-            controller,
-            now,
-            seen: Vec::new(),
-        };
+        let mut run = Self { controller, now, seen: Vec::new() };
         run.collect();
         run
     }
@@ -109,11 +91,7 @@ impl Run {
     fn creating() -> Self {
         let mut run = Self::new();
         run.give(Input::Answer(Answer::Updates(Err(status(404)))));
-        assert!(
-            matches!(run.seen.last(), Some(Effect::Call(Call::Create(_)))),
-            "{:?}",
-            run.seen
-        );
+        assert!(matches!(run.seen.last(), Some(Effect::Call(Call::Create(_)))), "{:?}", run.seen);
         run
     }
 
@@ -145,17 +123,12 @@ impl Run {
         self.now = self.now.max(at);
         self.controller.on_time(self.now);
         let next = self.controller.next_deadline();
-        assert!(
-            next.is_none_or(|next| next > self.now),
-            "a deadline must move on"
-        );
+        assert!(next.is_none_or(|next| next > self.now), "a deadline must move on");
         self.collect();
     }
 
     fn said(&self, wanted: &Line) -> bool {
-        self.seen
-            .iter()
-            .any(|effect| matches!(effect, Effect::Say(line) if line == wanted))
+        self.seen.iter().any(|effect| matches!(effect, Effect::Say(line) if line == wanted))
     }
 
     fn count(&self, wanted: impl Fn(&Effect) -> bool) -> usize {

@@ -6,10 +6,7 @@ use super::*;
 fn a_lost_session_is_restored() {
     let mut run = Run::serving();
     run.give(down());
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Call(Call::Poll(_)))),
-        1
-    );
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Call(Call::Poll(_)))), 1);
     run.wake();
     assert_eq!(run.count(is_connect), 1);
     run.give(refused());
@@ -23,9 +20,7 @@ fn a_lost_session_is_restored() {
 
 #[test]
 fn a_loss_is_told_once_the_record_says_that_the_tunnel_lives() {
-    let lost = Line::Lost {
-        why: TunnelEnd::Lost(TransportLoss::Failed).to_string(),
-    };
+    let lost = Line::Lost { why: TunnelEnd::Lost(TransportLoss::Failed).to_string() };
     let mut run = Run::serving();
     run.give(down());
     assert!(!run.said(&lost));
@@ -52,11 +47,7 @@ fn a_session_that_stays_lost_ends_the_run_after_60_seconds() {
         run.wake();
     }
     assert_eq!(run.now - begin, RESTORE_LIMIT);
-    assert!(
-        run.failure().contains("connection refused"),
-        "{}",
-        run.failure()
-    );
+    assert!(run.failure().contains("connection refused"), "{}", run.failure());
     run.give(deleted(JobsAtEnd::Abandon, 0));
     assert_eq!(run.exit(), Some(Exit::ConnectionLost));
 }
@@ -74,8 +65,5 @@ fn rest_trouble_does_not_end_a_working_tunnel() {
         }
     }
     assert_eq!(run.exit(), None);
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Say(_) | Effect::Fail(_))),
-        0
-    );
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Say(_) | Effect::Fail(_))), 0);
 }

@@ -6,24 +6,15 @@ use super::*;
 fn a_good_start_polls_connects_and_is_ready_once() {
     let mut run = Run::creating();
     run.give(created(Status::Booting));
-    assert!(run.said(&Line::Provisioned {
-        id: ID,
-        proxy: "127.0.0.1:4490".to_owned()
-    }));
+    assert!(run.said(&Line::Provisioned { id: ID, proxy: "127.0.0.1:4490".to_owned() }));
     run.wake();
-    assert_eq!(
-        run.count(|effect| matches!(effect, Effect::Call(Call::Poll(_)))),
-        1
-    );
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Call(Call::Poll(_)))), 1);
     assert_eq!(run.count(is_connect), 0);
     run.give(polled(Status::Running));
     assert_eq!(run.count(is_connect), 1);
     run.give(up());
     assert!(run.said(&Line::Ready));
-    assert_eq!(
-        run.count(|e| matches!(e, Effect::Call(Call::Heartbeat(..)))),
-        1
-    );
+    assert_eq!(run.count(|e| matches!(e, Effect::Call(Call::Heartbeat(..)))), 1);
     assert_eq!(run.exit(), None);
 }
 

@@ -31,17 +31,11 @@ fn a_place_is_lost_to_a_frame_and_only_its_own_stream_loses_it() {
     let (a, b) = (end.apps[&a].key, end.apps[&b].key);
     end.session.reserve(a, 10, &mut end.pool);
     end.session.go_away(&mut end.pool);
-    assert_eq!(
-        end.session.commit(a, 10, &mut end.pool),
-        Err(send::PlaceLost)
-    );
+    assert_eq!(end.session.commit(a, 10, &mut end.pool), Err(send::PlaceLost));
     assert_eq!(end.session.commit(a, 0, &mut end.pool), Ok(()));
     end.session.reserve(a, 10, &mut end.pool);
     end.session.reserve(b, 10, &mut end.pool);
-    assert_eq!(
-        end.session.commit(a, 10, &mut end.pool),
-        Err(send::PlaceLost)
-    );
+    assert_eq!(end.session.commit(a, 10, &mut end.pool), Err(send::PlaceLost));
     assert_eq!(end.session.commit(b, 10, &mut end.pool), Ok(()));
 }
 

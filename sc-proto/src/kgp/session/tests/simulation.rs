@@ -31,11 +31,7 @@ fn live(seed: u64, steps: u64) {
 
 #[test]
 fn whatever_happens_nothing_is_lost_doubled_or_kept() {
-    let number = |name| {
-        env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
+    let number = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("SC_SIM_STEPS").unwrap_or(2000);
     let seeds = match number("SC_SIM_SEED") {
         Some(seed) => seed..seed + 1,

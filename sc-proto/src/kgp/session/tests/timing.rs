@@ -21,9 +21,7 @@ fn receive_data(end: &mut End, id: u64, n: usize, now: Time) {
     let stream = StreamId::new(id).unwrap();
     let payload = payload.as_slice();
     let frame = Frame::Data { stream, payload };
-    end.session
-        .receive(frame, HEADER + n, &mut end.pool, now)
-        .unwrap();
+    end.session.receive(frame, HEADER + n, &mut end.pool, now).unwrap();
 }
 
 /// A server with one stream of the client, at rest.
@@ -91,9 +89,7 @@ fn the_round_trip_time_does_not_hold_the_wait_for_the_transport() {
     let (Frame::Ping { token }, n) = Frame::decode(ping.as_slice()).unwrap().unwrap() else {
         panic!("not a PING");
     };
-    session
-        .receive(Frame::Pong { token }, n, &mut pool, at(12_030))
-        .unwrap();
+    session.receive(Frame::Pong { token }, n, &mut pool, at(12_030)).unwrap();
     assert_eq!(session.rtt(), Duration::from_millis(30));
 }
 
@@ -120,10 +116,7 @@ fn a_peer_that_went_silent_is_given_up_and_a_lively_one_is_not() {
 #[test]
 fn a_deadline_moves_on_whatever_fired() {
     let mut w = server_with_a_stream();
-    let settings = Settings {
-        keepalive: Duration::ZERO,
-        ..Settings::default()
-    };
+    let settings = Settings { keepalive: Duration::ZERO, ..Settings::default() };
     let peer = Parameters::of(&settings);
     let mut session = Session::new(SessionId([0; 16]), Side::Server, settings, peer);
     session.attach(at(0));

@@ -142,9 +142,7 @@ impl World {
             for end in &mut self.ends {
                 let all: Vec<u32> = end.apps.keys().copied().collect();
                 for stream in all {
-                    end.apps
-                        .entry(stream)
-                        .and_modify(|app| app.is_stalled = false);
+                    end.apps.entry(stream).and_modify(|app| app.is_stalled = false);
                     end.answer(stream, Ok(()));
                     end.end(stream);
                 }
@@ -238,11 +236,7 @@ impl Session {
         assert_eq!(mine, self.opened_here as usize);
         assert!(self.streams.len() - mine <= self.settings.max_streams as usize);
         // Each stream may add its last frames to what is read up to the bounds.
-        let most = u64::from(
-            self.settings
-                .max_streams
-                .saturating_add(self.peer.max_streams),
-        );
+        let most = u64::from(self.settings.max_streams.saturating_add(self.peer.max_streams));
         let extra = CHUNK as u64 + 100 * most;
         let retained = self.ring.retained();
         assert!(retained <= 2 * self.settings.max_retained + extra);
