@@ -30,11 +30,7 @@ fn rest_of_cut_answer(mut user: Connection, target: &str, host: &str) -> io::Res
 fn rest_by_http(framing: &str) -> io::Result<usize> {
     let (tunnel, site) = (TUNNEL.lease(), Site::start());
     let user = Connection::open(tunnel.proxy)?;
-    rest_of_cut_answer(
-        user,
-        &site.url(&format!("/cut/{framing}")),
-        &site.address().to_string(),
-    )
+    rest_of_cut_answer(user, &site.url(&format!("/cut/{framing}")), &site.address().to_string())
 }
 
 #[test]
@@ -97,17 +93,13 @@ fn a_browser_that_goes_away_ends_the_sites_work() {
     let mut user = Connection::open(tunnel.proxy).unwrap();
     let length: u64 = 4 * 1024 * 1024 * 1024;
     let (url, host) = (site.url(&format!("/bytes/{length}")), site.address());
-    user.send(format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
-        .unwrap();
+    user.send(format!("GET {url} HTTP/1.1\r\nHost: {host}\r\n\r\n")).unwrap();
     user.read_head().unwrap();
     drop(user);
     // The site cannot send 4 GiB to nobody: it is told, and its connection is closed.
     wait::until("the descriptors to be given back", || {
         let now = tunnel.pids().map(usage::open_files);
-        now.iter()
-            .zip(before)
-            .all(|(now, before)| *now <= before + 2)
-            .then_some(())
+        now.iter().zip(before).all(|(now, before)| *now <= before + 2).then_some(())
     });
     assert!(site.sent() < length);
 }

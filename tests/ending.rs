@@ -20,10 +20,7 @@ const LENGTH: u64 = 32 * 1024 * 1024;
 fn begun_download(tunnel: &Tunnel, site: &Site) -> Connection {
     let mut user = Connection::open(tunnel.proxy).unwrap();
     let (url, host) = (site.url(&format!("/bytes/{LENGTH}")), site.address());
-    user.send(format!(
-        "GET {url} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-    ))
-    .unwrap();
+    user.send(format!("GET {url} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).unwrap();
     assert_eq!(user.read_head().unwrap().status(), 200);
     user
 }
@@ -32,10 +29,7 @@ fn begun_download(tunnel: &Tunnel, site: &Site) -> Connection {
 fn finish(mut user: Connection) {
     let mut digest = Digest::default();
     std::io::copy(&mut user, &mut digest).unwrap();
-    assert_eq!(
-        digest.finish(),
-        (LENGTH, Payload::new(LENGTH, LENGTH).sha256())
-    );
+    assert_eq!(digest.finish(), (LENGTH, Payload::new(LENGTH, LENGTH).sha256()));
 }
 
 #[test]
@@ -46,9 +40,7 @@ fn a_running_transfer_outlives_the_clients_end() {
     // The tunnel takes nobody new from here on.
     wait::until("new connections to be refused", || {
         let answer = http::get(tunnel.proxy, &site.url("/hello"));
-        answer
-            .map_or(true, |answer| answer.status() == 503)
-            .then_some(())
+        answer.map_or(true, |answer| answer.status() == 503).then_some(())
     });
     finish(user);
     let exit = tunnel.client.process.wait_exit(PATIENCE);
@@ -81,11 +73,7 @@ fn a_second_signal_ends_a_client_at_once() {
     let begin = Instant::now();
     let exit = client.wait_exit(PATIENCE);
     assert_eq!(exit.code(), Some(FORCED), "{}", client.report());
-    assert!(
-        begin.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -100,11 +88,7 @@ fn a_second_signal_ends_a_server_at_once() {
     server.signal(Signal::Interrupt);
     let begin = Instant::now();
     server.wait_exit(PATIENCE);
-    assert!(
-        begin.elapsed() < Duration::from_secs(8),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -125,11 +109,7 @@ fn a_client_that_crashes_leaves_an_answer() {
     if let Ok(answer) = http::get(tunnel.proxy, &site.url("/hello")) {
         assert!(matches!(answer.status(), 502..=504), "{}", answer.text());
     }
-    assert!(
-        begin.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        begin.elapsed()
-    );
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
 
 #[test]
@@ -137,11 +117,8 @@ fn a_client_that_freezes_for_a_moment_goes_on() {
     let (tunnel, site) = (Tunnel::start(), Site::start());
     let user = begun_download(&tunnel, &site);
     tunnel.client.process.signal(Signal::Stop);
-    let sent = wait::until_steady(
-        "the site to be held back",
-        Duration::from_millis(300),
-        || site.sent(),
-    );
+    let sent =
+        wait::until_steady("the site to be held back", Duration::from_millis(300), || site.sent());
     assert!(sent < LENGTH);
     tunnel.client.process.signal(Signal::Continue);
     finish(user);

@@ -50,16 +50,10 @@ fn fill_and_let_go(tunnel: &Tunnel, short: &str) {
         "{short} with {LIMIT} files: {held} of {ATTEMPTS} streams, {used:?} ticks of CPU in {WATCHED:?}"
     ));
     assert!(held > 20 && held < ATTEMPTS, "{held} streams");
-    assert!(
-        used.iter().all(|ticks| *ticks <= IDLE_TICKS),
-        "it spins: {used:?} ticks"
-    );
+    assert!(used.iter().all(|ticks| *ticks <= IDLE_TICKS), "it spins: {used:?} ticks");
     assert!(lines < 200, "the log is flooded: {lines} lines");
     let mut first = users.swap_remove(0);
-    assert_eq!(
-        first.read_head().expect("the first got through").status(),
-        200
-    );
+    assert_eq!(first.read_head().expect("the first got through").status(), 200);
     let mut greeting = [0; GREETING.len()];
     std::io::Read::read_exact(&mut first, &mut greeting).expect("the first works");
     drop(users);

@@ -17,14 +17,7 @@ fn server(certificates: &Certificates) -> Server {
     let (cert, key) = (certificates.certificate(), certificates.key());
     Server::start_as(
         binary::command(),
-        &[
-            "--tls-cert",
-            text(&cert),
-            "--tls-key",
-            text(&key),
-            "--tunnel-host",
-            "localhost",
-        ],
+        &["--tls-cert", text(&cert), "--tls-key", text(&key), "--tunnel-host", "localhost"],
     )
 }
 
@@ -58,14 +51,8 @@ fn another_ca_is_not_believed() {
     let report = client.process.report();
     assert_eq!(exit.code(), Some(FAILED), "{report}");
     assert!(report.contains("certificate"), "{report}");
-    assert!(
-        report.contains("--tunnel-cainfo"),
-        "no word of what to do: {report}"
-    );
-    assert!(
-        server.rest(&user).tunnels().is_empty(),
-        "the tunnel is left behind"
-    );
+    assert!(report.contains("--tunnel-cainfo"), "no word of what to do: {report}");
+    assert!(server.rest(&user).tunnels().is_empty(), "the tunnel is left behind");
 }
 
 #[test]
@@ -77,10 +64,7 @@ fn a_certificate_for_another_name_is_refused() {
     let exit = client.process.wait_exit(PATIENCE);
     let report = client.process.report();
     assert_eq!(exit.code(), Some(FAILED), "{report}");
-    assert!(
-        report.contains("localhost"),
-        "the name is not said: {report}"
-    );
+    assert!(report.contains("localhost"), "the name is not said: {report}");
 }
 
 #[test]
@@ -93,9 +77,7 @@ fn rest_by_https_is_verified() {
     let url = format!("https://{}/rest/v1", server.rest_address());
     let start = |ca: &Path| {
         let mut command = binary::command();
-        command
-            .args(LINE.arguments(&url, &user, "https"))
-            .args(["--cainfo", text(ca)]);
+        command.args(LINE.arguments(&url, &user, "https")).args(["--cainfo", text(ca)]);
         Client::start_as(command)
     };
     start(&certificates.ca()).wait_ready(LINE);
@@ -103,8 +85,5 @@ fn rest_by_https_is_verified() {
     let exit = refused.process.wait_exit(PATIENCE);
     let report = refused.process.report();
     assert_eq!(exit.code(), Some(FAILED), "{report}");
-    assert!(
-        report.contains("--cainfo"),
-        "no word of what to do: {report}"
-    );
+    assert!(report.contains("--cainfo"), "no word of what to do: {report}");
 }

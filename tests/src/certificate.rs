@@ -31,8 +31,7 @@ impl Certificates {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
         // Without a name of its own it would have the leaf's, which would then look self-signed.
-        ca.distinguished_name
-            .push(DnType::CommonName, "CA of the sc tests");
+        ca.distinguished_name.push(DnType::CommonName, "CA of the sc tests");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = KeyPair::generate().expect("a key");
