@@ -66,11 +66,13 @@ impl Core {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
         let peer_left = loss == TransportLoss::Closed && session.peer_is_going();
-        if peer_left || session.is_drained() {
+        if self.stopping.is_some() && session.is_done() {
+            return self.end_session(key, TunnelEnd::Local, now);
+        }
+        if peer_left || session.is_done() {
             return self.end_session(key, TunnelEnd::PeerDrained, now);
         }
-        let idle_stop = self.stopping.is_some() && session.stream_count() == 0;
-        if !is_survivable(&loss) || idle_stop || self.stopping == Some(Stop::Now) {
+        if !is_survivable(&loss) || self.stopping == Some(Stop::Now) {
             return self.end_session(key, TunnelEnd::Lost(loss), now);
         }
         let until = now.after(self.config.grace);
@@ -189,6 +191,9 @@ impl Core {
             transport.refuse(Refusal::Session);
             return Err(TransportLoss::Refused(Refusal::Session));
         };
+        let Some(entry) = self.sessions.get(session) else { return Ok(()) };
+        // One that was under way for long, behind a newer one, must not harm the session.
+        entry.session.judge_received(resume.received)?;
         self.fence(session);
         let Some(entry) = self.sessions.get(session) else { return Ok(()) };
         let resumed = Frame::Resumed { received: entry.session.received() };
@@ -220,8 +225,8 @@ impl Core {
         };
         transport.stage = Stage::Attached(session);
         entry.transport = key;
-        let outage = entry.outage.take();
         let replayed = entry.session.resume(received, &mut self.pool, now)?;
+        let outage = entry.outage.take();
         let event = Event::TunnelResumed {
             tunnel: entry.tunnel,
             session: entry.session.id,

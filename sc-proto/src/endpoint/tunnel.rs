@@ -142,7 +142,10 @@ impl Core {
         let Some(entry) = self.sessions.get(key) else {
             return;
         };
-        if entry.session.is_drained() {
+        // Without a transport there is nothing to be said any more.
+        let is_over =
+            entry.session.is_drained() || entry.outage.is_some() && entry.session.is_done();
+        if is_over {
             let end =
                 if self.stopping.is_some() { TunnelEnd::Local } else { TunnelEnd::PeerDrained };
             self.end_session(key, end, now);

@@ -42,6 +42,8 @@ struct Half {
     reset: bool,
     /// What is sent to this end gets lost, without a word.
     lost: bool,
+    /// What is sent to this end waits on the way.
+    held: bool,
 }
 
 /// How a transport dies.
@@ -187,8 +189,8 @@ impl World {
         let end = self.halves.len();
         for holder in [a, b] {
             let arrived = VecDeque::new();
-            let (ended, reset, lost) = (false, false, false);
-            self.halves.push(Half { holder, arrived, ended, reset, lost });
+            let (ended, reset, lost, held) = (false, false, false, false);
+            self.halves.push(Half { holder, arrived, ended, reset, lost, held });
         }
         (end, end + 1)
     }
@@ -299,6 +301,23 @@ impl World {
             self.halves[end].reset = true;
         }
         for end in ends {
+            self.wake(end);
+        }
+    }
+
+    /// Everything on the newest transport waits on its way, until [`Self::release`].
+    pub(crate) fn hold_back(&mut self) -> Option<End> {
+        let end = self.transports.last().copied()?;
+        for end in [end, Self::other(end)] {
+            self.halves[end].held = true;
+        }
+        Some(end)
+    }
+
+    /// What waited on its way arrives.
+    pub(crate) fn release(&mut self, end: End) {
+        for end in [end, Self::other(end)] {
+            self.halves[end].held = false;
             self.wake(end);
         }
     }
@@ -420,6 +439,10 @@ impl World {
 
     fn read(&mut self, core: CoreId, id: SocketId) {
         let end = self.sockets[&(core, id)];
+        if self.halves[end].held {
+            let _ = self.cores[core].read_space(id);
+            return self.cores[core].read_done(id, Read::WouldBlock, self.now);
+        }
         let available = self.halves[end].arrived.len();
         let cut = if self.cuts && self.random(4) == 0 { 1 + self.random(100) } else { usize::MAX };
         let space = self.cores[core].read_space(id);

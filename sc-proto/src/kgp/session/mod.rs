@@ -110,6 +110,8 @@ pub(crate) struct Session {
     received: u64,
     acked: u64,
     ack_deadline: Option<Time>,
+    /// Where in the ring the last frame of any stream ends: up to here the peer has to get it.
+    owed: u64,
     credits_due: VecDeque<StreamKey>,
     /// Windows of streams that are over for the peer while their last bytes wait on this side.
     remains: BTreeMap<StreamKey, Window>,
@@ -145,6 +147,7 @@ impl Session {
             received: 0,
             acked: 0,
             ack_deadline: None,
+            owed: 0,
             credits_due: VecDeque::new(),
             remains: BTreeMap::new(),
             pong_due: None,
@@ -183,6 +186,14 @@ impl Session {
         self.received
     }
 
+    /// Whether the peer can have taken in so much. If not, its RESUME is late or a lie.
+    pub(crate) fn judge_received(&self, received: u64) -> Result<(), TransportLoss> {
+        if received < self.ring.acked() {
+            return Err(TransportLoss::Ended);
+        }
+        self.ring.check_reached(received).map_err(|_| ProtocolError::Ack.into())
+    }
+
     /// A new transport carries the session on: the peer has taken in `received` bytes and knows
     /// what this side has. The rest is sent again; says how many bytes.
     pub(crate) fn resume(
@@ -191,8 +202,8 @@ impl Session {
         pool: &mut Pool,
         now: Time,
     ) -> Result<u64, ProtocolError> {
-        self.detach();
         let again = self.ring.rewind(received, pool).map_err(|_| ProtocolError::Ack)?;
+        self.detach();
         self.acked = self.received;
         // A CREDIT may have been lost. It is cumulative, so saying it once more is harmless.
         self.credits_due.clear();
@@ -222,10 +233,22 @@ impl Session {
         self.streams.iter().map(|(_, stream)| stream.owner).collect()
     }
 
-    /// Whether the session is draining and nothing is left to do for it.
+    /// Whether the session is draining and has said all there is to say: the peer has got all of
+    /// the streams, and knows that this side has.
     pub(crate) fn is_drained(&self) -> bool {
+        self.is_done() && self.ring.unsent_len() == 0 && self.received == self.acked
+    }
+
+    /// Whether the session is draining and the peer has got all of the streams. Until it has said
+    /// so they may have to be sent again.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_ending() && self.ring.acked() >= self.owed
+    }
+
+    /// Whether the session is draining and has no stream any more.
+    fn is_ending(&self) -> bool {
         let draining = self.going == Going::AwaySent || self.peer_going == Going::AwaySent;
-        draining && self.streams.len() == 0 && self.ring.unsent_len() == 0
+        draining && self.streams.len() == 0
     }
 
     /// Whether the peer said GOAWAY.
@@ -382,6 +405,14 @@ impl Session {
         if self.going == Going::On {
             self.going = Going::AwaySent;
             self.put(&Frame::GoAway, pool);
+        }
+    }
+
+    /// Bytes came from the transport, or it took some after it had been full: it lives, however
+    /// long a whole frame takes.
+    pub(crate) fn heard(&mut self, now: Time) {
+        if let Some(liveness) = &mut self.liveness {
+            liveness.heard(now);
         }
     }
 

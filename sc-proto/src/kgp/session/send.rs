@@ -84,6 +84,7 @@ impl Session {
         let header = self.ring.space(HEADER, pool);
         put_header(header, FrameType::Data, n, stream.id.get());
         self.ring.append(HEADER + n);
+        self.owed = self.ring.end();
         Ok(())
     }
 
@@ -131,10 +132,12 @@ impl Session {
             || self.ack_is_due()
     }
 
-    /// An ACK goes with many bytes, or when it has waited long enough.
+    /// An ACK goes with many bytes, when it has waited long enough, or when the peer waits for
+    /// nothing else.
     fn ack_is_due(&self) -> bool {
         let unacked = self.received - self.acked;
-        unacked > 0 && (unacked >= ACK_BYTES || self.ack_deadline.is_none())
+        let is_time = unacked >= ACK_BYTES || self.ack_deadline.is_none() || self.is_ending();
+        unacked > 0 && is_time
     }
 
     /// The next frame that overtakes the ring, until there is none. Frames that only ride along
@@ -203,6 +206,9 @@ impl Session {
         let bytes = bytes.as_slice();
         self.ring.space(bytes.len(), pool)[..bytes.len()].copy_from_slice(bytes);
         self.ring.append(bytes.len());
+        if frame.frame_type() != FrameType::GoAway {
+            self.owed = self.ring.end();
+        }
     }
 }
 
