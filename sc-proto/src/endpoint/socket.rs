@@ -151,6 +151,12 @@ impl Proxied {
         self.http.as_deref_mut()
     }
 
+    /// Bytes kept here, but for what is lent.
+    pub(super) fn buffered(&self) -> usize {
+        let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
+        self.spill.len() + self.ahead.len() + http
+    }
+
     pub(super) fn has_output(&self) -> bool {
         !self.spill.is_empty() || self.lent.is_some()
     }

@@ -25,6 +25,13 @@ pub(super) struct Tunnel {
     waiting: VecDeque<SocketKey>,
 }
 
+impl Tunnel {
+    /// Entries of requests that wait, or have waited.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
 /// A session and what belongs to it.
 #[derive(Debug)]
 pub(crate) struct SessionEntry {

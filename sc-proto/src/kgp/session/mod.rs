@@ -178,6 +178,11 @@ impl Session {
         self.streams.len()
     }
 
+    /// Reliable bytes that the peer has not acknowledged.
+    pub(crate) fn retained(&self) -> u64 {
+        self.ring.retained()
+    }
+
     /// The sockets of all streams.
     pub(crate) fn owners(&self) -> Vec<SocketId> {
         self.streams.iter().map(|(_, stream)| stream.owner).collect()
