@@ -341,3 +341,22 @@ fn the_newest_client_wins() {
     let (browser, site) = connect(&mut world, proxy);
     transfer(&mut world, site, browser, b"by the new one");
 }
+
+#[test]
+fn a_site_that_breaks_an_upload_off_is_heard() {
+    let (mut world, proxy) = World::tunnel(15, |_| {});
+    let browser = world.browse(0, proxy).unwrap();
+    let head = "POST http://app.test/ HTTP/1.1\r\nHost: app.test\r\nContent-Length: 900000\r\n\r\n";
+    world.send(browser, head.as_bytes());
+    world.run();
+    let (_, site) = world.sites.pop_front().unwrap();
+    world.send(browser, &pattern(300_000));
+    world.run();
+    world.send(site, b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nno!");
+    world.close(site);
+    world.run();
+    let answer = world.take_all(browser);
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("\r\n\r\nno!"), "{answer}");
+    assert!(world.has_ended(browser));
+    assert_eq!(world.cores[0].session_stream_counts(), [(TUNNEL, 0)]);
+}

@@ -1,5 +1,6 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
+use alloc::collections::VecDeque;
 use core::ops::Range;
 
 use super::http::Http;
@@ -55,11 +56,7 @@ impl Core {
     /// The peer opened a stream: its target is dialled.
     fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         let mut proxied = Proxied::new(tunnel, Some(link), None);
-        proxied.on_reset = match open.kind {
-            StreamKind::Connect => CloseMode::Abort,
-            // The exchange is over for the browser; the site need not see a failure.
-            StreamKind::Http => CloseMode::Graceful,
-        };
+        proxied.kind = open.kind;
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
         if let Some(entry) = self.sessions.get_mut(link.session) {
             entry.session.set_owner(link.stream, key.into());
@@ -167,13 +164,30 @@ impl Core {
         self.close_socket(key, CloseMode::Abort);
     }
 
+    /// The socket takes no more bytes. A site that breaks an upload off has often said why:
+    /// the answer to an exchange is read to its end.
+    pub(super) fn write_failed(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let connected = socket.peer.is_some();
+        let Some(proxied) = socket.proxied() else { return };
+        if !connected || proxied.kind == StreamKind::Connect || proxied.input != Input::Open {
+            return self.socket_failed(key, now);
+        }
+        proxied.output = Output::Failed;
+        proxied.spill = VecDeque::new();
+        proxied.lent = None;
+        // How it ended shows in a read.
+        socket.can_read = true;
+        self.offer_source(key);
+    }
+
     fn stream_finished(&mut self, key: SocketKey, plaintext: &[u8], now: Time) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
         if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
-        } else {
+        } else if proxied.output == Output::Open {
             proxied.output = Output::EndWanted;
             self.flush(key, now);
         }
@@ -187,7 +201,7 @@ impl Core {
         if proxied.http.is_some() {
             self.end_exchange(key, Failure::Reset(reason), plaintext, now);
         } else {
-            let mode = proxied.on_reset;
+            let mode = proxied.on_reset();
             self.close_socket(key, mode);
         }
     }
@@ -350,7 +364,15 @@ impl Core {
             self.retry_waiting(tunnel, now);
             self.note_drained(link.session);
         }
+        if self.output_of(key) == Some(Output::Failed) {
+            // What there was to read went before the reset, in order.
+            return self.socket_failed(key, now);
+        }
         self.close_if_over(key);
+    }
+
+    fn output_of(&mut self, key: SocketKey) -> Option<Output> {
+        self.sockets.get_mut(key).and_then(Socket::proxied).map(|proxied| proxied.output)
     }
 
     pub(super) fn proxied_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {

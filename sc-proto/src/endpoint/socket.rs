@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::http::Http;
 use super::{SessionKey, Transport};
-use crate::contract::{CloseMode, SocketId, TunnelId};
+use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
 use crate::slab::Key;
 use crate::{DeadlineReason, Time};
@@ -72,8 +72,8 @@ pub(super) struct Proxied {
     pub(super) ahead: Bytes,
     pub(super) input: Input,
     pub(super) output: Output,
-    /// How the socket ends when the stream is reset.
-    pub(super) on_reset: CloseMode,
+    /// What a site's socket is for.
+    pub(super) kind: StreamKind,
 }
 
 /// The stream of a socket.
@@ -100,6 +100,8 @@ pub(super) enum Output {
     EndWanted,
     /// Everything is written and half-closed.
     Ended,
+    /// The socket takes no more, but may still be read. What comes for it is dropped.
+    Failed,
 }
 
 impl Socket {
@@ -143,7 +145,7 @@ impl Proxied {
             ahead: Bytes::new(),
             input: Input::Open,
             output: Output::Open,
-            on_reset: CloseMode::Abort,
+            kind: StreamKind::Connect,
         }
     }
 
@@ -155,6 +157,15 @@ impl Proxied {
     pub(super) fn buffered(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
         self.spill.len() + self.ahead.len() + http
+    }
+
+    /// How the socket ends when its stream is reset.
+    pub(super) fn on_reset(&self) -> CloseMode {
+        match self.kind {
+            StreamKind::Connect => CloseMode::Abort,
+            // The exchange is over for the browser; the site need not see a failure.
+            StreamKind::Http => CloseMode::Graceful,
+        }
     }
 
     pub(super) fn has_output(&self) -> bool {

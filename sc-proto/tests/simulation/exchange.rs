@@ -235,7 +235,9 @@ impl Visitor {
         let expected = self.excused
             || self.refused[self.answered]
             || self.sites.get(&self.answered).is_some_and(|site| !site.good);
-        assert!(expected, "{} for {}x{}", message.start, self.number, self.answered);
+        let text = String::from_utf8_lossy(&message.body);
+        let site = self.sites.get(&self.answered);
+        assert!(expected, "{} for {}x{}: {text} {site:?}", message.start, self.number, self.answered);
     }
 
     /// Sends what is left, reads on, leaves when all is said. Says whether anything moved.

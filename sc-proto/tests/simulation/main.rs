@@ -52,8 +52,8 @@ pub(crate) struct Sim {
     downs: usize,
     /// Whether the embedder interferes.
     chaos: bool,
-    /// Cores that were told to stop.
-    pub(crate) stopped: Vec<CoreId>,
+    /// The tunnel is not there, or not sure to be: what is begun now may fail.
+    pub(crate) disturbed: bool,
 }
 
 impl Sim {
@@ -81,7 +81,7 @@ impl Sim {
             visitors: Vec::new(),
             downs: 0,
             chaos: seed.is_multiple_of(2),
-            stopped: Vec::new(),
+            disturbed: false,
         }
     }
 
@@ -130,7 +130,7 @@ impl Sim {
     fn note_losses(&mut self) {
         let down = |event: &Event| matches!(event, Event::TunnelDown { .. });
         let downs = self.world.events.iter().filter(|(_, event)| down(event)).count();
-        if downs != self.downs {
+        if downs != self.downs || self.disturbed {
             self.downs = downs;
             self.excuse_all();
         }
