@@ -360,3 +360,21 @@ fn a_site_that_breaks_an_upload_off_is_heard() {
     assert!(world.has_ended(browser));
     assert_eq!(world.cores[0].session_stream_counts(), [(TUNNEL, 0)]);
 }
+
+#[test]
+fn a_body_waits_for_the_rest_of_a_large_head() {
+    let (mut world, proxy) = World::tunnel(16, |_| {});
+    let browser = world.browse(0, proxy).unwrap();
+    let cookie = "c".repeat(20_000);
+    let head = format!(
+        "POST http://app.test/ HTTP/1.1\r\nHost: app.test\r\nCookie: {cookie}\r\n\
+         Content-Length: 5\r\n\r\n"
+    );
+    world.send(browser, head.as_bytes());
+    world.send(browser, b"hello");
+    world.run();
+    let (_, site) = world.sites.pop_front().unwrap();
+    let request = world.take_all(site);
+    assert!(request.contains(&cookie), "the head is in one piece");
+    assert!(request.ends_with("\r\n\r\nhello"), "{}", &request[request.len() - 40..]);
+}

@@ -215,8 +215,12 @@ impl Core {
             if self.answer_waits(key) {
                 return used;
             }
-            // The body goes no faster than its stream has credit.
-            let credit = link.map_or(usize::MAX, |link| self.credit_of(link));
+            // The body goes no faster than its stream has credit, and behind the head.
+            let credit = match link {
+                Some(_) if self.head_waits(key) => 0,
+                Some(link) => self.credit_of(link),
+                None => usize::MAX,
+            };
             let Some(http) = self.http(key) else {
                 return used;
             };
@@ -255,6 +259,12 @@ impl Core {
                 Item::Closed => return bytes.len(),
             }
         }
+    }
+
+    /// Whether a part of the request's head has not been sent.
+    fn head_waits(&mut self, key: SocketKey) -> bool {
+        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
+        proxied.is_some_and(|proxied| !proxied.ahead.is_empty())
     }
 
     /// Whether the next request has to wait until the last answer is written.
