@@ -52,8 +52,8 @@ pub(crate) struct Sim {
     downs: usize,
     /// Whether the embedder interferes.
     chaos: bool,
-    /// The tunnel is not there, or not sure to be: what is begun now may fail.
-    pub(crate) disturbed: bool,
+    /// A core was told to stop.
+    pub(crate) stopping: bool,
 }
 
 impl Sim {
@@ -81,7 +81,7 @@ impl Sim {
             visitors: Vec::new(),
             downs: 0,
             chaos: seed.is_multiple_of(2),
-            disturbed: false,
+            stopping: false,
         }
     }
 
@@ -130,7 +130,9 @@ impl Sim {
     fn note_losses(&mut self) {
         let down = |event: &Event| matches!(event, Event::TunnelDown { .. });
         let downs = self.world.events.iter().filter(|(_, event)| down(event)).count();
-        if downs != self.downs || self.disturbed {
+        let carries = |core: usize| self.world.cores[core].statistics().sessions == 1;
+        let up = carries(self.home) && carries(self.world.client()) && !self.stopping;
+        if downs != self.downs || !up {
             self.downs = downs;
             self.excuse_all();
         }

@@ -74,7 +74,7 @@ impl Site {
             _ => say(format!("Content-Length: {length}\r\n"), &body),
         }
         match world.random(12) {
-            0 => self.answer.extend(b"more than was asked for"),
+            0 if !self.until_close => self.answer.extend(b"more than was asked for"),
             1 => {
                 let cut = world.random(self.answer.len());
                 self.answer.truncate(cut);
