@@ -378,3 +378,24 @@ fn a_body_waits_for_the_rest_of_a_large_head() {
     assert!(request.contains(&cookie), "the head is in one piece");
     assert!(request.ends_with("\r\n\r\nhello"), "{}", &request[request.len() - 40..]);
 }
+
+#[test]
+fn requests_that_wait_hear_at_once_that_the_client_is_gone() {
+    let (mut world, proxy) = World::tunnel(17, |config| config.kgp.max_streams = 1);
+    let _first = connect(&mut world, proxy);
+    let second = world.browse(0, proxy).unwrap();
+    world.send(second, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
+    world.run();
+    // A new client takes over what waits.
+    world.connect(SECRET);
+    world.run();
+    assert!(world.take_all(second).contains(" 200 "));
+    let third = world.browse(0, proxy).unwrap();
+    world.send(third, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
+    world.run();
+    let client = world.client();
+    world.cores[client].command(Command::Stop(Stop::Now), world.now);
+    world.run();
+    let page = world.take_all(third);
+    assert!(page.contains("tunnel-not-connected"), "{page}");
+}

@@ -81,13 +81,17 @@ impl Core {
         now: Time,
     ) -> Result<(), TransportLoss> {
         let tunnel = hello.tunnel;
-        let Some(entry) = self.tunnels.get(&tunnel) else {
+        let Some(entry) = self.tunnels.get_mut(&tunnel) else {
             transport.first.extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
             return Err(TransportLoss::Refused(Refusal::Ending));
         };
-        // The newest authenticated transport wins.
+        // The newest authenticated transport wins, and takes over the requests that wait.
         if let Some(old) = entry.session {
+            let waiting = core::mem::take(&mut entry.waiting);
             self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
+            if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                entry.waiting = waiting;
+            }
         }
         let id = SessionId(self.random_id());
         let parameters = Parameters::of(&self.config.kgp);

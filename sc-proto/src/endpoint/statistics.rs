@@ -28,7 +28,7 @@ impl Core {
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let mut all = Statistics {
-            waiting: self.tunnels.values().map(|tunnel| tunnel.waiting()).sum(),
+            waiting: self.tunnels.values().map(|tunnel| tunnel.waiting.len()).sum(),
             ..Statistics::default()
         };
         for (_, entry) in self.sessions.iter() {

@@ -22,14 +22,7 @@ pub(super) struct Tunnel {
     pub(super) home: WorkerId,
     pub(super) session: Option<SessionKey>,
     /// Requests that wait until a stream may be opened.
-    waiting: VecDeque<SocketKey>,
-}
-
-impl Tunnel {
-    /// Entries of requests that wait, or have waited.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
+    pub(super) waiting: VecDeque<SocketKey>,
 }
 
 /// A session and what belongs to it.
@@ -207,6 +200,7 @@ impl Core {
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
+        self.retry_waiting(entry.tunnel, now);
         self.check_stopped();
     }
 
