@@ -13,7 +13,7 @@ mod world;
 use std::time::Duration;
 
 use sc_proto::contract::{ConnectFailure, Refusal, Stop, TransportLoss, TunnelEnd, TunnelSecret};
-use sc_proto::{Command, Event};
+use sc_proto::{Command, Event, ListenerId, ListenerRole, WorkerId};
 use world::{SECRET, TUNNEL, World};
 
 fn pattern(n: usize) -> Vec<u8> {
@@ -398,4 +398,23 @@ fn requests_that_wait_hear_at_once_that_the_client_is_gone() {
     world.run();
     let page = world.take_all(third);
     assert!(page.contains("tunnel-not-connected"), "{page}");
+}
+
+#[test]
+fn a_client_cannot_have_the_server_dial() {
+    let mut world = World::new(18, |_| {});
+    world.add_tunnel(0);
+    // A hostile client, which opens streams itself.
+    let (client, listener) = (world.client(), ListenerId(5));
+    let command = Command::AddTunnel { tunnel: TUNNEL, secret: SECRET, home: WorkerId(0) };
+    world.cores[client].command(command, world.now);
+    world.cores[client].add_listener(listener, ListenerRole::Ingress(TUNNEL));
+    world.connect(SECRET);
+    world.run();
+    let insider = world.browse(client, listener).unwrap();
+    world.send(insider, b"CONNECT metadata.test:80 HTTP/1.1\r\nHost: metadata.test:80\r\n\r\n");
+    world.run();
+    assert!(world.sites.is_empty(), "the server dialled {:?}", world.sites);
+    assert!(world.take_all(insider).starts_with("HTTP/1.1 403 "));
+    assert_eq!(world.cores[0].statistics().streams, 0);
 }

@@ -11,7 +11,7 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::frame::{Frame, Open};
-use crate::kgp::{ProtocolError, Received, StreamKey};
+use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
 
 impl Core {
@@ -30,9 +30,14 @@ impl Core {
         let tunnel = entry.tunnel;
         match entry.session.receive(frame, range.len(), &mut self.pool, now)? {
             Received::Nothing | Received::GoAway => {}
-            Received::Open { stream, open } => {
-                self.dial(Link { session, stream }, tunnel, open, now);
-            }
+            Received::Open { stream, open } => match entry.session.side() {
+                Side::Client => self.dial(Link { session, stream }, tunnel, open, now),
+                // The way leads into the office. A client that could have the server dial would
+                // stand in the server's own network.
+                Side::Server => {
+                    entry.session.answer(stream, Err(DialFailure::Denied), &mut self.pool);
+                }
+            },
             Received::Answered { owner, outcome } => {
                 self.answered(owner.into(), outcome, now);
             }
