@@ -21,7 +21,7 @@ fn pattern(n: usize) -> Vec<u8> {
 }
 
 /// Opens a CONNECT stream; gives the browser's and the site's end.
-fn connect(world: &mut World, proxy: sc_proto::ListenerId) -> (usize, usize) {
+fn connect(world: &mut World, proxy: ListenerId) -> (usize, usize) {
     let browser = world.browse(0, proxy).unwrap();
     world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
     world.run();
@@ -417,4 +417,25 @@ fn a_client_cannot_have_the_server_dial() {
     assert!(world.sites.is_empty(), "the server dialled {:?}", world.sites);
     assert!(world.take_all(insider).starts_with("HTTP/1.1 403 "));
     assert_eq!(world.cores[0].statistics().streams, 0);
+}
+
+#[test]
+fn bytes_before_the_tunnel_stand_go_before_the_end() {
+    let (mut world, proxy) = World::tunnel(19, |_| {});
+    let (busy, sink) = connect(&mut world, proxy);
+    for steps in 0..400 {
+        world.send(busy, &pattern(50_000));
+        let browser = world.browse(0, proxy).unwrap();
+        world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\nearly");
+        world.run_some(steps);
+        world.finish(browser);
+        world.run();
+        let site = world.sites.pop_front();
+        if world.take_all(browser).contains(" 200 ") {
+            let (_, site) = site.unwrap();
+            assert_eq!(world.take_all(site), "early", "after {steps} steps");
+            assert!(world.has_ended(site));
+        }
+        world.take_all(sink);
+    }
 }

@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::Core;
 use super::relay::Sent;
-use super::socket::{Input, Link, Output, Proxied, Socket, SocketKey};
+use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
+use super::{Core, SCRATCH};
 use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
@@ -70,28 +70,31 @@ impl Http {
 impl Core {
     /// Puts a browser's socket in the list of those to read outside the turns of a session.
     pub(super) fn queue_read(&mut self, key: SocketKey) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if !socket.can_read || socket.read_queued {
+        if self.wanted(key).is_none() {
             return;
         }
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        let reads = match (&proxied.http, proxied.input) {
-            (_, Input::Discard) => true,
-            (_, Input::Ended) | (None, Input::Open) => false,
-            (Some(http), Input::Open) => match http.wants {
-                Wants::Head => true,
-                Wants::Body => false,
-                Wants::Nothing => http.kept.len() < KEPT_WHILE_PAUSED,
-            },
-        };
-        if reads {
+        if let Some(socket) = self.sockets.get_mut(key)
+            && !socket.read_queued
+        {
             socket.read_queued = true;
             self.reads.push_back(key);
         }
+    }
+
+    /// How many bytes of a browser are to be read outside the turns of a session.
+    pub(super) fn wanted(&self, key: SocketKey) -> Option<usize> {
+        let socket = self.sockets.get(key)?;
+        let Role::Proxied(proxied) = &socket.role else { return None };
+        let wanted = match (&proxied.http, proxied.input) {
+            (_, Input::Discard) => SCRATCH,
+            (_, Input::Ended) | (None, Input::Open) => 0,
+            (Some(http), Input::Open) => match http.wants {
+                Wants::Head => SCRATCH,
+                Wants::Body => 0,
+                Wants::Nothing => KEPT_WHILE_PAUSED.saturating_sub(http.kept.len()),
+            },
+        };
+        (socket.can_read && wanted > 0).then_some(wanted)
     }
 
     /// The outcome of reading a browser's socket into the scratch buffer.
@@ -124,6 +127,7 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
+        let ahead = !proxied.ahead.is_empty();
         let end = match (&mut proxied.http, proxied.input) {
             (Some(http), Input::Open) => http.front.browser_ended(),
             (None, Input::Open) => BrowserEnd::Raw,
@@ -131,6 +135,8 @@ impl Core {
             (_, Input::Discard | Input::Ended) => BrowserEnd::Close,
         };
         match end {
+            // What came before goes first; then the end is read once more.
+            BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
                 self.unlink(key, ResetReason::Cancelled, now);

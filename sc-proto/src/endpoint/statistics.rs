@@ -42,7 +42,8 @@ impl Core {
                 Role::Proxied(proxied) => {
                     all.proxied += 1;
                     all.buffered += proxied.buffered();
-                    all.buffered += self.lent.ranges(proxied).map(|range| range.len()).sum::<usize>();
+                    all.buffered +=
+                        self.lent.ranges(proxied).map(|range| range.len()).sum::<usize>();
                 }
             }
         }

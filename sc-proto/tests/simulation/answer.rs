@@ -32,13 +32,12 @@ pub(crate) fn read(input: &[u8], framing: Option<Body>) -> Option<Message> {
             key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     };
-    let framing = framing.unwrap_or_else(|| {
-        match (field("transfer-encoding"), field("content-length")) {
+    let framing =
+        framing.unwrap_or_else(|| match (field("transfer-encoding"), field("content-length")) {
             (Some(coding), _) if coding == "chunked" => Body::Chunked,
             (_, Some(length)) => Body::Length(length.parse().unwrap()),
             _ => Body::UntilClose,
-        }
-    });
+        });
     let rest = &input[end..];
     let (body, length, whole) = match framing {
         Body::None => (Vec::new(), 0, true),

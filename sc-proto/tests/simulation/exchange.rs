@@ -237,7 +237,11 @@ impl Visitor {
             || self.sites.get(&self.answered).is_some_and(|site| !site.good);
         let text = String::from_utf8_lossy(&message.body);
         let site = self.sites.get(&self.answered);
-        assert!(expected, "{} for {}x{}: {text} {site:?}", message.start, self.number, self.answered);
+        assert!(
+            expected,
+            "{} for {}x{}: {text} {site:?}",
+            message.start, self.number, self.answered
+        );
     }
 
     /// Sends what is left, reads on, leaves when all is said. Says whether anything moved.

@@ -51,8 +51,9 @@ impl Raw {
     ) -> Option<Self> {
         let browser = world.browse(home, proxy)?;
         let name = ["r", "r", "r", "r", "r", "refused", "hanging"][world.random(7)];
-        let request =
-            format!("CONNECT {name}{number}.test:443 HTTP/1.1\r\nHost: {name}{number}.test:443\r\n\r\n");
+        let request = format!(
+            "CONNECT {name}{number}.test:443 HTTP/1.1\r\nHost: {name}{number}.test:443\r\n\r\n"
+        );
         world.send(browser, request.as_bytes());
         let mut raw = Self {
             number,
