@@ -439,3 +439,73 @@ fn bytes_before_the_tunnel_stand_go_before_the_end() {
         world.take_all(sink);
     }
 }
+
+#[test]
+fn draining_waits_for_the_last_bytes_to_be_delivered() {
+    let (mut world, proxy) = World::tunnel(20, |_| {});
+    let (browser, site) = connect(&mut world, proxy);
+    let client = world.client();
+    let bytes = pattern(200_000);
+    world.send(browser, &bytes);
+    world.finish(browser);
+    world.finish(site);
+    world.run();
+    assert_eq!(world.cores[client].statistics().streams, 0);
+    world.cores[client].command(Command::Stop(Stop::Drain), world.now);
+    world.run();
+    assert!(!world.events.contains(&(client, Event::Stopped)), "the site reads slowly");
+    let mut got = Vec::new();
+    while got.len() < bytes.len() {
+        got.extend(world.take(site, 10_000));
+        world.run();
+    }
+    assert!(got == bytes && world.has_ended(site));
+    assert!(world.events.contains(&(client, Event::Stopped)));
+}
+
+#[test]
+fn strangers_do_not_put_a_stop_off() {
+    for how in [Stop::Drain, Stop::Now] {
+        let (mut world, _) = World::tunnel(21, |_| {});
+        world.browse(0, world::KGP).unwrap();
+        world.cores[0].command(Command::Stop(how), world.now);
+        assert_eq!(world.browse(0, world::KGP), None, "none is taken any more");
+        world.run();
+        assert!(world.events.contains(&(0, Event::Stopped)), "{:?}", world.events);
+        let client = world.client();
+        world.cores[client].command(Command::Stop(how), world.now);
+        world.connect(SECRET);
+        world.run();
+        assert!(world.events.contains(&(client, Event::Stopped)));
+        assert_eq!(world.cores[client].statistics().transports, 0);
+    }
+}
+
+#[test]
+fn a_drain_that_takes_too_long_is_cut() {
+    let (mut world, proxy) = World::tunnel(22, |_| {});
+    let (browser, _) = connect(&mut world, proxy);
+    world.cores[0].command(Command::Stop(Stop::Drain), world.now);
+    world.pass(Duration::from_secs(299));
+    assert!(!world.events.contains(&(0, Event::Stopped)));
+    world.pass(Duration::from_secs(2));
+    assert!(world.events.contains(&(0, Event::Stopped)));
+    assert!(world.was_reset(browser));
+}
+
+#[test]
+fn a_transport_on_its_way_to_a_worker_that_stops_is_refused() {
+    for steps in 0..200 {
+        let mut world = World::with_server_workers(23, 2, |_| {});
+        world.add_tunnel(1);
+        world.connect(SECRET);
+        world.run_some(steps);
+        world.cores[1].command(Command::Stop(Stop::Now), world.now);
+        world.run();
+        let stopped = world.events.iter().position(|event| *event == (1, Event::Stopped));
+        let later = &world.events[stopped.unwrap()..];
+        let up = |event: &(usize, Event)| event.0 == 1 && matches!(event.1, Event::TunnelUp { .. });
+        assert!(!later.iter().any(up), "after {steps} steps");
+        assert_eq!(world.cores[1].statistics().sessions, 0, "after {steps} steps");
+    }
+}

@@ -167,6 +167,7 @@ impl Core {
         }
         if empty {
             self.next_exchange(key);
+            self.check_stopped();
         }
         self.flush(key, now);
     }

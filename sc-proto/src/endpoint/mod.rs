@@ -184,7 +184,6 @@ impl Core {
         now: Time,
     ) -> Option<SocketId> {
         match self.listeners.get(&listener)? {
-            ListenerRole::Kgp if self.events.len() >= MAX_EVENTS => None,
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;

@@ -125,6 +125,7 @@ impl Core {
         {
             entry.session.drop_remains(link.stream);
         }
+        self.check_stopped();
         Some(socket)
     }
 

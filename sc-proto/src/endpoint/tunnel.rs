@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::socket::SocketKey;
+use super::socket::{Role, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -94,10 +94,18 @@ impl Core {
         self.check_stopped();
     }
 
-    /// Tells the embedder when the last transport has gone after a stop.
+    /// Tells the embedder when, after a stop, the last transport has gone and, if it drains, the
+    /// last byte was delivered.
     pub(super) fn check_stopped(&mut self) {
-        let waiting = self.stopping.is_some() && !self.stopped_told;
-        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+        let Some(stop) = self.stopping else { return };
+        if self.stopped_told || self.sessions.len() > 0 {
+            return;
+        }
+        let busy = self.sockets.iter().any(|(_, socket)| match &socket.role {
+            Role::Transport(_) => true,
+            Role::Proxied(proxied) => stop == Stop::Drain && proxied.has_output(),
+        });
+        if !busy {
             self.stopped_told = true;
             self.events.push_back(Event::Stopped);
         }
@@ -171,11 +179,9 @@ impl Core {
         }
     }
 
+    /// The limit of a drain has passed.
     pub(super) fn drain_timeout(&mut self, now: Time) {
-        for key in self.sessions.keys() {
-            self.end_session(key, TunnelEnd::Local, now);
-        }
-        self.check_stopped();
+        self.stop(Stop::Now, now);
     }
 
     /// Ends a session: its streams are reset, its transport is closed.
