@@ -509,3 +509,49 @@ fn a_transport_on_its_way_to_a_worker_that_stops_is_refused() {
         assert_eq!(world.cores[1].statistics().sessions, 0, "after {steps} steps");
     }
 }
+
+#[test]
+fn a_tunnel_on_which_nothing_moves_ends_after_an_hour() {
+    let (mut world, proxy) = World::tunnel(24, |_| {});
+    let (idle, idle_site) = connect(&mut world, proxy);
+    let (busy, busy_site) = connect(&mut world, proxy);
+    // A browser whose answer never comes, and one that reads nothing of it.
+    let request = b"GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n";
+    let waiting = world.browse(0, proxy).unwrap();
+    world.send(waiting, request);
+    world.run();
+    let stalled = world.browse(0, proxy).unwrap();
+    world.send(stalled, request);
+    world.run();
+    let (_, site) = world.sites.pop_back().unwrap();
+    world.send(site, b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+    world.send(site, &pattern(200_000));
+    for _ in 0..7 {
+        assert!(!world.was_reset(idle) && !world.was_reset(stalled));
+        assert_eq!(world.take_all(waiting), "");
+        world.pass(Duration::from_secs(9 * 60));
+        transfer(&mut world, busy_site, busy, b"a sign of life");
+    }
+    assert!(world.was_reset(idle) && world.was_reset(idle_site) && world.was_reset(stalled));
+    assert!(world.take_all(waiting).starts_with("HTTP/1.1 50"));
+    assert!(!world.was_reset(busy) && !world.was_reset(busy_site));
+    assert_eq!(world.cores[0].statistics().streams, 1);
+}
+
+#[test]
+fn a_request_has_its_time_from_its_first_byte() {
+    let (mut world, proxy) = World::tunnel(25, |_| {});
+    let late = world.browse(0, proxy).unwrap();
+    let slow = world.browse(0, proxy).unwrap();
+    let idle = world.browse(0, proxy).unwrap();
+    world.send(slow, b"GET http://app.test/ HTTP/1.1\r\n");
+    world.pass(Duration::from_secs(59));
+    world.send(late, b"GET http://app.test/ HTTP/1.1\r\n");
+    world.send(slow, b"Host: app.test\r\n");
+    world.pass(Duration::from_secs(2));
+    assert!(world.take_all(slow).starts_with("HTTP/1.1 408 "), "a slow head");
+    assert!(world.has_ended(slow) && world.has_ended(idle));
+    world.send(late, b"Host: app.test\r\n\r\n");
+    world.run();
+    assert_eq!(world.sites.len(), 1, "a head that came in time");
+}

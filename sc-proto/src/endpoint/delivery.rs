@@ -145,6 +145,9 @@ impl Core {
             Write::Bytes(n) | Write::Blocked(n) => n,
             Write::Failed => return self.write_failed(key, now),
         };
+        if n > 0 {
+            socket.moved = now;
+        }
         let Some(proxied) = socket.proxied() else {
             return;
         };

@@ -103,10 +103,10 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n.min(self.scratch.len()),
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let Some(proxied) = socket.proxied() else { return };
         if proxied.input == Input::Open && n > 0 {
+            socket.moved = now;
             let mut scratch = core::mem::take(&mut self.scratch);
             self.take_request(key, &scratch[..n], now);
             core::mem::swap(&mut self.scratch, &mut scratch);
@@ -316,18 +316,17 @@ impl Core {
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
-    pub(super) fn time_head(&mut self, key: SocketKey, now: Time) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
+    fn time_head(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let running = socket.timer.map(|(_, reason)| reason);
+        let Some(http) = socket.proxied().and_then(Proxied::http) else { return };
+        let reason = match http.front.phase() {
+            Phase::Idle => DeadlineReason::KeepAlive,
+            Phase::Head => DeadlineReason::RequestHead,
+            Phase::Opening | Phase::Exchange | Phase::Raw | Phase::Closed => return,
         };
-        let running = matches!(socket.timer, Some((_, DeadlineReason::RequestHead)));
-        let reading_head = socket
-            .proxied()
-            .and_then(|proxied| proxied.http.as_ref())
-            .is_some_and(|http| http.wants == Wants::Head);
-        if reading_head && !running {
-            let deadline = now.after(self.config.request_head_timeout);
-            self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        if running != Some(reason) {
+            self.set_timer(key, now.after(self.config.request_head_timeout), reason);
         }
     }
 
@@ -392,7 +391,7 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
-                self.clear_timer(key);
+                self.expect_movement(key, now);
                 let Some(http) = self.http(key) else { return };
                 let bytes = http.front.opened();
                 self.push_bytes(key, &bytes, &[]);
@@ -414,7 +413,6 @@ impl Core {
 
     /// From here on bytes are relayed as they are.
     pub(super) fn become_raw(&mut self, key: SocketKey) {
-        self.clear_timer(key);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };

@@ -9,7 +9,7 @@ use super::{Core, Place, SessionKey};
 use crate::contract::{
     Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId,
 };
-use crate::http1::Failure;
+use crate::http1::{Failure, Phase};
 use crate::kgp::frame::{Frame, Open};
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
@@ -91,7 +91,10 @@ impl Core {
             self.kick_transport(transport);
         }
         match outcome {
-            Ok(()) => self.flush(key, now),
+            Ok(()) => {
+                self.expect_movement(key, now);
+                self.flush(key, now);
+            }
             Err(_) => drop(self.forget(key)),
         }
         self.note_drained(link.session);
@@ -334,6 +337,11 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n,
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
+        if n > 0
+            && let Some(socket) = self.sockets.get_mut(key)
+        {
+            socket.moved = now;
+        }
         let committed = entry.session.commit(stream, n, &mut self.pool);
         let transport = entry.transport;
         match outcome {
@@ -384,7 +392,23 @@ impl Core {
     pub(super) fn proxied_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
+            DeadlineReason::Idle => self.idle_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
+        }
+    }
+
+    /// The span in which a byte must move has passed since the timer was set.
+    fn idle_timeout(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let deadline = socket.moved.after(self.config.idle_timeout);
+        if deadline > now {
+            return self.set_timer(key, deadline, DeadlineReason::Idle);
+        }
+        self.unlink(key, ResetReason::TimedOut, now);
+        if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
+            self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);
+        } else {
+            self.close_socket(key, CloseMode::Abort);
         }
     }
 
@@ -399,7 +423,7 @@ impl Core {
         let proxied = Proxied::new(tunnel, None, Some(http));
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), Some(peer)));
         let deadline = now.after(self.config.request_head_timeout);
-        self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
         key
     }
 }

@@ -42,6 +42,9 @@ pub(super) struct Socket {
     /// Whether it stands in the list of sockets to read outside the turns of a session.
     pub(super) read_queued: bool,
     pub(super) timer: Option<(Time, DeadlineReason)>,
+    /// When a byte of a proxied connection last moved. The timer for that looks here when it
+    /// fires, so that no byte has to move it.
+    pub(super) moved: Time,
 }
 
 /// What a socket is for.
@@ -115,6 +118,7 @@ impl Socket {
             write_queued: false,
             read_queued: false,
             timer: None,
+            moved: Time::ZERO,
         }
     }
 
