@@ -23,8 +23,12 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// From a request to the site's answer to the dial.
     pub dial_timeout: Duration,
-    /// From the first byte of a request to the end of its head, and for idle keep-alive connections.
+    /// From the first byte of a request to the end of its head, and before that from the last
+    /// answer to the first byte.
     pub request_head_timeout: Duration,
+    /// How long no byte may move, either way, on a connection that has a stream or something to
+    /// deliver. A browser or site that vanished without a word costs no more than this.
+    pub idle_timeout: Duration,
     /// How long a stop waits for running streams.
     pub drain_timeout: Duration,
 }
@@ -39,6 +43,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),
             request_head_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(300),
         }
     }

@@ -48,7 +48,20 @@ impl Core {
         hello: Hello,
         now: Time,
     ) -> Result<(), TransportLoss> {
-        let refusal = if hello.version != VERSION {
+        if let Some(refusal) = self.refusal(&hello) {
+            return Err(refuse(transport, refusal));
+        }
+        let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
+        if here {
+            return self.admit_here(key, transport, hello, now);
+        }
+        transport.stage = Stage::Admitted(hello);
+        Ok(())
+    }
+
+    /// Server: why a client is not let in.
+    fn refusal(&self, hello: &Hello) -> Option<Refusal> {
+        if hello.version != VERSION {
             Some(Refusal::Version)
         } else if hello.parameters.check().is_err() {
             Some(Refusal::Parameters)
@@ -59,17 +72,7 @@ impl Core {
                 Some(tunnel) if tunnel.secret.verify(&hello.secret).is_ok() => None,
                 _ => Some(Refusal::Credentials),
             }
-        };
-        if let Some(refusal) = refusal {
-            transport.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
-            return Err(TransportLoss::Refused(refusal));
         }
-        let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
-        if here {
-            return self.admit_here(key, transport, hello, now);
-        }
-        transport.stage = Stage::Admitted(hello);
-        Ok(())
     }
 
     /// Server: begins the session of an admitted client.
@@ -81,13 +84,19 @@ impl Core {
         now: Time,
     ) -> Result<(), TransportLoss> {
         let tunnel = hello.tunnel;
-        let Some(entry) = self.tunnels.get(&tunnel) else {
-            transport.first.extend_from_slice(Frame::Refused(Refusal::Ending).encode().as_slice());
-            return Err(TransportLoss::Refused(Refusal::Ending));
+        // It may have changed while the transport was on its way from another worker.
+        let refusal = self.refusal(&hello);
+        let entry = self.tunnels.get_mut(&tunnel).filter(|entry| entry.home == self.worker);
+        let (None, Some(entry)) = (refusal, entry) else {
+            return Err(refuse(transport, Refusal::Ending));
         };
-        // The newest authenticated transport wins.
+        // The newest authenticated transport wins, and takes over the requests that wait.
         if let Some(old) = entry.session {
+            let waiting = core::mem::take(&mut entry.waiting);
             self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
+            if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                entry.waiting = waiting;
+            }
         }
         let id = SessionId(self.random_id());
         let parameters = Parameters::of(&self.config.kgp);
@@ -157,4 +166,10 @@ impl Core {
             None => Action::Close { socket, mode: CloseMode::Abort },
         });
     }
+}
+
+/// Says no to a client.
+fn refuse(transport: &mut Transport, refusal: Refusal) -> TransportLoss {
+    transport.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+    TransportLoss::Refused(refusal)
 }

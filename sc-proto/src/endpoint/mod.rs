@@ -14,6 +14,7 @@
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
+//! | `statistics.rs` | what is held, in numbers |
 
 mod answer;
 mod config;
@@ -24,6 +25,7 @@ mod lent;
 mod pump;
 mod relay;
 mod socket;
+mod statistics;
 mod timers;
 mod transport;
 mod tunnel;
@@ -49,6 +51,7 @@ use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub use statistics::Statistics;
 pub(crate) use transport::Transport;
 
 type SessionKey = Key<SessionEntry>;
@@ -181,7 +184,6 @@ impl Core {
         now: Time,
     ) -> Option<SocketId> {
         match self.listeners.get(&listener)? {
-            ListenerRole::Kgp if self.events.len() >= MAX_EVENTS => None,
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;

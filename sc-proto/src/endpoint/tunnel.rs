@@ -3,7 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
-use super::socket::SocketKey;
+use super::socket::{Role, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -22,7 +22,7 @@ pub(super) struct Tunnel {
     pub(super) home: WorkerId,
     pub(super) session: Option<SessionKey>,
     /// Requests that wait until a stream may be opened.
-    waiting: VecDeque<SocketKey>,
+    pub(super) waiting: VecDeque<SocketKey>,
 }
 
 /// A session and what belongs to it.
@@ -103,10 +103,18 @@ impl Core {
         self.note_drained(key);
     }
 
-    /// Tells the embedder when the last transport has gone after a stop.
+    /// Tells the embedder when, after a stop, the last transport has gone and, if it drains, the
+    /// last byte was delivered.
     pub(super) fn check_stopped(&mut self) {
-        let waiting = self.stopping.is_some() && !self.stopped_told;
-        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+        let Some(stop) = self.stopping else { return };
+        if self.stopped_told || self.sessions.len() > 0 {
+            return;
+        }
+        let busy = self.sockets.iter().any(|(_, socket)| match &socket.role {
+            Role::Transport(_) => true,
+            Role::Proxied(proxied) => stop == Stop::Drain && proxied.has_output(),
+        });
+        if !busy {
             self.stopped_told = true;
             self.events.push_back(Event::Stopped);
         }
@@ -180,11 +188,9 @@ impl Core {
         }
     }
 
+    /// The limit of a drain has passed.
     pub(super) fn drain_timeout(&mut self, now: Time) {
-        for key in self.sessions.keys() {
-            self.end_session(key, TunnelEnd::Local, now);
-        }
-        self.check_stopped();
+        self.stop(Stop::Now, now);
     }
 
     /// Ends a session: its streams are reset, its transport is closed.
@@ -209,6 +215,7 @@ impl Core {
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
+        self.retry_waiting(entry.tunnel, now);
         self.check_stopped();
     }
 
