@@ -21,6 +21,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 
+use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
@@ -41,6 +42,8 @@ pub(crate) struct RestState {
     pub(crate) registry: Registry,
     /// Tunnels.
     pub(crate) tunnels: Arc<Tunnels>,
+    /// For log lines about callers without the right credentials.
+    pub(crate) strangers: LogLimit,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// This API, as seen from this machine.
