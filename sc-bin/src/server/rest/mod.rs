@@ -1,12 +1,14 @@
 //! The REST API: HTTP, on its own thread.
 //!
-//! `serve` speaks HTTP and TLS, `auth` finds out who calls, `tunnels` and `info` answer, `error`
-//! says what went wrong, `body` takes what nobody read. What is answered is decided in [`tunnels`](super::tunnels).
+//! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `tunnels`
+//! and `info` answer, `error` says what went wrong, `body` takes what nobody read. What is answered
+//! is decided in [`tunnels`](super::tunnels).
 
 mod auth;
 mod body;
 mod error;
 mod info;
+mod places;
 mod query;
 mod serve;
 mod tls;

@@ -1,7 +1,9 @@
 //! Callers that do not behave.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use super::{TestServer, basic};
 
@@ -107,5 +109,31 @@ fn a_body_that_waits_to_be_asked_for_is_not_waited_for() {
                 Connection: close\r\nContent-Length: 3\r\n\r\n";
     let answer = with_late_body(&server, head, b"").unwrap();
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
+    server.stop();
+}
+
+/// Connects from one of this machine's own addresses.
+fn connect_from(source: [u8; 4], server: &TestServer) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.running.rest_address().into()).unwrap();
+    socket.into()
+}
+
+// Elsewhere only 127.0.0.1 is there without being set up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_flood_from_one_address_leaves_places_for_others() {
+    let server = TestServer::start();
+    let flood: Vec<_> = (0..300).map(|_| connect_from([127, 0, 0, 9], &server)).collect();
+    let mut other = connect_from([127, 0, 0, 8], &server);
+    other.write_all(b"GET /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
+    assert!(answer.contains("connection: close"), "nobody keeps a place now: {answer:?}");
+    let mut last = flood.last().unwrap();
+    let closed = matches!(last.read(&mut [0]), Ok(0) | Err(_));
+    assert!(closed, "one too many of its address");
     server.stop();
 }
