@@ -16,6 +16,7 @@
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 //! | `random.rs` | ids, secrets and jitter from the seed |
+//! | `statistics.rs` | what is held, in numbers |
 
 mod answer;
 mod config;
@@ -28,6 +29,7 @@ mod random;
 mod relay;
 mod resume;
 mod socket;
+mod statistics;
 mod timers;
 mod transport;
 mod tunnel;
@@ -54,6 +56,7 @@ use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub use statistics::Statistics;
 pub(crate) use transport::Transport;
 
 type SessionKey = Key<SessionEntry>;
@@ -183,7 +186,6 @@ impl Core {
         now: Time,
     ) -> Option<SocketId> {
         match self.listeners.get(&listener)? {
-            ListenerRole::Kgp if self.events.len() >= MAX_EVENTS => None,
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;

@@ -188,8 +188,7 @@ impl Core {
             })
         });
         let Some(session) = session else {
-            transport.refuse(Refusal::Session);
-            return Err(TransportLoss::Refused(Refusal::Session));
+            return Err(transport.refuse(Refusal::Session));
         };
         let Some(entry) = self.sessions.get(session) else { return Ok(()) };
         // One that was under way for long, behind a newer one, must not harm the session.
@@ -261,9 +260,10 @@ impl Core {
 }
 
 impl Transport {
-    /// Tells the peer why it is not let in.
-    pub(super) fn refuse(&mut self, refusal: Refusal) {
+    /// Tells the peer why it is not let in, or let on. That is the end of the transport.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> TransportLoss {
         self.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+        TransportLoss::Refused(refusal)
     }
 }
 

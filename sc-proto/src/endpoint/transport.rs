@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
-use super::{Core, SessionKey};
+use super::{Core, MAX_EVENTS, SessionKey};
 use crate::contract::{
     Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketId, TransportLoss,
     TunnelId, Write,
@@ -95,6 +95,11 @@ impl Core {
     /// Client: dials the server.
     pub(super) fn connect(&mut self, connect: Connect, now: Time) {
         let Connect { tunnel, secret, server, server_name, tls } = connect;
+        if self.stopping.is_some() {
+            let failure = ConnectFailure::Transport(TransportLoss::Ended);
+            self.events.push_back(Event::ConnectFailed { tunnel, failure });
+            return;
+        }
         let unix_time = self.unix_time(now);
         let pipe = match TlsPipe::client(&tls, &server_name, unix_time, &mut self.tls_pool) {
             Ok(pipe) => pipe,
@@ -113,8 +118,12 @@ impl Core {
         self.dial_transport(pipe, stage, first, server, deadline);
     }
 
-    /// Server: a client's connection was accepted.
+    /// Server: a client's connection was accepted. None is taken by a full queue of events, nor
+    /// after a stop, which strangers could put off for ever else.
     pub(super) fn accept_transport(&mut self, peer: SocketAddr, now: Time) -> Option<SocketId> {
+        if self.stopping.is_some() || self.events.len() >= MAX_EVENTS {
+            return None;
+        }
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
         let transport =
@@ -342,11 +351,6 @@ impl Core {
             self.actions.push_back(Action::Close { socket: key.into(), mode });
             self.check_stopped();
         }
-    }
-
-    /// Whether any transport is left, in whatever state.
-    pub(super) fn has_transports(&self) -> bool {
-        self.sockets.iter().any(|(_, socket)| matches!(socket.role, Role::Transport(_)))
     }
 
     /// Closes all transports that carry no session.

@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::resume::{Outage, Reach};
-use super::socket::{Socket, SocketKey};
+use super::socket::{Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -14,6 +14,7 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
+use crate::kgp::frame::Frame;
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -26,7 +27,7 @@ pub(super) struct Tunnel {
     pub(super) home: WorkerId,
     pub(super) session: Option<SessionKey>,
     /// Requests that wait until a stream may be opened.
-    waiting: VecDeque<SocketKey>,
+    pub(super) waiting: VecDeque<SocketKey>,
 }
 
 /// A session and what belongs to it.
@@ -56,6 +57,13 @@ impl SessionEntry {
         reach: Option<Box<Reach>>,
     ) -> Self {
         Self { session, tunnel, secret, transport, outage: None, reach, queued: false, timer: None }
+    }
+}
+
+impl SessionEntry {
+    /// Whether it drains and nothing is left to do. Without a transport nothing can be said.
+    fn is_over(&self) -> bool {
+        self.session.is_drained() || self.outage.is_some() && self.session.is_done()
     }
 }
 
@@ -120,10 +128,18 @@ impl Core {
         self.note_drained(key);
     }
 
-    /// Tells the embedder when the last transport has gone after a stop.
+    /// Tells the embedder when, after a stop, the last transport has gone and, if it drains, the
+    /// last byte was delivered.
     pub(super) fn check_stopped(&mut self) {
-        let waiting = self.stopping.is_some() && !self.stopped_told;
-        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+        let Some(stop) = self.stopping else { return };
+        if self.stopped_told || self.sessions.len() > 0 {
+            return;
+        }
+        let busy = self.sockets.iter().any(|(_, socket)| match &socket.role {
+            Role::Transport(_) => true,
+            Role::Proxied(proxied) => stop == Stop::Drain && proxied.has_output(),
+        });
+        if !busy {
             self.stopped_told = true;
             self.events.push_back(Event::Stopped);
         }
@@ -132,20 +148,14 @@ impl Core {
     /// Remembers a session that may have nothing left to do. Its end is looked at when no frame
     /// of it is being taken in.
     pub(super) fn note_drained(&mut self, key: SessionKey) {
-        if self.sessions.get(key).is_some_and(|entry| entry.session.is_drained()) {
+        if self.sessions.get(key).is_some_and(SessionEntry::is_over) {
             self.drained.push_back(key);
         }
     }
 
     /// Ends a session whose last stream is done, if it is draining.
     pub(super) fn check_drained(&mut self, key: SessionKey, now: Time) {
-        let Some(entry) = self.sessions.get(key) else {
-            return;
-        };
-        // Without a transport there is nothing to be said any more.
-        let is_over =
-            entry.session.is_drained() || entry.outage.is_some() && entry.session.is_done();
-        if is_over {
+        if self.sessions.get(key).is_some_and(SessionEntry::is_over) {
             let end =
                 if self.stopping.is_some() { TunnelEnd::Local } else { TunnelEnd::PeerDrained };
             self.end_session(key, end, now);
@@ -200,11 +210,9 @@ impl Core {
         }
     }
 
+    /// The limit of a drain has passed.
     pub(super) fn drain_timeout(&mut self, now: Time) {
-        for key in self.sessions.keys() {
-            self.end_session(key, TunnelEnd::Local, now);
-        }
-        self.check_stopped();
+        self.stop(Stop::Now, now);
     }
 
     /// Ends a session: its streams are reset, its transport is closed.
@@ -230,19 +238,25 @@ impl Core {
         }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
-        // A client that is to go, and not to come back, is told so.
-        if entry.reach.is_none() && tell {
-            self.farewell(entry.transport);
+        if tell {
+            self.farewell(&entry);
         }
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
+        self.retry_waiting(entry.tunnel, now);
         self.check_stopped();
     }
 
-    fn farewell(&mut self, transport: SocketKey) {
-        if let Some(transport) = self.sockets.get_mut(transport).and_then(Socket::transport) {
-            transport.refuse(Refusal::Ending);
+    /// Tells the peer that nobody comes back to this session: it need not wait for that.
+    fn farewell(&mut self, entry: &SessionEntry) {
+        let transport = self.sockets.get_mut(entry.transport).and_then(Socket::transport);
+        let Some(transport) = transport else { return };
+        match entry.reach {
+            // A client that is to go is refused.
+            None => drop(transport.refuse(Refusal::Ending)),
+            // A server learns it from a GOAWAY before the end of the transport.
+            Some(_) => transport.first.extend_from_slice(Frame::GoAway.encode().as_slice()),
         }
     }
 

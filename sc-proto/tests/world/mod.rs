@@ -74,8 +74,10 @@ pub(crate) struct World {
     transports: Vec<End>,
     /// Whether the client reaches the server.
     pub(crate) online: bool,
-    /// Sites that refuse.
+    /// Sites that refuse. Those whose name begins with `refused` always do.
     pub(crate) refusing: bool,
+    /// Dials of sites whose name begins with `hanging` get no answer as long as this is set.
+    pub(crate) hanging: bool,
     random: u64,
     /// Whether reads are cut at random.
     cuts: bool,
@@ -122,6 +124,7 @@ impl World {
             transports: Vec::new(),
             online: true,
             refusing: false,
+            hanging: true,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
             pin,
@@ -178,7 +181,7 @@ impl World {
         (world, proxy)
     }
 
-    fn random(&mut self, below: usize) -> usize {
+    pub(crate) fn random(&mut self, below: usize) -> usize {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -227,6 +230,17 @@ impl World {
     pub(crate) fn finish(&mut self, end: End) {
         self.halves[Self::other(end)].ended = true;
         self.wake(Self::other(end));
+    }
+
+    /// The test closes its end: it sends no more, and what is still sent to it fails.
+    pub(crate) fn close(&mut self, end: End) {
+        self.halves[end].holder = Holder::Nobody;
+        self.finish(end);
+    }
+
+    /// Bytes the test has sent that have not been read.
+    pub(crate) fn unread(&self, end: End) -> usize {
+        self.halves[Self::other(end)].arrived.len()
     }
 
     /// The test resets its end.
@@ -353,6 +367,22 @@ impl World {
         panic!("the world does not come to rest");
     }
 
+    /// Does up to `steps` things of random cores: what is under way stays under way.
+    pub(crate) fn run_some(&mut self, steps: usize) {
+        for _ in 0..steps {
+            let core = self.random(self.cores.len());
+            if self.random(8) == 0 {
+                self.finish_dials();
+            }
+            if let Some(action) = self.cores[core].poll_action(self.now) {
+                self.act(core, action);
+            }
+            while let Some(event) = self.cores[core].poll_event() {
+                self.events.push((core, event));
+            }
+        }
+    }
+
     /// Lets time pass, firing every deadline on the way.
     pub(crate) fn pass(&mut self, span: Duration) {
         let until = self.now.after(span);
@@ -376,21 +406,21 @@ impl World {
     }
 
     fn finish_dials(&mut self) -> bool {
-        let dials = std::mem::take(&mut self.dialling);
+        let hangs = |target: &str| self.hanging && target.starts_with("hanging");
+        let (kept, dials) = std::mem::take(&mut self.dialling)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, _, target)| hangs(target));
+        self.dialling = kept;
         let any = !dials.is_empty();
         for (core, id, target) in dials {
             if target == "server:443" && !self.online {
                 self.cores[core].dial_failed(id, DialFailure::Unreachable, self.now);
             } else if target == "server:443" {
-                let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
-                let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
-                let accepted = accepted.expect("the server accepts");
-                self.cores[core].connected(id, Self::peer_address(), self.now);
-                self.transports.push(a);
-                self.hold(core, id, a);
-                self.hold(0, accepted, b);
-            } else if self.refusing {
+                self.finish_transport_dial(core, id);
+            } else if self.refusing || target.starts_with("refused") {
                 self.cores[core].dial_failed(id, DialFailure::Refused, self.now);
+            } else if target.starts_with("hanging") {
+                self.cores[core].dial_failed(id, DialFailure::TimedOut, self.now);
             } else {
                 let (a, b) = self.pair(Holder::Nobody, Holder::Test);
                 self.cores[core].connected(id, Self::peer_address(), self.now);
@@ -399,6 +429,18 @@ impl World {
             }
         }
         any
+    }
+
+    fn finish_transport_dial(&mut self, core: CoreId, id: SocketId) {
+        let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
+        let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
+        self.cores[core].connected(id, Self::peer_address(), self.now);
+        self.transports.push(a);
+        self.hold(core, id, a);
+        match accepted {
+            Some(accepted) => self.hold(0, accepted, b),
+            None => self.abort(b),
+        }
     }
 
     fn act(&mut self, core: CoreId, action: Action) {

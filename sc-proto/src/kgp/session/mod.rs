@@ -223,9 +223,19 @@ impl Session {
         self.liveness.as_ref().and_then(Liveness::rtt).unwrap_or(DEFAULT_RTT)
     }
 
+    /// Which end of the session this is.
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
     /// Streams open now.
     pub(crate) fn stream_count(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Reliable bytes that the peer has not acknowledged.
+    pub(crate) fn retained(&self) -> u64 {
+        self.ring.retained()
     }
 
     /// The sockets of all streams.
