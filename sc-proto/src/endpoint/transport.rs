@@ -215,8 +215,11 @@ impl Core {
             _ => None,
         };
         if let Some(session) = attached {
-            // Room in the ring: sockets may be read again.
+            // Room in the ring: sockets may be read again, streams be opened.
             self.queue_sources(session);
+            if let Some(tunnel) = self.sessions.get(session).map(|entry| entry.tunnel) {
+                self.retry_waiting(tunnel, now);
+            }
             self.note_drained(session);
         }
         if blocked && self.lent.is_empty() {
@@ -252,16 +255,7 @@ impl Core {
         let peer = self.sockets.get(key).and_then(|socket| socket.peer);
         match stage {
             Stage::Attached(session) => {
-                let peer_drained = loss == TransportLoss::Closed
-                    && self
-                        .sessions
-                        .get(session)
-                        .is_some_and(|entry| entry.session.peer_is_going());
-                let end = if peer_drained {
-                    TunnelEnd::PeerDrained
-                } else {
-                    TunnelEnd::Lost(loss.clone())
-                };
+                let end = self.end_by(session, &loss);
                 self.end_session(session, end, now);
             }
             Stage::AwaitWelcome(tunnel) => {
@@ -285,6 +279,19 @@ impl Core {
             | TransportLoss::Failed
             | TransportLoss::Silent
             | TransportLoss::HandshakeTimeout => self.drop_transport(key, CloseMode::Graceful),
+        }
+    }
+
+    /// What the loss of its transport means for a session: a goodbye may be what was agreed on.
+    fn end_by(&self, session: SessionKey, loss: &TransportLoss) -> TunnelEnd {
+        match self.sessions.get(session).map(|entry| &entry.session) {
+            Some(session) if *loss == TransportLoss::Closed && session.peer_is_going() => {
+                TunnelEnd::PeerDrained
+            }
+            Some(session) if *loss == TransportLoss::Closed && session.is_drained() => {
+                TunnelEnd::Local
+            }
+            _ => TunnelEnd::Lost(loss.clone()),
         }
     }
 
