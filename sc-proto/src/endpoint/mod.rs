@@ -239,6 +239,9 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if entry.peer.is_none() {
+            return;
+        }
         entry.can_read = true;
         match entry.role {
             Role::Transport(_) => self.queue_transport_read(key),
@@ -265,8 +268,8 @@ impl Core {
         }
     }
 
-    /// Where to read into, after [`Action::Read`]. Empty if the id is stale: then report
-    /// [`Read::WouldBlock`].
+    /// Where to read into, after [`Action::Read`]. Empty if the id is stale, or another
+    /// [`Action::Read`] was taken since: then report [`Read::WouldBlock`].
     ///
     /// Read and report with [`Core::read_done`] before calling anything else, or what was read
     /// is lost and its connection is reset.
@@ -298,6 +301,13 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if place.is_none() && outcome == Read::WouldBlock {
+            // Another read took the place. Nothing is lost, and nothing known.
+            if entry.can_read {
+                self.readable(socket);
+            }
+            return;
+        }
         match outcome {
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {

@@ -248,8 +248,11 @@ impl Core {
             _ => None,
         };
         if let Some(session) = attached {
-            // Room in the ring: sockets may be read again.
+            // Room in the ring: sockets may be read again, streams be opened.
             self.queue_sources(session);
+            if let Some(tunnel) = self.sessions.get(session).map(|entry| entry.tunnel) {
+                self.retry_waiting(tunnel, now);
+            }
             self.note_drained(session);
         }
         if blocked && self.lent.is_empty() {

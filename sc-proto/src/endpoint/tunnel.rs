@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::resume::{Outage, Reach};
-use super::socket::{Role, Socket, SocketKey};
+use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -273,13 +273,20 @@ impl Core {
 
     /// A request waits until its tunnel may open a stream again.
     pub(super) fn wait_for_stream(&mut self, tunnel: TunnelId, key: SocketKey) -> Waits {
-        match self.tunnels.get_mut(&tunnel) {
-            Some(entry) if entry.waiting.len() < MAX_WAITING => {
-                entry.waiting.push_back(key);
-                Waits::Yes
-            }
-            _ => Waits::No,
+        let Self { tunnels, sockets, .. } = self;
+        let Some(entry) = tunnels.get_mut(&tunnel) else { return Waits::No };
+        if entry.waiting.len() >= MAX_WAITING {
+            // Those whose browsers have left make room.
+            entry.waiting.retain(|key| {
+                let http = sockets.get_mut(*key).and_then(Socket::proxied).and_then(Proxied::http);
+                http.is_some_and(|http| http.opening.is_some())
+            });
         }
+        if entry.waiting.len() >= MAX_WAITING {
+            return Waits::No;
+        }
+        entry.waiting.push_back(key);
+        Waits::Yes
     }
 
     /// Opens streams for requests that wait, oldest first, as far as it goes.

@@ -45,7 +45,7 @@ pub(crate) fn read(input: &[u8], framing: Option<Body>) -> Option<Message> {
         Body::Chunked => dechunk(rest),
         Body::UntilClose => (rest.to_vec(), rest.len(), false),
     };
-    let start = head.lines().next().unwrap().to_owned();
+    let start = head.lines().next().unwrap_or_default().to_owned();
     Some(Message { start, id: field("x-id"), body, whole, framing, length: end + length })
 }
 

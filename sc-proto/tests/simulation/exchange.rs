@@ -205,7 +205,7 @@ impl Visitor {
         let request = self.requests.get(self.answered);
         let none = request.is_some_and(Request::is_head);
         let mut message = answer::read(&self.inbox, none.then_some(Body::None))?;
-        let request = request.expect("an answer to a request");
+        let Some(request) = request else { panic!("an answer without a request") };
         if message.framing == Body::UntilClose && world.has_ended(self.end) {
             message.whole = !world.was_reset(self.end);
         }

@@ -3,6 +3,8 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod traffic;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -289,6 +291,17 @@ impl World {
         self.wake_writer(end);
     }
 
+    /// The driver says of some socket, connected or not, that it is ready, for no reason.
+    pub(crate) fn wake_anyone(&mut self) {
+        let dialling = self.dialling.iter().map(|(core, id, _)| (*core, *id));
+        let all: Vec<_> = self.sockets.keys().copied().chain(dialling).collect();
+        if !all.is_empty() {
+            let (core, id) = all[self.random(all.len())];
+            self.cores[core].readable(id);
+            self.cores[core].writable(id);
+        }
+    }
+
     fn wake_writer(&mut self, end: End) {
         if let Holder::Core(core, id) = self.halves[end].holder {
             self.cores[core].writable(id);
@@ -371,6 +384,9 @@ impl World {
     pub(crate) fn run_some(&mut self, steps: usize) {
         for _ in 0..steps {
             let core = self.random(self.cores.len());
+            if self.random(100) == 0 {
+                self.wake_anyone();
+            }
             if self.random(8) == 0 {
                 self.finish_dials();
             }
