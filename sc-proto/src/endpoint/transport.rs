@@ -31,6 +31,8 @@ pub(crate) struct Transport {
     pub(super) first: Vec<u8>,
     /// Whether TLS takes more ciphertext.
     pub(super) intake: Intake,
+    /// The socket has taken less than it was offered.
+    pub(super) stalled: bool,
 }
 
 /// Whether TLS takes more ciphertext.
@@ -110,15 +112,15 @@ impl Core {
         let reach = Reach { tunnel, server: server.clone(), server_name, tls };
         let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
-        self.dial_transport(pipe, stage, first, server, deadline);
+        let _ = self.dial_transport(pipe, stage, first, server, deadline);
     }
 
     /// Server: a client's connection was accepted.
     pub(super) fn accept_transport(&mut self, peer: SocketAddr, now: Time) -> Option<SocketId> {
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
-        let transport =
-            Transport { pipe, stage: Stage::AwaitHello, first: Vec::new(), intake: Intake::Open };
+        let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
+        let transport = Transport { pipe, stage, first, intake, stalled: false };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
@@ -177,6 +179,7 @@ impl Core {
         };
         transport.pipe.filled(n, tls_pool);
         if n > 0 {
+            self.sign_of_life(key, now);
             self.pump_in(key, now);
         }
         match outcome {
@@ -190,6 +193,16 @@ impl Core {
                 self.settle();
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
+        }
+    }
+
+    /// Bytes have moved on a transport. Whole frames may take long on a slow link.
+    fn sign_of_life(&mut self, key: SocketKey, now: Time) {
+        let transport = self.sockets.get_mut(key).and_then(Socket::transport);
+        if let Some(Stage::Attached(session)) = transport.map(|transport| &transport.stage)
+            && let Some(entry) = self.sessions.get_mut(*session)
+        {
+            entry.session.heard(now);
         }
     }
 
@@ -233,11 +246,17 @@ impl Core {
             return;
         };
         transport.pipe.sent(n, tls_pool);
+        let moves = transport.stalled && n > 0;
+        transport.stalled = matches!(outcome, Write::Blocked(_));
         let blocked = transport.intake == Intake::Blocked;
         let attached = match transport.stage {
             Stage::Attached(session) => Some(session),
             _ => None,
         };
+        if moves {
+            // It was full: the other end has taken some of what the system held for it.
+            self.sign_of_life(key, now);
+        }
         if let Some(session) = attached {
             // Room in the ring: sockets may be read again.
             self.queue_sources(session);
