@@ -189,7 +189,7 @@ impl Core {
         target: Target,
         deadline: Time,
     ) -> SocketKey {
-        let transport = Transport { pipe, stage, first, intake: Intake::Open, stalled: false };
+        let transport = Transport { pipe, stage, first, intake: Intake::Open };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, None));
         let (socket, class) = (key.into(), SocketClass::Transport);

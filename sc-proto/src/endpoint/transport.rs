@@ -31,8 +31,6 @@ pub(crate) struct Transport {
     pub(super) first: Vec<u8>,
     /// Whether TLS takes more ciphertext.
     pub(super) intake: Intake,
-    /// The socket has taken less than it was offered.
-    pub(super) stalled: bool,
 }
 
 /// Whether TLS takes more ciphertext.
@@ -120,7 +118,7 @@ impl Core {
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
         let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
-        let transport = Transport { pipe, stage, first, intake, stalled: false };
+        let transport = Transport { pipe, stage, first, intake };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
@@ -196,7 +194,7 @@ impl Core {
         }
     }
 
-    /// Bytes have moved on a transport. Whole frames may take long on a slow link.
+    /// Bytes came from a transport. Whole frames may take long on a slow link.
     fn sign_of_life(&mut self, key: SocketKey, now: Time) {
         let transport = self.sockets.get_mut(key).and_then(Socket::transport);
         if let Some(Stage::Attached(session)) = transport.map(|transport| &transport.stage)
@@ -246,17 +244,11 @@ impl Core {
             return;
         };
         transport.pipe.sent(n, tls_pool);
-        let moves = transport.stalled && n > 0;
-        transport.stalled = matches!(outcome, Write::Blocked(_));
         let blocked = transport.intake == Intake::Blocked;
         let attached = match transport.stage {
             Stage::Attached(session) => Some(session),
             _ => None,
         };
-        if moves {
-            // It was full: the other end has taken some of what the system held for it.
-            self.sign_of_life(key, now);
-        }
         if let Some(session) = attached {
             // Room in the ring: sockets may be read again.
             self.queue_sources(session);
