@@ -281,3 +281,69 @@ fn a_stop_during_an_outage_does_not_wait_for_nothing() {
     world.run();
     assert!(world.events.contains(&(client, Event::Stopped)), "{:?}", world.events);
 }
+
+#[test]
+fn a_slow_link_is_not_taken_for_a_dead_one() {
+    let (mut world, proxy) = World::tunnel(9, |_| {});
+    world.whole_reads();
+    world.pass(Duration::from_secs(10));
+    let (browser, site) = connect(&mut world, proxy);
+    // 3 kB/s: a large frame takes twenty seconds, as does everything behind it.
+    let mut flow = Flow::new(site, browser, 100_000, 1);
+    world.limit(0);
+    for _ in 0..5 {
+        flow.step(&mut world);
+        world.run();
+    }
+    for _ in 0..10 * 60 {
+        world.limit(300);
+        world.pass(Duration::from_millis(100));
+        flow.receive(&mut world);
+    }
+    assert!(flow.is_done());
+    let lost = count(&world, |event| matches!(event, Event::TunnelInterrupted { .. }));
+    assert_eq!(lost, 0, "{:?}", world.events);
+}
+
+#[test]
+fn a_try_ends_with_its_session() {
+    for stop in [None, Some(Stop::Now)] {
+        // The server has more patience.
+        let (mut world, _) = World::tunnel(10, |config| {
+            let grace = if config.tls_server.is_some() { 60 } else { 1 };
+            config.grace = Duration::from_secs(grace);
+        });
+        let client = world.client();
+        world.cut(Cut::Reset);
+        for _ in 0..4 {
+            world.step();
+        }
+        // A connection stands; nothing comes over it.
+        let held = world.hold_back().unwrap();
+        world.pass(Duration::from_millis(500));
+        if let Some(stop) = stop {
+            world.cores[client].command(Command::Stop(stop), world.now);
+            world.run();
+            assert!(world.events.contains(&(client, Event::Stopped)));
+        }
+        world.pass(Duration::from_millis(600));
+        world.release(held);
+        world.pass(Duration::from_secs(20));
+        assert_eq!(count(&world, resumed), 0, "{:?}", world.events);
+        assert_eq!(world.cores[client].next_deadline(), None);
+        world.pass(Duration::from_secs(60));
+        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
+        assert_eq!(world.cores[0].next_deadline(), None);
+    }
+}
+
+#[test]
+fn transports_that_die_at_once_are_not_replaced_without_end() {
+    let (mut world, _) = World::tunnel(11, |_| {});
+    for _ in 0..3000 {
+        world.cut(Cut::Reset);
+        world.pass(Duration::from_millis(10));
+    }
+    let tries = count(&world, resumed) / 2;
+    assert!((5..30).contains(&tries), "{tries} in 30 seconds");
+}

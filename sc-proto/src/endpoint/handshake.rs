@@ -164,6 +164,7 @@ impl Core {
         now: Time,
     ) {
         entry.session.attach(now);
+        entry.carried_since = now;
         let (id, tunnel) = (entry.session.id, entry.tunnel);
         let session_key = self.sessions.insert(entry);
         transport.stage = Stage::Attached(session_key);

@@ -115,7 +115,7 @@ impl Core {
         let reach = Reach { tunnel, server: server.clone(), server_name, tls };
         let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
-        self.dial_transport(pipe, stage, first, server, deadline);
+        let _ = self.dial_transport(pipe, stage, first, server, deadline);
     }
 
     /// Server: a client's connection was accepted. None is taken by a full queue of events, nor
@@ -126,8 +126,8 @@ impl Core {
         }
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
-        let transport =
-            Transport { pipe, stage: Stage::AwaitHello, first: Vec::new(), intake: Intake::Open };
+        let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
+        let transport = Transport { pipe, stage, first, intake };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
@@ -186,6 +186,7 @@ impl Core {
         };
         transport.pipe.filled(n, tls_pool);
         if n > 0 {
+            self.sign_of_life(key, now);
             self.pump_in(key, now);
         }
         match outcome {
@@ -199,6 +200,16 @@ impl Core {
                 self.settle();
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
+        }
+    }
+
+    /// Bytes came from a transport. Whole frames may take long on a slow link.
+    fn sign_of_life(&mut self, key: SocketKey, now: Time) {
+        let transport = self.sockets.get_mut(key).and_then(Socket::transport);
+        if let Some(Stage::Attached(session)) = transport.map(|transport| &transport.stage)
+            && let Some(entry) = self.sessions.get_mut(*session)
+        {
+            entry.session.heard(now);
         }
     }
 

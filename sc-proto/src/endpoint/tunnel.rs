@@ -45,6 +45,10 @@ pub(crate) struct SessionEntry {
     pub(super) reach: Option<Box<Reach>>,
     /// Whether it stands in the list of sessions with sockets to read.
     pub(super) queued: bool,
+    /// When the present transport, or the last one, took it up.
+    pub(super) carried_since: Time,
+    /// How many transports in a row were lost soon after that.
+    pub(super) quick_losses: u32,
     timer: Option<Time>,
 }
 
@@ -56,7 +60,18 @@ impl SessionEntry {
         secret: ResumeSecret,
         reach: Option<Box<Reach>>,
     ) -> Self {
-        Self { session, tunnel, secret, transport, outage: None, reach, queued: false, timer: None }
+        Self {
+            session,
+            tunnel,
+            secret,
+            transport,
+            outage: None,
+            reach,
+            queued: false,
+            carried_since: Time::ZERO,
+            quick_losses: 0,
+            timer: None,
+        }
     }
 }
 

@@ -46,6 +46,8 @@ struct Half {
     lost: bool,
     /// What is sent to this end waits on the way.
     held: bool,
+    /// How much more may arrive at this end, if that is limited.
+    quota: Option<usize>,
 }
 
 /// How a transport dies.
@@ -195,7 +197,8 @@ impl World {
         for holder in [a, b] {
             let arrived = VecDeque::new();
             let (ended, reset, lost, held) = (false, false, false, false);
-            self.halves.push(Half { holder, arrived, ended, reset, lost, held });
+            let quota = None;
+            self.halves.push(Half { holder, arrived, ended, reset, lost, held, quota });
         }
         (end, end + 1)
     }
@@ -339,6 +342,16 @@ impl World {
             self.halves[end].held = true;
         }
         Some(end)
+    }
+
+    /// From now on no more than `n` bytes arrive at each end of the newest transport, until the
+    /// next call.
+    pub(crate) fn limit(&mut self, n: usize) {
+        let Some(end) = self.transports.last().copied() else { return };
+        for end in [end, Self::other(end)] {
+            self.halves[end].quota = Some(n);
+            self.wake_reader(end);
+        }
     }
 
     /// What waited on its way arrives.
@@ -497,7 +510,7 @@ impl World {
 
     fn read(&mut self, core: CoreId, id: SocketId) {
         let end = self.sockets[&(core, id)];
-        if self.halves[end].held {
+        if self.halves[end].held || self.halves[end].quota == Some(0) {
             let _ = self.cores[core].read_space(id);
             return self.cores[core].read_done(id, Read::WouldBlock, self.now);
         }
@@ -505,7 +518,9 @@ impl World {
         let cut = if self.cuts && self.random(4) == 0 { 1 + self.random(100) } else { usize::MAX };
         let space = self.cores[core].read_space(id);
         assert!(!space.is_empty(), "a read without space");
-        let n = available.min(space.len()).min(cut);
+        let quota = self.halves[end].quota.unwrap_or(usize::MAX);
+        let n = available.min(space.len()).min(cut).min(quota);
+        self.halves[end].quota = self.halves[end].quota.map(|quota| quota - n);
         for (slot, byte) in space.iter_mut().zip(self.halves[end].arrived.drain(..n)) {
             *slot = byte;
         }

@@ -72,6 +72,13 @@ enum PingDue {
     Yes,
 }
 
+/// Whether an ACK is due for no other reason than that the peer should hear something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SpeakDue {
+    No,
+    Yes,
+}
+
 /// A place in the ring for payload of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reserved {
@@ -117,6 +124,7 @@ pub(crate) struct Session {
     remains: BTreeMap<StreamKey, Window>,
     pong_due: Option<u64>,
     ping_due: PingDue,
+    speak_due: SpeakDue,
     liveness: Option<Liveness>,
     going: Going,
     peer_going: Going,
@@ -152,6 +160,7 @@ impl Session {
             remains: BTreeMap::new(),
             pong_due: None,
             ping_due: PingDue::No,
+            speak_due: SpeakDue::No,
             liveness: None,
             going: Going::On,
             peer_going: Going::On,
@@ -171,6 +180,7 @@ impl Session {
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
         self.ping_due = PingDue::No;
+        self.speak_due = SpeakDue::No;
         self.pong_due = None;
         self.ack_deadline = None;
         self.frame_rest = 0;
@@ -418,8 +428,7 @@ impl Session {
         }
     }
 
-    /// Bytes came from the transport, or it took some after it had been full: it lives, however
-    /// long a whole frame takes.
+    /// Bytes came from the transport: it lives, however long a whole frame takes.
     pub(crate) fn heard(&mut self, now: Time) {
         if let Some(liveness) = &mut self.liveness {
             liveness.heard(now);
@@ -441,6 +450,9 @@ impl Session {
         let Some(liveness) = &mut self.liveness else {
             return Ok(());
         };
+        if liveness.wants_to_speak(now) {
+            self.speak_due = SpeakDue::Yes;
+        }
         match liveness.check(now) {
             Pulse::Fine => Ok(()),
             Pulse::Ping => {

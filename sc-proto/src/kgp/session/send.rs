@@ -1,7 +1,7 @@
 //! Bytes and frames going out.
 
 use super::{
-    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session,
+    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session, SpeakDue,
     StreamKey, Time,
 };
 use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
@@ -128,6 +128,7 @@ impl Session {
     fn control_is_due(&self) -> bool {
         self.pong_due.is_some()
             || self.ping_due == PingDue::Yes
+            || self.speak_due == SpeakDue::Yes
             || !self.credits_due.is_empty()
             || self.ack_is_due()
     }
@@ -147,6 +148,15 @@ impl Session {
             // It would stand in the middle of another frame.
             return None;
         }
+        let frame = self.due_control(now)?;
+        self.speak_due = SpeakDue::No;
+        if let Some(liveness) = &mut self.liveness {
+            liveness.said(now);
+        }
+        Some(frame)
+    }
+
+    fn due_control(&mut self, now: Time) -> Option<FrameBytes> {
         if let Some(token) = self.pong_due.take() {
             return Some(Frame::Pong { token }.encode());
         }
@@ -157,7 +167,8 @@ impl Session {
             let token = liveness.ping(now);
             return Some(Frame::Ping { token }.encode());
         }
-        if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {
+        let rides_along = self.received > self.acked && self.ring.unsent_len() > 0;
+        if rides_along || self.ack_is_due() || self.speak_due == SpeakDue::Yes {
             self.acked = self.received;
             self.ack_deadline = None;
             return Some(Frame::Ack { received: self.received }.encode());
