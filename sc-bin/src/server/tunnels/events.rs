@@ -20,7 +20,9 @@ impl Tunnels {
                 self.session_down(tunnel, session, &end).await
             }
             Event::TransportDropped { peer, loss } => {
-                log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                if self.strangers.admits(Instant::now()) {
+                    log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                }
             }
             // A client's.
             Event::ConnectFailed { .. } => {}

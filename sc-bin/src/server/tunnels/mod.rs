@@ -18,6 +18,7 @@ use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
 use super::data_plane::{DataPlane, Place};
+use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
 use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
@@ -49,6 +50,8 @@ pub(crate) struct Tunnels {
     state: Mutex<State>,
     /// Workers whose sessions have all ended after a stop.
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
+    /// For log lines about connections that became no session.
+    strangers: LogLimit,
 }
 
 #[derive(Debug)]
@@ -98,6 +101,7 @@ impl Tunnels {
             life: tokio::sync::Mutex::new(ports),
             state: Mutex::new(State { phase: Phase::Serving, live: BTreeMap::new() }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
+            strangers: LogLimit::new("dropped connections to the tunnel listener"),
         }
     }
 
@@ -145,6 +149,11 @@ impl Tunnels {
                 record
             }
         }
+    }
+
+    /// Tells of log lines that were kept back.
+    pub(crate) fn sum_up_strangers(&self) {
+        self.strangers.sum_up();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
