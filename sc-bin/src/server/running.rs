@@ -362,7 +362,7 @@ async fn keep_house(state: Arc<RestState>) {
         ticks.tick().await;
         state.strangers.sum_up();
         tunnels.sum_up_strangers();
-        tunnels.end_unconnected(Instant::now()).await;
+        tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {
             tunnels.end_of_removed_owners().await;
         }
@@ -386,7 +386,7 @@ impl Running {
     pub(super) fn after(&self, span: Duration) {
         let then = Instant::now() + span;
         self.runtime.block_on(async {
-            self.tunnels.end_unconnected(then).await;
+            self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;
         });
     }
