@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Stop, TunnelId};
 
-use super::{Connection, Halting, Label, Live, Phase, Tunnels, unix_now};
+use super::{Halting, Label, Live, Phase, Tunnels, unix_now};
 use crate::api::Status;
 use crate::server::ports::ProxyPorts;
 use crate::server::registry::End;
@@ -95,9 +95,9 @@ impl Tunnels {
         let Some(live) = state.live.get_mut(&id) else {
             return false;
         };
-        let Connection::Up(_) = live.connection else {
+        if live.sessions.is_empty() {
             return false;
-        };
+        }
         if live.halting.is_none() {
             let end = why.at(unix_now());
             live.record.status = Status::Halting;
@@ -131,10 +131,10 @@ impl Tunnels {
     /// Ends tunnels that at `now` have been without their client, or halting, for too long.
     pub(crate) async fn end_overdue(&self, now: Instant) {
         let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
-        let is_due = |live: &Live| match (&live.halting, &live.connection) {
+        let is_due = |live: &Live| match (&live.halting, live.sessions.unconnected_since()) {
             (Some(halting), _) => is_over(halting.since, HALTING_LIMIT),
-            (None, Connection::Waiting { since }) => is_over(*since, self.unconnected_limit),
-            (None, Connection::Up(_)) => false,
+            (None, Some(since)) => is_over(since, self.unconnected_limit),
+            (None, None) => false,
         };
         let due: Vec<TunnelId> = {
             let state = self.state();
@@ -185,7 +185,7 @@ impl Tunnels {
                 live.record.status = Status::Halting;
                 live.record.is_ready = false;
                 self.data_plane.close_proxy(live.place);
-                if let Connection::Up(_) = live.connection {
+                if !live.sessions.is_empty() {
                     draining = Draining::Sessions;
                 }
             }
@@ -226,7 +226,7 @@ impl Tunnels {
 /// What a stop has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Draining {
-    /// No tunnel has a client.
+    /// No tunnel has a session.
     Nothing,
     /// Sessions that finish what runs.
     Sessions,

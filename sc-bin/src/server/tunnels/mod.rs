@@ -72,7 +72,7 @@ enum Phase {
 struct Live {
     record: Tunnel,
     place: Place,
-    connection: Connection,
+    sessions: Sessions,
     halting: Option<Halting>,
 }
 
@@ -83,13 +83,55 @@ struct Halting {
     since: Instant,
 }
 
-/// Whether a tunnel has its client.
+/// Whether a session has its client at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attachment {
+    /// It has a transport.
+    Attached,
+    /// It lost its transport, its streams wait for another.
+    Interrupted,
+}
+
+/// The sessions of a tunnel: one, and for a moment two when a client came anew. The core bounds
+/// them.
 #[derive(Debug)]
-enum Connection {
-    /// It has none since then.
-    Waiting { since: Instant },
-    /// It has; the set is never empty. The core bounds it.
-    Up(BTreeSet<SessionId>),
+struct Sessions {
+    attachments: BTreeMap<SessionId, Attachment>,
+    /// Since when none is attached. Without meaning while one is.
+    unconnected_since: Instant,
+}
+
+impl Sessions {
+    /// None yet.
+    fn none(now: Instant) -> Self {
+        Self { attachments: BTreeMap::new(), unconnected_since: now }
+    }
+
+    /// Whether the tunnel has its client.
+    fn is_connected(&self) -> bool {
+        self.attachments.values().any(|attachment| *attachment == Attachment::Attached)
+    }
+
+    /// Since when it has none.
+    fn unconnected_since(&self) -> Option<Instant> {
+        (!self.is_connected()).then_some(self.unconnected_since)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.attachments.is_empty()
+    }
+
+    /// A session began, lost its transport, got another (`Some`), or ended (`None`).
+    fn set(&mut self, session: SessionId, attachment: Option<Attachment>, now: Instant) {
+        let was_connected = self.is_connected();
+        match attachment {
+            Some(attachment) => self.attachments.insert(session, attachment),
+            None => self.attachments.remove(&session),
+        };
+        if was_connected && !self.is_connected() {
+            self.unconnected_since = now;
+        }
+    }
 }
 
 impl Tunnels {
