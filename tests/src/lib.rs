@@ -16,6 +16,7 @@ pub mod curl;
 pub mod deployment;
 pub mod figures;
 pub mod http;
+pub mod link;
 pub mod nginx;
 pub mod payload;
 pub mod ports;
