@@ -87,7 +87,11 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
             Line::Ready => {
                 self.print("control", "Sauce Connect is up, you may start your tests");
             }
-            Line::Lost { .. } | Line::Restored => self.print("tunnel", &common(line)),
+            Line::Lost { .. }
+            | Line::Restored
+            | Line::Interrupted { .. }
+            | Line::Reconnecting { .. }
+            | Line::Resumed { .. } => self.print("tunnel", &common(line)),
             Line::Goodbye => self.print("control", "Goodbye."),
             other => self.print("control", &common(other)),
         }
@@ -128,6 +132,17 @@ pub(crate) fn common(line: &Line) -> String {
         }
         Line::Lost { why } => format!("Connection lost ({why}); reconnecting"),
         Line::Restored => "Connection restored".to_owned(),
+        Line::Interrupted { cause } => {
+            format!("Connection interrupted ({cause}); reconnecting, open streams wait")
+        }
+        Line::Reconnecting { attempt, cause, wait } => format!(
+            "Reconnecting: attempt {attempt} failed ({cause}); next in {:.1} s",
+            wait.as_secs_f64()
+        ),
+        Line::Resumed { replayed, streams, outage } => format!(
+            "Connection resumed after {:.1} s: {streams} streams kept, {replayed} bytes sent again",
+            outage.as_secs_f64()
+        ),
         Line::Halting { reason } => format!(
             "The tunnel is being ended{}; running jobs may finish",
             reason.as_ref().map_or(String::new(), |reason| format!(" (reason: {reason})"))

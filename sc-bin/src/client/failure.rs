@@ -199,7 +199,7 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             | TransportLoss::Silent
             | TransportLoss::HandshakeTimeout
             | TransportLoss::Ended => ConnectRemedy::TryAgain,
-            TransportLoss::Refused(Refusal::Credentials | Refusal::Ending) => {
+            TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
             }
             // The keys' end asks for a new connection; a cut connection may be a server's restart.

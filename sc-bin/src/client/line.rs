@@ -54,8 +54,31 @@ pub(crate) enum Line {
         /// Why.
         why: String,
     },
-    /// The session is back.
+    /// A new session took the place of the one that was lost.
     Restored,
+    /// The session lost its transport; its streams wait.
+    Interrupted {
+        /// What happened to the transport.
+        cause: String,
+    },
+    /// A try to get a new transport failed.
+    Reconnecting {
+        /// Which try, from 1.
+        attempt: u32,
+        /// Why it failed.
+        cause: String,
+        /// The pause before the next.
+        wait: Duration,
+    },
+    /// The session goes on with a new transport.
+    Resumed {
+        /// Bytes that are sent again from here.
+        replayed: u64,
+        /// Streams that were kept.
+        streams: usize,
+        /// How long there was no transport.
+        outage: Duration,
+    },
     /// Someone else asked for the end; running jobs may finish.
     Halting {
         /// The word in the record.

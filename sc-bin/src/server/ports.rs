@@ -87,8 +87,9 @@ pub(crate) enum PortError {
     },
 }
 
-/// Connections that wait to be accepted: a page load opens many at once.
-const BACKLOG: i32 = 1024;
+/// Connections that wait to be accepted: a page load opens many at once, and all clients come back
+/// in one moment after a restart. The system may hold fewer (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
 /// How often, and how long apart, a full range is tried again: the port of a tunnel that just
 /// ended is closed a moment later by its worker.

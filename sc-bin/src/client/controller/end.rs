@@ -195,7 +195,7 @@ impl Controller {
         let exit = self.conclude();
         self.silence();
         match self.link {
-            Link::Up | Link::Dialling => {
+            Link::Up | Link::Interrupted | Link::Dialling => {
                 self.effects.push_back(Effect::Stop(Stop::Drain));
                 self.stage = Stage::Draining { until: now + DRAIN_LIMIT, exit };
             }

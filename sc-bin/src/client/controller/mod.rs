@@ -157,6 +157,15 @@ enum Link {
     Waiting(Instant),
     /// Up.
     Up,
+    /// Without a transport: the core dials for a new one, until its grace is over.
+    Interrupted,
+}
+
+impl Link {
+    /// There is no session that might be resumed.
+    fn is_lost(self) -> bool {
+        !matches!(self, Self::Up | Self::Interrupted)
+    }
 }
 
 /// Something that is done again and again, one at a time.
@@ -212,6 +221,8 @@ pub(super) struct Controller {
     link_trouble: Option<Trouble>,
     /// The loss of the session, not told yet: its record may say that the tunnel was ended.
     untold: Option<Line>,
+    /// When a failed try of the core to reconnect was last told, in this outage.
+    reconnecting_told: Option<Instant>,
     poll: Timer,
     heartbeat: Timer,
     jobs: Timer,
@@ -251,6 +262,7 @@ impl Controller {
             dials: 0,
             link_trouble: None,
             untold: None,
+            reconnecting_told: None,
             poll: Timer::Off,
             heartbeat: Timer::Off,
             jobs: Timer::Off,
@@ -289,6 +301,13 @@ impl Controller {
         match event {
             Event::TunnelUp { peer, .. } => self.on_link_up(peer, now),
             Event::TunnelDown { end, .. } => self.on_link_down(&end, now),
+            Event::TunnelInterrupted { cause, .. } => self.on_interrupted(&cause, now),
+            Event::Reconnecting { attempt, failure, next_try_in, .. } => {
+                self.on_reconnecting(attempt, &failure, next_try_in, now);
+            }
+            Event::TunnelResumed { replayed, streams, outage, .. } => {
+                self.on_resumed(Line::Resumed { replayed, streams, outage }, now);
+            }
             Event::ConnectFailed { failure, .. } => self.on_connect_failed(failure, now),
             Event::Stopped => self.on_stopped(),
             // A server's affair.
@@ -304,13 +323,13 @@ impl Controller {
             | Stage::Draining { until, .. }
             | Stage::Leaving { until, .. } => Some(*until),
             Stage::Closing(closing) => Some(closing.next()),
-            Stage::Serving if self.link != Link::Up => Some(self.link_changed + RESTORE_LIMIT),
+            Stage::Serving if self.link.is_lost() => Some(self.link_changed + RESTORE_LIMIT),
             Stage::Connecting { since } => Some(*since + CONNECT_LIMIT),
             Stage::Serving | Stage::Done => None,
         };
         let link = match self.link {
             Link::Waiting(moment) => Some(moment),
-            Link::Down | Link::Dialling | Link::Up => None,
+            Link::Down | Link::Dialling | Link::Up | Link::Interrupted => None,
         };
         [stage, link, self.poll.at(), self.heartbeat.at(), self.jobs.at()]
             .into_iter()
@@ -326,7 +345,7 @@ impl Controller {
             Stage::Connecting { since } if *since + CONNECT_LIMIT <= now => {
                 self.give_up_connecting(now);
             }
-            Stage::Serving if self.link != Link::Up => self.check_restoring(now),
+            Stage::Serving if self.link.is_lost() => self.check_restoring(now),
             Stage::Closing(_) => self.on_closing_time(now),
             Stage::Draining { until, exit } | Stage::Leaving { until, exit } if *until <= now => {
                 let exit = *exit;

@@ -11,6 +11,9 @@ use crate::client::failure::{ConnectRemedy, Failure, remedy};
 use crate::client::line::Line;
 use crate::client::rest_error::RestError;
 
+/// The least time between two lines about failed tries to reconnect.
+const RECONNECTING_LINES: Duration = Duration::from_secs(5);
+
 impl Controller {
     pub(super) fn on_link_up(&mut self, peer: SocketAddr, now: Instant) {
         self.link = Link::Up;
@@ -18,6 +21,7 @@ impl Controller {
         self.link_trouble = None;
         self.link_backoff.reset();
         self.dials = 0;
+        self.reconnecting_told = None;
         match self.stage {
             Stage::Connecting { .. } => {
                 self.stage = Stage::Serving;
@@ -39,7 +43,7 @@ impl Controller {
     }
 
     pub(super) fn on_link_down(&mut self, end: &TunnelEnd, now: Instant) {
-        if self.link == Link::Up {
+        if !self.link.is_lost() {
             self.link_changed = now;
         }
         self.link_trouble = Some(Trouble::Lost(end.to_string()));
@@ -61,6 +65,45 @@ impl Controller {
                 self.finish(exit);
             }
             _ => self.link = Link::Down,
+        }
+    }
+
+    /// The transport is gone, the session is not: the core dials for another.
+    pub(super) fn on_interrupted(&mut self, cause: &TransportLoss, now: Instant) {
+        self.link = Link::Interrupted;
+        self.link_changed = now;
+        self.say(Line::Interrupted { cause: cause.to_string() });
+        if let Stage::Serving = self.stage {
+            // The record may say that the tunnel was ended.
+            self.poll.hurry(now);
+            self.heartbeat.hurry(now);
+        }
+    }
+
+    pub(super) fn on_reconnecting(
+        &mut self,
+        attempt: u32,
+        failure: &ConnectFailure,
+        wait: Duration,
+        now: Instant,
+    ) {
+        let told = self.reconnecting_told;
+        let is_due =
+            told.is_none_or(|told| now.saturating_duration_since(told) >= RECONNECTING_LINES);
+        if is_due {
+            self.reconnecting_told = Some(now);
+            self.say(Line::Reconnecting { attempt, cause: failure.to_string(), wait });
+        }
+    }
+
+    /// The session has a transport again.
+    pub(super) fn on_resumed(&mut self, line: Line, now: Instant) {
+        self.link = Link::Up;
+        self.link_changed = now;
+        self.reconnecting_told = None;
+        self.say(line);
+        if let Stage::Serving | Stage::Closing(_) = self.stage {
+            self.heartbeat.hurry(now);
         }
     }
 

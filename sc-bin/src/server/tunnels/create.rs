@@ -7,7 +7,7 @@ use std::time::Instant;
 use sc_proto::contract::{TunnelId, TunnelSecret};
 
 use super::end::EndReason;
-use super::{Connection, Label, Live, Phase, Tunnels, unix_now};
+use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
 use crate::api::{CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, Status, Tunnel};
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
@@ -165,8 +165,7 @@ impl Tunnels {
     }
 
     fn take_in(&self, record: Tunnel, place: Place) {
-        let live =
-            Live { place, connection: Connection::Waiting { since: Instant::now() }, record };
+        let live = Live { place, sessions: Sessions::none(Instant::now()), record };
         self.state().live.insert(live.record.id, live);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sc_proto::contract::{Stop, TunnelId};
 
-use super::{Connection, Label, Phase, Tunnels, unix_now};
+use super::{Label, Live, Phase, Tunnels, unix_now};
 use crate::api::Status;
 use crate::server::registry::End;
 
@@ -71,15 +71,14 @@ impl Tunnels {
 
     /// Ends tunnels that at `now` have been without their client for too long.
     pub(crate) async fn end_unconnected(&self, now: Instant) {
-        let is_due = |connection: &Connection| match connection {
-            Connection::Waiting { since } => {
-                now.saturating_duration_since(*since) >= self.unconnected_limit
-            }
-            Connection::Up(_) => false,
+        let is_due = |live: &Live| {
+            let since = live.sessions.unconnected_since();
+            since
+                .is_some_and(|since| now.saturating_duration_since(since) >= self.unconnected_limit)
         };
         let due = |id: Option<TunnelId>| -> Vec<TunnelId> {
             let state = self.state();
-            let live = state.live.values().filter(|live| is_due(&live.connection));
+            let live = state.live.values().filter(|live| is_due(live));
             live.map(|live| live.record.id)
                 .filter(|found| id.is_none_or(|id| id == *found))
                 .collect()
@@ -127,7 +126,7 @@ impl Tunnels {
             for live in state.live.values_mut() {
                 live.record.status = Status::Halting;
                 self.data_plane.close_proxy(live.place);
-                if let Connection::Up(_) = live.connection {
+                if !live.sessions.is_empty() {
                     draining = Draining::Sessions;
                 }
             }
@@ -168,7 +167,7 @@ impl Tunnels {
 /// What a stop has to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Draining {
-    /// No tunnel has a client.
+    /// No tunnel has a session.
     Nothing,
     /// Sessions that finish what runs.
     Sessions,

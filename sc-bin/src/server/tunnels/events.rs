@@ -1,36 +1,58 @@
 //! What the data plane tells about tunnels.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::fmt;
 use std::time::Instant;
 
-use sc_proto::contract::{SessionId, TunnelEnd, TunnelId};
+use sc_proto::contract::{SessionId, TunnelId};
 use sc_proto::{Event, WorkerId};
 
-use super::{Connection, Label, Tunnels, unix_now};
+use super::{Attachment, Label, Tunnels, unix_now};
 
 impl Tunnels {
     /// Takes in one event of one worker.
     pub(crate) async fn on_event(&self, worker: WorkerId, event: Event) {
         match event {
             Event::TunnelUp { tunnel, session, peer } => {
-                self.session_up(tunnel, session, peer).await
+                let news = format_args!("up: client {peer}");
+                self.session_changed(tunnel, session, Some(Attachment::Attached), news).await;
+            }
+            Event::TunnelInterrupted { tunnel, session, cause } => {
+                let news = format_args!("interrupted: {cause}; its streams wait for the client");
+                self.session_changed(tunnel, session, Some(Attachment::Interrupted), news).await;
+            }
+            Event::TunnelResumed { tunnel, session, replayed, streams, outage } => {
+                let news = format_args!(
+                    "resumed after {:.1} s: {streams} streams kept, {replayed} bytes sent again",
+                    outage.as_secs_f64()
+                );
+                self.session_changed(tunnel, session, Some(Attachment::Attached), news).await;
             }
             Event::TunnelDown { tunnel, session, end } => {
-                self.session_down(tunnel, session, &end).await
+                let news = format_args!("down: {end}");
+                self.session_changed(tunnel, session, None, news).await;
             }
             Event::TransportDropped { peer, loss } => {
-                log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                if self.strangers.admits(Instant::now()) {
+                    log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                }
             }
             // A client's.
-            Event::ConnectFailed { .. } => {}
+            Event::ConnectFailed { .. } | Event::Reconnecting { .. } => {}
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),
         }
     }
 
-    async fn session_up(&self, id: TunnelId, session: SessionId, peer: SocketAddr) {
+    /// Takes in what happened to a session; logs it; writes down that the client is, or was until
+    /// now, connected.
+    async fn session_changed(
+        &self,
+        id: TunnelId,
+        session: SessionId,
+        attachment: Option<Attachment>,
+        news: fmt::Arguments<'_>,
+    ) {
         let now = unix_now();
         {
             let mut state = self.state();
@@ -38,39 +60,15 @@ impl Tunnels {
             let Some(live) = state.live.get_mut(&id) else {
                 return;
             };
-            match &mut live.connection {
-                Connection::Up(sessions) => {
-                    sessions.insert(session);
-                }
-                waiting @ Connection::Waiting { .. } => {
-                    *waiting = Connection::Up(BTreeSet::from([session]));
-                }
-            }
-            live.record.is_ready = true;
-            live.record.last_connected = Some(now);
-            log::info!("{} up: client {peer}", Label(&live.record));
-        }
-        self.record_connected(id, now).await;
-    }
-
-    async fn session_down(&self, id: TunnelId, session: SessionId, end: &TunnelEnd) {
-        let now = unix_now();
-        {
-            let mut state = self.state();
-            let Some(live) = state.live.get_mut(&id) else {
+            let was_connected = live.sessions.is_connected();
+            live.sessions.set(session, attachment, Instant::now());
+            let is_connected = live.sessions.is_connected();
+            live.record.is_ready = is_connected;
+            log::info!("{} {news}", Label(&live.record));
+            if !was_connected && !is_connected {
                 return;
-            };
-            let Connection::Up(sessions) = &mut live.connection else {
-                return;
-            };
-            sessions.remove(&session);
-            live.record.last_connected = Some(now);
-            // A client that came again may be up before the loss of its old session is seen.
-            if sessions.is_empty() {
-                live.connection = Connection::Waiting { since: Instant::now() };
-                live.record.is_ready = false;
-                log::info!("{} down: {end}", Label(&live.record));
             }
+            live.record.last_connected = Some(now);
         }
         self.record_connected(id, now).await;
     }
@@ -84,9 +82,9 @@ impl Tunnels {
             let Some(live) = state.live.get_mut(&id) else {
                 return;
             };
-            let Connection::Up(_) = live.connection else {
+            if !live.sessions.is_connected() {
                 return;
-            };
+            }
             live.record.last_connected = Some(now);
         }
         self.record_connected(id, now).await;

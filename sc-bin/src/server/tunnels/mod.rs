@@ -18,6 +18,7 @@ use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
 use super::data_plane::{DataPlane, Place};
+use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
 use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
@@ -49,6 +50,8 @@ pub(crate) struct Tunnels {
     state: Mutex<State>,
     /// Workers whose sessions have all ended after a stop.
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
+    /// For log lines about connections that became no session.
+    strangers: LogLimit,
 }
 
 #[derive(Debug)]
@@ -69,16 +72,58 @@ enum Phase {
 struct Live {
     record: Tunnel,
     place: Place,
-    connection: Connection,
+    sessions: Sessions,
 }
 
-/// Whether a tunnel has its client.
+/// Whether a session has its client at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attachment {
+    /// It has a transport.
+    Attached,
+    /// It lost its transport, its streams wait for another.
+    Interrupted,
+}
+
+/// The sessions of a tunnel: one, and for a moment two when a client came anew. The core bounds
+/// them.
 #[derive(Debug)]
-enum Connection {
-    /// It has none since then.
-    Waiting { since: Instant },
-    /// It has; the set is never empty. The core bounds it.
-    Up(BTreeSet<SessionId>),
+struct Sessions {
+    attachments: BTreeMap<SessionId, Attachment>,
+    /// Since when none is attached. Without meaning while one is.
+    unconnected_since: Instant,
+}
+
+impl Sessions {
+    /// None yet.
+    fn none(now: Instant) -> Self {
+        Self { attachments: BTreeMap::new(), unconnected_since: now }
+    }
+
+    /// Whether the tunnel has its client.
+    fn is_connected(&self) -> bool {
+        self.attachments.values().any(|attachment| *attachment == Attachment::Attached)
+    }
+
+    /// Since when it has none.
+    fn unconnected_since(&self) -> Option<Instant> {
+        (!self.is_connected()).then_some(self.unconnected_since)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.attachments.is_empty()
+    }
+
+    /// A session began, lost its transport, got another (`Some`), or ended (`None`).
+    fn set(&mut self, session: SessionId, attachment: Option<Attachment>, now: Instant) {
+        let was_connected = self.is_connected();
+        match attachment {
+            Some(attachment) => self.attachments.insert(session, attachment),
+            None => self.attachments.remove(&session),
+        };
+        if was_connected && !self.is_connected() {
+            self.unconnected_since = now;
+        }
+    }
 }
 
 impl Tunnels {
@@ -98,6 +143,7 @@ impl Tunnels {
             life: tokio::sync::Mutex::new(ports),
             state: Mutex::new(State { phase: Phase::Serving, live: BTreeMap::new() }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
+            strangers: LogLimit::new("dropped connections to the tunnel listener"),
         }
     }
 
@@ -145,6 +191,11 @@ impl Tunnels {
                 record
             }
         }
+    }
+
+    /// Tells of log lines that were kept back.
+    pub(crate) fn sum_up_strangers(&self) {
+        self.strangers.sum_up();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
