@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use crate::server::ServerArgs;
 
 /// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
@@ -70,6 +71,20 @@ pub(crate) struct V4Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Seconds that open connections wait for a lost tunnel connection to come back
+    /// [default: 60] [env: SAUCE_RECONNECT]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
+    pub(crate) reconnect: Option<u32>,
+    /// Seconds between signs of life on an idle tunnel connection
+    /// [default: 2] [env: SAUCE_KEEPALIVE]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(KEEPALIVE))]
+    pub(crate) keepalive: Option<u32>,
+    /// Signs of life without an answer before the tunnel connection counts as dead
+    /// [default: 2] [env: SAUCE_MAX_MISSED_ACKS]
+    #[arg(
+        short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
+    )]
+    pub(crate) max_missed_acks: Option<u32>,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -98,6 +113,20 @@ pub(crate) struct V5Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Seconds that open connections wait for a lost tunnel connection to come back
+    /// [default: 60] [env: SAUCE_RECONNECT]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
+    pub(crate) reconnect: Option<u32>,
+    /// Seconds between signs of life on an idle tunnel connection
+    /// [default: 2] [env: SAUCE_KEEPALIVE]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(KEEPALIVE))]
+    pub(crate) keepalive: Option<u32>,
+    /// Signs of life without an answer before the tunnel connection counts as dead
+    /// [default: 2] [env: SAUCE_MAX_MISSED_ACKS]
+    #[arg(
+        long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
+    )]
+    pub(crate) max_missed_acks: Option<u32>,
 }
 
 /// `sc dev`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod conceal;
+mod endurance;
 mod environment;
 mod exit;
 mod logging;
@@ -15,6 +16,7 @@ use clap::Parser as _;
 
 pub(crate) use args::DevArgs;
 pub(crate) use conceal::shown_args;
+pub(crate) use endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exit::Exit;
 pub(crate) use open_files::limit as open_files_limit;
 pub(crate) use rest_url::{InvalidRestUrl, Reach, RestTransport, RestUrl};

@@ -3,9 +3,11 @@
 //! Command line before environment before default. What comes out is complete and checked.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::args::{V4Args, V5Args};
+use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
 
@@ -35,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) rest_ca: Option<PathBuf>,
     /// CAs for the tunnel server instead of the pin in the REST answer or the system's.
     pub(crate) tunnel_ca: Option<PathBuf>,
+    /// How the tunnel's connection bears trouble.
+    pub(crate) endurance: Endurance,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -111,6 +115,16 @@ pub(crate) enum SettingsError {
         /// The region that was given.
         region: Option<String>,
     },
+    /// An environment variable that is not the number it should be.
+    #[error("{name}={text:?} is not a whole number from {} to {}", range.start(), range.end())]
+    BadNumber {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        text: String,
+        /// What it may be.
+        range: RangeInclusive<i64>,
+    },
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -131,6 +145,9 @@ struct Given {
     region: Option<String>,
     rest_ca: Option<PathBuf>,
     tunnel_ca: Option<PathBuf>,
+    reconnect: Option<u32>,
+    keepalive: Option<u32>,
+    max_missed_acks: Option<u32>,
 }
 
 impl From<V4Args> for Given {
@@ -144,6 +161,9 @@ impl From<V4Args> for Given {
             region: args.region,
             rest_ca: args.cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            reconnect: args.reconnect,
+            keepalive: args.keepalive,
+            max_missed_acks: args.max_missed_acks,
         }
     }
 }
@@ -159,6 +179,9 @@ impl From<V5Args> for Given {
             region: args.region,
             rest_ca: args.rest_cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            reconnect: args.reconnect,
+            keepalive: args.keepalive,
+            max_missed_acks: args.max_missed_acks,
         }
     }
 }
@@ -185,6 +208,11 @@ impl Settings {
         let path = |flag: Option<PathBuf>, name: &str| {
             flag.or_else(|| env.first(&[name]).map(PathBuf::from))
         };
+        let number = |flag: Option<u32>, name: &'static str, range: RangeInclusive<i64>| {
+            flag.map(Ok)
+                .or_else(|| env.first(&[name]).map(|text| numbered(name, text, range)))
+                .transpose()
+        };
         let user = pick(given.user, &["SAUCE_USERNAME", "SAUCE_USER"]).ok_or({
             SettingsError::NoUser { flag: if v4 { "--user (-u)" } else { "--username (-u)" } }
         })?;
@@ -209,6 +237,11 @@ impl Settings {
                 .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
             rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
             tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
+            endurance: Endurance::of(
+                number(given.reconnect, "SAUCE_RECONNECT", RECONNECT)?,
+                number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
+                number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
+            ),
         })
     }
 }
@@ -216,6 +249,16 @@ impl Settings {
 fn checked_user(user: String) -> Result<String, SettingsError> {
     let fits = |b: u8| b.is_ascii_graphic() && !b":/?#%\\".contains(&b);
     if user.bytes().all(fits) { Ok(user) } else { Err(SettingsError::BadUser(user)) }
+}
+
+fn numbered(
+    name: &'static str,
+    text: String,
+    range: RangeInclusive<i64>,
+) -> Result<u32, SettingsError> {
+    let number = text.trim().parse::<u32>().ok();
+    let fits = number.filter(|number| range.contains(&i64::from(*number)));
+    fits.ok_or(SettingsError::BadNumber { name, text, range })
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {

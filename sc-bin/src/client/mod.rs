@@ -85,7 +85,8 @@ pub(crate) fn serve(
         warning: warning(settings),
     });
     let rest = Rest::new(settings)?;
-    let plane = MioPlane::start(settings.tunnel_ca.as_deref(), inputs.sender.clone())?;
+    let ca = settings.tunnel_ca.as_deref();
+    let plane = MioPlane::start(ca, settings.endurance, inputs.sender.clone())?;
     let controller = Controller::new(
         about::request(settings),
         about::query(),

@@ -13,6 +13,7 @@ use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
 use super::trust;
+use crate::cli::Endurance;
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
@@ -45,18 +46,23 @@ pub(super) struct MioPlane {
 impl MioPlane {
     /// Starts the worker; its events become `inputs`. `ca` is a file of certificate authorities to
     /// verify the server with.
-    pub(super) fn start(ca: Option<&Path>, inputs: SyncSender<Input>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        ca: Option<&Path>,
+        endurance: Endurance,
+        inputs: SyncSender<Input>,
+    ) -> Result<Self, Failure> {
         let roots = match ca {
             Some(path) => Some(ders(Some(path))?),
             None => None,
         };
-        let config = Config {
+        let mut config = Config {
             unix_time_at_zero: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
             ..Config::default()
         };
+        endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
         let (sender, events) = mpsc::sync_channel(QUEUE);
         let runtime = Runtime::start(vec![core], Options::default(), sender)

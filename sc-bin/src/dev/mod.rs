@@ -19,7 +19,7 @@ use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::cli::{
-    AccessKey, DevArgs, Dialect, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
+    AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::server::{self, Running, StartError, UserError};
@@ -148,6 +148,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rest: RestUrl::parse(server.rest_url())?,
         rest_ca: None,
         tunnel_ca: None,
+        endurance: Endurance::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

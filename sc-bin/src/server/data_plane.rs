@@ -16,6 +16,7 @@ use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId}
 use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::random;
+use crate::cli::Endurance;
 
 /// Where a tunnel lives in the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +61,14 @@ impl DataPlane {
     pub(crate) fn start(
         workers: u16,
         tls: TlsServer,
+        endurance: Endurance,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let config = Config { tls_server: Some(tls), unix_time_at_zero, ..Config::default() };
+        let mut config = Config { tls_server: Some(tls), unix_time_at_zero, ..Config::default() };
+        endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;

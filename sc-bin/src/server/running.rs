@@ -178,8 +178,9 @@ fn start_tunnels(
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
-    let data_plane = DataPlane::start(workers, certificate.tls, kgp_listener, event_sender)
-        .map_err(StartError::Threads)?;
+    let data_plane =
+        DataPlane::start(workers, certificate.tls, settings.endurance, kgp_listener, event_sender)
+            .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,
@@ -362,7 +363,7 @@ async fn keep_house(state: Arc<RestState>) {
         ticks.tick().await;
         state.strangers.sum_up();
         tunnels.sum_up_strangers();
-        tunnels.end_unconnected(Instant::now()).await;
+        tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {
             tunnels.end_of_removed_owners().await;
         }
@@ -386,7 +387,7 @@ impl Running {
     pub(super) fn after(&self, span: Duration) {
         let then = Instant::now() + span;
         self.runtime.block_on(async {
-            self.tunnels.end_unconnected(then).await;
+            self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;
         });
     }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
 use super::ports::PortRange;
+use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -74,6 +76,21 @@ pub(crate) struct Options {
     /// Seconds that running connections get to finish when the server stops [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SC_SERVER_DRAIN_TIMEOUT")]
     drain_timeout: Option<u32>,
+
+    /// Seconds that open connections wait for a lost client to come back [default: 60]
+    #[arg(long, value_name = "SECONDS", env = "SC_SERVER_RECONNECT",
+        value_parser = clap::value_parser!(u32).range(RECONNECT))]
+    reconnect: Option<u32>,
+
+    /// Seconds between signs of life on an idle tunnel connection [default: 2]
+    #[arg(long, value_name = "SECONDS", env = "SC_SERVER_KEEPALIVE",
+        value_parser = clap::value_parser!(u32).range(KEEPALIVE))]
+    keepalive: Option<u32>,
+
+    /// Signs of life without an answer before a tunnel connection counts as dead [default: 2]
+    #[arg(long, value_name = "N", env = "SC_SERVER_MAX_MISSED_ACKS",
+        value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
+    max_missed_acks: Option<u32>,
 }
 
 /// All a server needs to know to start.
@@ -103,6 +120,8 @@ pub(crate) struct Settings {
     pub(crate) drain_limit: Duration,
     /// How long a tunnel may be without its client.
     pub(crate) unconnected_limit: Duration,
+    /// How tunnels' connections bear trouble.
+    pub(crate) endurance: Endurance,
 }
 
 /// How the REST API is protected.
@@ -149,6 +168,16 @@ pub(crate) enum SettingsError {
          which name or address clients reach it"
     )]
     TunnelHostNeeded(SocketAddr),
+    /// A number that is too small or too big.
+    #[error("--{flag} {value} is not from {} to {}", range.start(), range.end())]
+    OutOfRange {
+        /// The flag.
+        flag: &'static str,
+        /// Its value.
+        value: u32,
+        /// What it may be.
+        range: RangeInclusive<i64>,
+    },
     /// Not a host.
     #[error("--{flag} {value:?} is neither a host name nor an IP address")]
     NotAHost {
@@ -184,6 +213,7 @@ impl Settings {
             workers: cpus(),
             drain_limit: Duration::from_secs(30),
             unconnected_limit: UNCONNECTED_LIMIT,
+            endurance: Endurance::default(),
         }
     }
 }
@@ -224,6 +254,9 @@ impl Options {
             data_dir: self.data_dir.or(other.data_dir),
             workers: self.workers.or(other.workers),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
+            reconnect: self.reconnect.or(other.reconnect),
+            keepalive: self.keepalive.or(other.keepalive),
+            max_missed_acks: self.max_missed_acks.or(other.max_missed_acks),
         }
     }
 
@@ -238,6 +271,11 @@ impl Options {
             }
             None => tunnel_address.ip().to_string(),
         };
+        let endurance = Endurance::of(
+            in_range("reconnect", self.reconnect, RECONNECT)?,
+            in_range("keepalive", self.keepalive, KEEPALIVE)?,
+            in_range("max-missed-acks", self.max_missed_acks, MAX_MISSED_ACKS)?,
+        );
         let (proxy_ip, proxy_host) = proxy_place(self.proxy_host, &tunnel_host)?;
         let rest_files =
             both(("rest-tls-cert", self.rest_tls_cert), ("rest-tls-key", self.rest_tls_key))?;
@@ -260,6 +298,9 @@ impl Options {
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
             workers: self.workers.unwrap_or_else(cpus),
             drain_limit: Duration::from_secs(self.drain_timeout.unwrap_or(30).into()),
+            // As long as its streams wait, the tunnel does too.
+            unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
+            endurance,
             ..Settings::local(data_dir)
         })
     }
@@ -272,6 +313,20 @@ fn both(cert: Flag, key: Flag) -> Result<Option<CertificateFiles>, SettingsError
         ((_, Some(certificate)), (_, Some(key))) => Ok(Some(CertificateFiles { certificate, key })),
         ((_, None), (_, None)) => Ok(None),
         ((cert, _), (key, _)) => Err(SettingsError::HalfCertificate { cert, key }),
+    }
+}
+
+/// A file's value is not checked by the command line.
+fn in_range(
+    flag: &'static str,
+    value: Option<u32>,
+    range: RangeInclusive<i64>,
+) -> Result<Option<u32>, SettingsError> {
+    match value {
+        Some(value) if !range.contains(&i64::from(value)) => {
+            Err(SettingsError::OutOfRange { flag, value, range })
+        }
+        value => Ok(value),
     }
 }
 

@@ -134,3 +134,19 @@ fn what_is_not_there_yet_is_refused() {
         assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
     }
 }
+
+#[test]
+fn what_a_connection_bears_can_be_said() {
+    let usual = resolve("sc", &env(FULL)).unwrap().endurance;
+    assert_eq!(usual, Endurance::of(Some(60), Some(2), Some(2)));
+    for line in ["sc --reconnect 5 --keepalive=1 -M 9", "sc run --reconnect 5 --keepalive 1"] {
+        let more = [FULL, &[("SAUCE_RECONNECT", "7"), ("SAUCE_MAX_MISSED_ACKS", "9")]].concat();
+        let endurance = resolve(line, &env(&more)).unwrap().endurance;
+        assert_eq!(endurance, Endurance::of(Some(5), Some(1), Some(9)), "{line}");
+    }
+    for wrong in ["0", "x", "-1", "999999"] {
+        let text = resolve("sc", &env(&[FULL, &[("SAUCE_KEEPALIVE", wrong)]].concat()));
+        assert!(text.unwrap_err().to_string().contains("SAUCE_KEEPALIVE"), "{wrong}");
+        assert!(Cli::try_parse_from(["sc", "--keepalive", wrong]).is_err(), "{wrong}");
+    }
+}

@@ -309,7 +309,7 @@ impl Controller {
                 self.on_resumed(Line::Resumed { replayed, streams, outage }, now);
             }
             Event::ConnectFailed { failure, .. } => self.on_connect_failed(failure, now),
-            Event::Stopped => self.on_stopped(),
+            Event::Stopped => self.on_stopped(now),
             // A server's affair.
             Event::TransportDropped { .. } => {}
         }
@@ -347,7 +347,11 @@ impl Controller {
             }
             Stage::Serving if self.link.is_lost() => self.check_restoring(now),
             Stage::Closing(_) => self.on_closing_time(now),
-            Stage::Draining { until, exit } | Stage::Leaving { until, exit } if *until <= now => {
+            Stage::Draining { until, exit } if *until <= now => {
+                let exit = *exit;
+                self.drained(exit, now);
+            }
+            Stage::Leaving { until, exit } if *until <= now => {
                 let exit = *exit;
                 self.finish(exit);
             }

@@ -62,7 +62,7 @@ impl Controller {
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
                 self.link = Link::Down;
-                self.finish(exit);
+                self.drained(exit, now);
             }
             _ => self.link = Link::Down,
         }
@@ -132,7 +132,7 @@ impl Controller {
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
                 self.link = Link::Down;
-                return self.finish(exit);
+                return self.drained(exit, now);
             }
             _ => self.link = Link::Down,
         }
@@ -233,14 +233,9 @@ impl Controller {
                 Status::Terminated => self.gone(Some(&tunnel), now),
             },
             Err(error) if error.is_unauthorized() && self.link != Link::Up => {
-                let failure = Failure::Rest {
-                    step: "reading the tunnel's record",
-                    url: self.rest_url.clone(),
-                    error,
-                    tries: 1,
-                    over: Duration::ZERO,
-                };
-                self.fail(failure, now);
+                // Nor would it take the wish to end the tunnel.
+                self.place = None;
+                self.fail(Failure::KeyVoid { server: self.rest_url.clone() }, now);
             }
             // The tunnel itself works without REST.
             Err(error) => {

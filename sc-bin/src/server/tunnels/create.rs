@@ -83,7 +83,7 @@ impl Tunnels {
         let mut ports = self.life.lock().await;
         self.check_room()?;
         for old in self.colliding(&wanted) {
-            self.end_held(old, &EndReason::Collision).await;
+            self.end_held(&mut ports, old, EndReason::Collision).await;
         }
         let proxy = ports.acquire().await?;
         let tunnel = self.new_record(&wanted, &proxy)?;
@@ -165,7 +165,8 @@ impl Tunnels {
     }
 
     fn take_in(&self, record: Tunnel, place: Place) {
-        let live = Live { place, sessions: Sessions::none(Instant::now()), record };
+        let sessions = Sessions::none(Instant::now());
+        let live = Live { place, sessions, halting: None, record };
         self.state().live.insert(live.record.id, live);
     }
 }

@@ -7,6 +7,7 @@ use sc_proto::contract::{SessionId, TunnelId};
 use sc_proto::{Event, WorkerId};
 
 use super::{Attachment, Label, Tunnels, unix_now};
+use crate::api::Status;
 
 impl Tunnels {
     /// Takes in one event of one worker.
@@ -54,7 +55,7 @@ impl Tunnels {
         news: fmt::Arguments<'_>,
     ) {
         let now = unix_now();
-        {
+        let (seen, asked_to_end) = {
             let mut state = self.state();
             // One that has ended meanwhile.
             let Some(live) = state.live.get_mut(&id) else {
@@ -63,14 +64,20 @@ impl Tunnels {
             let was_connected = live.sessions.is_connected();
             live.sessions.set(session, attachment, Instant::now());
             let is_connected = live.sessions.is_connected();
-            live.record.is_ready = is_connected;
+            live.record.is_ready = is_connected && live.record.status == Status::Running;
             log::info!("{} {news}", Label(&live.record));
-            if !was_connected && !is_connected {
-                return;
+            if was_connected || is_connected {
+                live.record.last_connected = Some(now);
             }
-            live.record.last_connected = Some(now);
+            let halting = live.halting.as_ref().filter(|_| live.sessions.is_empty());
+            (was_connected || is_connected, halting.map(|halting| halting.why.clone()))
+        };
+        if seen {
+            self.record_connected(id, now).await;
         }
-        self.record_connected(id, now).await;
+        if let Some(why) = asked_to_end {
+            self.end(id, why).await;
+        }
     }
 
     /// Takes in a client's heartbeat. What it says about its connection is only believed as far

@@ -23,7 +23,7 @@ use super::ports::ProxyPorts;
 use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
 pub(crate) use create::CreateError;
-pub(crate) use end::{Draining, EndReason};
+pub(crate) use end::{Draining, EndReason, Streams};
 
 /// What clients and browsers are told about this server.
 #[derive(Clone, Debug)]
@@ -73,6 +73,14 @@ struct Live {
     record: Tunnel,
     place: Place,
     sessions: Sessions,
+    halting: Option<Halting>,
+}
+
+/// A connected tunnel was asked to end: what runs may finish.
+#[derive(Debug)]
+struct Halting {
+    why: EndReason,
+    since: Instant,
 }
 
 /// Whether a session has its client at this moment.
