@@ -131,7 +131,13 @@ pub(crate) fn common(line: &Line) -> String {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }
         Line::Lost { why } => format!("The connection to the server broke: {why}; reconnecting"),
-        Line::Restored => "Connection restored".to_owned(),
+        Line::Restored => {
+            "Connection restored; connections that were open before are lost".to_owned()
+        }
+        Line::Recovering => {
+            "The server has restarted or given the tunnel up: making it again under its name"
+                .to_owned()
+        }
         Line::Interrupted { cause } => {
             format!("Connection interrupted ({cause}); reconnecting, open streams wait")
         }

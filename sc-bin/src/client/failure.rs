@@ -224,6 +224,13 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     }
 }
 
+/// Whether a failure of [`ConnectRemedy::GiveUp`] may pass for a tunnel that worked before:
+/// something opens TLS between for a while, or the server came back with another certificate,
+/// which its REST API then tells.
+pub(super) fn may_pass(failure: &ConnectFailure) -> bool {
+    matches!(failure, ConnectFailure::Transport(TransportLoss::Tls(_) | TransportLoss::Protocol(_)))
+}
+
 fn connect_step(failure: &ConnectFailure) -> &'static str {
     match failure {
         ConnectFailure::Dial(_) => {

@@ -56,6 +56,8 @@ pub(crate) enum Line {
     },
     /// A new session took the place of the one that was lost.
     Restored,
+    /// The server has given the tunnel up; it is made again.
+    Recovering,
     /// The session lost its transport; its streams wait.
     Interrupted {
         /// What happened to the transport.

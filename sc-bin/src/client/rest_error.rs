@@ -58,6 +58,15 @@ impl RestError {
         matches!(self, Self::Status { code: 404 | 410, .. })
     }
 
+    /// Whether the server may have done what it was asked for, though it did not say so.
+    pub(super) fn may_have_been_done(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::TimedOut | Self::Answer(_) => true,
+            Self::Status { code, .. } => *code >= 500,
+            Self::NameNotFound | Self::Tls(_) | Self::Local(_) => false,
+        }
+    }
+
     /// Whether the server does not take the user or the key (any more).
     pub(super) fn is_unauthorized(&self) -> bool {
         matches!(self, Self::Status { code: 401 | 403, .. })

@@ -78,8 +78,13 @@ impl Controller {
 
     /// The tunnel is no more, as its record says if there is one.
     pub(super) fn gone(&mut self, record: Option<&Tunnel>, now: Instant) {
+        let failure = record.map(ended);
+        let by_server = matches!(failure, None | Some(Failure::EndedByServer { .. }));
+        if matches!(self.stage, Stage::Serving) && by_server {
+            return self.recover(now);
+        }
         self.place = None;
-        let failure = record.map_or(Failure::EndedElsewhere { reason: None }, ended);
+        let failure = failure.unwrap_or(Failure::EndedElsewhere { reason: None });
         self.fail(failure, now);
     }
 
@@ -258,6 +263,11 @@ impl Controller {
         self.say(Line::Goodbye);
         self.effects.push_back(Effect::Exit(exit));
     }
+}
+
+/// Whether a tunnel is being ended by its server, for reasons of its own.
+pub(super) fn is_by_server(record: &Tunnel) -> bool {
+    matches!(ended(record), Failure::EndedByServer { .. })
 }
 
 /// Who ended a tunnel, as its record says.

@@ -9,10 +9,12 @@
 //! ```
 //!
 //! - `start.rs`: Asking (configuration, create), Provisioning (poll until running), Connecting.
+//! - `recover.rs`: making the tunnel again when the server does not have it any more.
 //! - `serve.rs`: the session's ups and downs, polls and heartbeats.
 //! - `end.rs`: signals, waiting for jobs, draining, leaving after a failure.
 
 mod end;
+mod recover;
 mod serve;
 mod start;
 
@@ -69,6 +71,10 @@ pub(super) struct Place {
     pub(super) server_name: String,
     /// The one certificate to accept.
     pub(super) pin: Option<CertificateSha256>,
+    /// Where browsers reach it, as `host:port`.
+    pub(super) proxy: String,
+    /// When it was launched: of a record with another moment, another client is the owner.
+    pub(super) launched: Option<u64>,
 }
 
 /// The times a controller works by.
@@ -88,8 +94,8 @@ struct Timing {
 const PROVISION_POLL: Duration = Duration::from_secs(1);
 /// Between counts of running jobs at the end.
 const JOBS_POLL: Duration = Duration::from_secs(1);
-/// How long a lost connection is tried to be restored; the server waits as long.
-const RESTORE_LIMIT: Duration = Duration::from_secs(60);
+/// Between polls of the own record while there is no session.
+const LOST_POLL: Duration = Duration::from_secs(2);
 /// How long connecting for the first time is tried.
 const CONNECT_LIMIT: Duration = Duration::from_secs(45);
 /// How long streams may go on after the last job.
@@ -134,7 +140,7 @@ enum Stage {
     Provisioning { until: Instant, last: String },
     /// Connecting for the first time.
     Connecting { since: Instant },
-    /// Ready, or restoring a lost connection.
+    /// Ready, or restoring a lost connection. This lasts until someone ends it.
     Serving,
     /// No new jobs; waiting for those that run.
     Closing(end::Closing),
@@ -221,6 +227,10 @@ pub(super) struct Controller {
     link_trouble: Option<Trouble>,
     /// The loss of the session, not told yet: its record may say that the tunnel was ended.
     untold: Option<Line>,
+    /// Whether the tunnel is being made again; told once.
+    recovering: bool,
+    /// Whether an answer to a create got lost: the record may then be of that.
+    lost_answer: bool,
     /// When a failed try of the core to reconnect was last told, in this outage.
     reconnecting_told: Option<Instant>,
     poll: Timer,
@@ -262,6 +272,8 @@ impl Controller {
             dials: 0,
             link_trouble: None,
             untold: None,
+            recovering: false,
+            lost_answer: false,
             reconnecting_told: None,
             poll: Timer::Off,
             heartbeat: Timer::Off,
@@ -323,7 +335,6 @@ impl Controller {
             | Stage::Draining { until, .. }
             | Stage::Leaving { until, .. } => Some(*until),
             Stage::Closing(closing) => Some(closing.next()),
-            Stage::Serving if self.link.is_lost() => Some(self.link_changed + RESTORE_LIMIT),
             Stage::Connecting { since } => Some(*since + CONNECT_LIMIT),
             Stage::Serving | Stage::Done => None,
         };
@@ -345,7 +356,6 @@ impl Controller {
             Stage::Connecting { since } if *since + CONNECT_LIMIT <= now => {
                 self.give_up_connecting(now);
             }
-            Stage::Serving if self.link.is_lost() => self.check_restoring(now),
             Stage::Closing(_) => self.on_closing_time(now),
             Stage::Draining { until, exit } if *until <= now => {
                 let exit = *exit;

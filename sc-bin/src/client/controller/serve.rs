@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use sc_proto::contract::{ConnectFailure, TransportLoss, TunnelEnd};
 
-use super::{Controller, Link, RESTORE_LIMIT, Stage, Timer, Trouble};
+use super::end::is_by_server;
+use super::{Controller, LOST_POLL, Link, Stage, Timer, Trouble};
 use crate::api::{Heartbeat, Status, Tunnel};
-use crate::client::failure::{ConnectRemedy, Failure, remedy};
+use crate::client::failure::{ConnectRemedy, Failure, may_pass, remedy};
 use crate::client::line::Line;
 use crate::client::rest_error::RestError;
 
@@ -22,6 +23,7 @@ impl Controller {
         self.link_backoff.reset();
         self.dials = 0;
         self.reconnecting_told = None;
+        self.recovering = false;
         match self.stage {
             Stage::Connecting { .. } => {
                 self.stage = Stage::Serving;
@@ -122,12 +124,15 @@ impl Controller {
                 let error = failure.to_string();
                 self.say(Line::Retry { step: "connecting", error, wait });
             }
-            Stage::Serving if remedy == ConnectRemedy::GiveUp => {
+            Stage::Serving if remedy == ConnectRemedy::GiveUp && !may_pass(&failure) => {
                 self.link_trouble = Some(Trouble::Connect(failure));
                 return self.lost(now);
             }
-            Stage::Serving if remedy == ConnectRemedy::TryAgain => self.tell_loss(),
-            Stage::Serving => {}
+            Stage::Serving if remedy == ConnectRemedy::AskRecord => {}
+            Stage::Serving => {
+                self.tell_loss();
+                self.on_reconnecting(self.dials, &failure, wait, now);
+            }
             Stage::Closing(closing) if closing.jobs_may_run() => {}
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
@@ -136,7 +141,7 @@ impl Controller {
             }
             _ => self.link = Link::Down,
         }
-        if remedy == ConnectRemedy::AskRecord && matches!(self.poll, Timer::At(_)) {
+        if remedy != ConnectRemedy::TryAgain && matches!(self.poll, Timer::At(_)) {
             self.poll.hurry(now);
         }
         self.link_trouble = Some(Trouble::Connect(failure));
@@ -186,13 +191,6 @@ impl Controller {
         }
     }
 
-    /// Gives a lost session up when it has been lost for too long.
-    pub(super) fn check_restoring(&mut self, now: Instant) {
-        if now.saturating_duration_since(self.link_changed) >= RESTORE_LIMIT {
-            self.lost(now);
-        }
-    }
-
     fn lost(&mut self, now: Instant) {
         let last = match &self.link_trouble {
             Some(Trouble::Lost(why)) => why.clone(),
@@ -225,10 +223,17 @@ impl Controller {
 
     /// What the record says while the tunnel serves.
     fn watched(&mut self, result: Result<Box<Tunnel>, RestError>, now: Instant) {
-        self.poll = Timer::At(now + self.timing.poll);
+        let lost = self.link.is_lost() && matches!(self.stage, Stage::Serving);
+        let interval = if lost { self.timing.poll.min(LOST_POLL) } else { self.timing.poll };
+        self.poll = Timer::At(now + interval);
         match result {
             Ok(tunnel) => match tunnel.status {
-                Status::Running | Status::Booting => self.tell_loss(),
+                Status::Running | Status::Booting if self.is_taken_over(&tunnel) => {
+                    self.taken_over(now);
+                }
+                Status::Running | Status::Booting => self.runs(now),
+                // When it is back, so is the tunnel.
+                Status::Halting if is_by_server(&tunnel) => self.tell_loss(),
                 Status::Halting => self.halting(&tunnel, now),
                 Status::Terminated => self.gone(Some(&tunnel), now),
             },
@@ -242,6 +247,26 @@ impl Controller {
                 log::info!("the tunnel's record cannot be read: {error}");
                 self.tell_loss();
             }
+        }
+    }
+
+    /// The record says that the tunnel runs.
+    fn runs(&mut self, now: Instant) {
+        self.tell_loss();
+        if matches!((&self.stage, self.link), (Stage::Serving, Link::Down)) {
+            // A try to make it again found it there.
+            self.link = Link::Waiting(now);
+        }
+    }
+
+    /// The record is of a tunnel that was made after this client's.
+    fn taken_over(&mut self, now: Instant) {
+        if self.lost_answer {
+            // By this client, perhaps, which cannot know its secret.
+            self.recover(now);
+        } else {
+            self.place = None;
+            self.fail(Failure::EndedElsewhere { reason: Some("collision".to_owned()) }, now);
         }
     }
 

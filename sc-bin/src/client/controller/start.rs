@@ -21,6 +21,16 @@ pub(super) struct Asking {
     tries: u32,
     state: AskState,
     wish: Wish,
+    purpose: Purpose,
+}
+
+/// What a tunnel is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// It is the first.
+    Start,
+    /// It takes the place of one that the server gave up.
+    Recover,
 }
 
 #[derive(Clone, Debug)]
@@ -53,12 +63,17 @@ impl Question {
 }
 
 impl Asking {
-    fn new(question: Question, now: Instant) -> Self {
-        Self { question, first_try: now, tries: 0, state: AskState::Again(now), wish: Wish::GoOn }
+    fn new(question: Question, purpose: Purpose, now: Instant) -> Self {
+        let state = AskState::Again(now);
+        Self { question, first_try: now, tries: 0, state, wish: Wish::GoOn, purpose }
     }
 
     pub(super) fn updates(query: String, now: Instant) -> Self {
-        Self::new(Question::Updates { query }, now)
+        Self::new(Question::Updates { query }, Purpose::Start, now)
+    }
+
+    pub(super) fn create(purpose: Purpose, now: Instant) -> Self {
+        Self::new(Question::Create, purpose, now)
     }
 
     pub(super) fn next_try(&self) -> Option<Instant> {
@@ -118,7 +133,7 @@ impl Controller {
             Err(error) => return self.ask_again(error, now),
         }
         self.rest_backoff.reset();
-        self.stage = Stage::Asking(Asking::new(Question::Create, now));
+        self.stage = Stage::Asking(Asking::create(Purpose::Start, now));
         self.ask();
     }
 
@@ -128,6 +143,9 @@ impl Controller {
         };
         if asking.wish == Wish::Undo {
             return self.finish(Exit::Orderly);
+        }
+        if asking.purpose == Purpose::Recover {
+            return self.recovery_failed(error, now);
         }
         let step = asking.question.step();
         let over = now.saturating_duration_since(asking.first_try);
@@ -155,10 +173,11 @@ impl Controller {
         result: Result<Box<CreateAnswer>, RestError>,
         now: Instant,
     ) {
-        let Stage::Asking(Asking { question: Question::Create, wish, .. }) = &self.stage else {
+        let Stage::Asking(Asking { question: Question::Create, wish, purpose, .. }) = &self.stage
+        else {
             return;
         };
-        let wish = *wish;
+        let (wish, purpose) = (*wish, *purpose);
         let answer = match result {
             Ok(answer) => answer,
             Err(error) => return self.ask_again(error, now),
@@ -167,8 +186,8 @@ impl Controller {
             Ok(place) => place,
             Err(failure) => return self.fail(failure, now),
         };
-        let id = place.tunnel;
-        self.place = Some(place);
+        let (id, proxy) = (place.tunnel, place.proxy.clone());
+        let before = self.place.replace(place);
         if wish == Wish::Undo {
             return self.leave("sigterm", Exit::Orderly, now);
         }
@@ -178,7 +197,12 @@ impl Controller {
         if let Some(text) = answer.messages.fatal.first() {
             return self.fail(Failure::Fatal(printable(text)), now);
         }
-        self.say(Line::Provisioned { id, proxy: printable(&answer.tunnel.proxy_address) });
+        if !before.is_some_and(|before| (before.tunnel, &before.proxy) == (id, &proxy)) {
+            self.say(Line::Provisioned { id, proxy });
+        }
+        if purpose == Purpose::Recover {
+            return self.recovered(now);
+        }
         let until = now + self.timing.start;
         self.stage = Stage::Provisioning { until, last: "no answer yet".to_owned() };
         self.provisioned(&answer.tunnel, now);
@@ -256,5 +280,7 @@ fn place(answer: &CreateAnswer) -> Result<Place, Failure> {
         server: Target { host, port: tunnel.ssh_port },
         server_name,
         pin: answer.kgp.certificate_sha256,
+        proxy: printable(&tunnel.proxy_address),
+        launched: tunnel.launch_time,
     })
 }

@@ -184,6 +184,12 @@ impl Tunnels {
             for live in state.live.values_mut() {
                 live.record.status = Status::Halting;
                 live.record.is_ready = false;
+                if live.halting.is_none() {
+                    // A client that reads this comes back after the restart.
+                    let end = EndReason::ServerShutdown.at(unix_now());
+                    live.record.user_shutdown = Some(end.user_shutdown);
+                    live.record.shutdown_reason = Some(end.reason);
+                }
                 self.data_plane.close_proxy(live.place);
                 if !live.sessions.is_empty() {
                     draining = Draining::Sessions;

@@ -90,18 +90,6 @@ fn a_signal_between_tries_ends_at_once() {
 }
 
 #[test]
-fn a_servers_restart_is_told_from_a_wish() {
-    let mut record = tunnel(Status::Terminated);
-    record.shutdown_reason = Some("serverRestart".to_owned());
-    record.user_shutdown = Some(false);
-    let mut run = Run::serving();
-    run.wake();
-    run.give(Input::Answer(Answer::Polled(Ok(Box::new(record)))));
-    assert!(run.failure().contains("serverRestart"));
-    assert_eq!(run.exit(), Some(Exit::ConnectionLost));
-}
-
-#[test]
 fn a_user_who_is_gone_does_not_reconnect() {
     let mut run = Run::serving();
     run.give(down());
@@ -113,28 +101,13 @@ fn a_user_who_is_gone_does_not_reconnect() {
 
 #[test]
 fn an_end_from_elsewhere_is_seen_in_the_record() {
-    for ended in [polled(Status::Terminated), Input::Answer(Answer::Polled(Err(status(404))))] {
-        let mut run = Run::serving();
-        run.wake();
-        run.give(ended);
-        assert!(run.failure().contains("ended from elsewhere"));
-        assert_eq!(run.exit(), Some(Exit::EndedElsewhere));
-        assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Abandon)), 0);
-        assert!(run.said(&Line::Goodbye));
-    }
-}
-
-#[test]
-fn a_halting_server_that_vanishes_is_not_waited_for() {
-    let mut record = tunnel(Status::Halting);
-    record.shutdown_reason = None;
     let mut run = Run::serving();
-    run.give(down());
-    run.give(Input::Answer(Answer::Polled(Ok(Box::new(record)))));
-    let gone = RestError::Unreachable("connection refused".to_owned());
-    run.give(Input::Answer(Answer::Jobs(Err(gone))));
-    assert_eq!(run.exit(), Some(Exit::ConnectionLost));
-    assert!(run.failure().contains("the server ended the tunnel"));
+    run.wake();
+    run.give(polled(Status::Terminated));
+    assert!(run.failure().contains("ended from elsewhere"));
+    assert_eq!(run.exit(), Some(Exit::EndedElsewhere));
+    assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Abandon)), 0);
+    assert!(run.said(&Line::Goodbye));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The controller with a clock that the test moves.
 
 mod end;
+mod recover;
 mod serve;
 mod start;
 

@@ -33,23 +33,61 @@ fn a_loss_is_told_once_the_record_says_that_the_tunnel_lives() {
 }
 
 #[test]
-fn a_session_that_stays_lost_ends_the_run_after_60_seconds() {
+fn a_session_that_stays_lost_is_tried_to_be_restored_for_hours() {
     let mut run = Run::serving();
     let begin = run.now;
     run.give(down());
-    while run.count(|effect| matches!(effect, Effect::Fail(_))) == 0 {
+    while run.now - begin < Duration::from_secs(3 * 3600) {
         if run.controller.link == Link::Dialling {
             run.give(refused());
         }
         if run.controller.poll == Timer::UnderWay {
             run.give(Input::Answer(Answer::Polled(Err(RestError::TimedOut))));
         }
+        if run.controller.heartbeat == Timer::UnderWay {
+            run.give(Input::Answer(Answer::Heartbeat(Err(RestError::TimedOut))));
+        }
         run.wake();
     }
-    assert_eq!(run.now - begin, RESTORE_LIMIT);
-    assert!(run.failure().contains("connection refused"), "{}", run.failure());
-    run.give(deleted(JobsAtEnd::Abandon, 0));
-    assert_eq!(run.exit(), Some(Exit::ConnectionLost));
+    assert_eq!(run.exit(), None);
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Fail(_))), 0);
+    run.give(Input::Signal);
+    assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Wait)), 1);
+}
+
+fn interrupted() -> Input {
+    let cause = TransportLoss::Silent;
+    Input::Tunnel(Event::TunnelInterrupted { tunnel: ID, session: SessionId([1; 16]), cause })
+}
+
+fn reconnecting(attempt: u32) -> Input {
+    Input::Tunnel(Event::Reconnecting {
+        tunnel: ID,
+        session: SessionId([1; 16]),
+        attempt,
+        failure: ConnectFailure::Dial(DialFailure::Refused),
+        next_try_in: Duration::from_secs(1),
+    })
+}
+
+#[test]
+fn an_outage_is_told_once_per_change_and_tries_now_and_then() {
+    let mut run = Run::serving();
+    run.give(interrupted());
+    let cause = TransportLoss::Silent.to_string();
+    assert!(run.said(&Line::Interrupted { cause }));
+    for attempt in 1..=21 {
+        run.give(reconnecting(attempt));
+        run.now += Duration::from_millis(500);
+    }
+    assert_eq!(run.count(|e| matches!(e, Effect::Say(Line::Reconnecting { .. }))), 3);
+    assert_eq!(run.count(is_connect), 0, "the core dials by itself");
+    let (replayed, streams, outage) = (7, 3, Duration::from_secs(10));
+    let (tunnel, session) = (ID, SessionId([1; 16]));
+    run.give(Input::Tunnel(Event::TunnelResumed { tunnel, session, replayed, streams, outage }));
+    assert!(run.said(&Line::Resumed { replayed, streams, outage }));
+    assert_eq!(run.count(|effect| matches!(effect, Effect::Say(_))), 5);
+    assert_eq!(run.controller.link, Link::Up);
 }
 
 #[test]
