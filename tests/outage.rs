@@ -22,9 +22,10 @@ const DELAY: Duration = Duration::from_millis(20);
 /// More than any of them will carry.
 const ENDLESS: u64 = 1 << 40;
 
-/// Most memory of one process at full load with the link down, in bytes: 32 MiB retained for
-/// sending again, 64 MiB of received data that sites or browsers have not taken, and the program.
-const MAX_RESIDENT: u64 = 160 * 1024 * 1024;
+/// Most memory of one process at full load with the link down, in bytes. By its settings a session
+/// may hold 32 MiB for sending again and 64 MiB that sites or browsers have not taken; it must not
+/// need a tenth of that at this delay.
+const MAX_RESIDENT: u64 = 48 * 1024 * 1024;
 /// How much of that may come after the first seconds of an outage: nothing but noise.
 const MAX_GROWTH: u64 = 2 * 1024 * 1024;
 /// After so long every buffer is full.

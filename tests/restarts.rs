@@ -1,6 +1,6 @@
 //! One end crashes or is restarted, and the tunnel comes back without anyone's help.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,10 @@ const LENGTH: u64 = 64 * 1024 * 1024;
 const MAX_RETURN: Duration = Duration::from_secs(10);
 
 /// The pause between two requests of a user who goes on all the time.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(5);
+/// How often a client is replaced, and how many requests are answered between.
+const RESTARTS: usize = 5;
+const REQUESTS: usize = 20;
 
 /// A server that does not wait long for streams when it stops.
 fn tunnel() -> Tunnel {
@@ -118,23 +121,33 @@ fn a_killed_client_gives_way_to_the_next_of_its_name() {
 #[test]
 fn a_rolling_restart_of_a_client_fails_no_request_that_is_tried_twice() {
     let (tunnel, site) = (tunnel(), Site::start());
-    let is_over = AtomicBool::new(false);
-    let (requests, retried) = thread::scope(|scope| {
-        let user = scope.spawn(|| keep_asking(&tunnel, &site, &is_over));
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let mut proxies = vec![tunnel.proxy];
+    let retried = thread::scope(|scope| {
+        let user = scope.spawn(|| keep_asking(&tunnel, &site, &is_over, &answered));
         let over = Over(&is_over);
         let mut running: Option<Client> = None;
-        for _ in 0..3 {
+        for _ in 0..RESTARTS {
+            let before = answered.load(Ordering::Relaxed);
+            wait::until("requests between two restarts", || {
+                (answered.load(Ordering::Relaxed) >= before + REQUESTS).then_some(())
+            });
             let old = running.as_ref().unwrap_or(&tunnel.client);
             old.process.signal(Signal::Terminate);
             let next = Client::start(CommandLine::Version4, &tunnel.server, &tunnel.user, "test");
             next.wait_ready(CommandLine::Version4);
             old.process.wait_exit(PATIENCE);
             running = Some(next);
+            let record = tunnel.server.rest(&tunnel.user).tunnel_named("test");
+            proxies.push(proxy_address(&record.expect("a record")));
         }
         drop(over);
         user.join().expect("no request fails twice")
     });
-    figures::tell(&format!("3 rolling restarts: {requests} requests, {retried} tried twice"));
+    figures::tell(&format!(
+        "{RESTARTS} rolling restarts: {} requests, {retried} tried twice; proxies {proxies:?}",
+        answered.load(Ordering::Relaxed)
+    ));
 }
 
 /// Ends the asking, also after a panic.
@@ -147,8 +160,13 @@ impl Drop for Over<'_> {
 }
 
 /// Makes requests as a user does who looks up where the tunnel of a name is, and who tries once
-/// more. Returns how many there were, and how many needed that.
-fn keep_asking(tunnel: &Tunnel, site: &Site, is_over: &AtomicBool) -> (usize, usize) {
+/// more. Returns how many needed that.
+fn keep_asking(
+    tunnel: &Tunnel,
+    site: &Site,
+    is_over: &AtomicBool,
+    answered: &AtomicUsize,
+) -> usize {
     let rest = tunnel.server.rest(&tunnel.user);
     let ask = || {
         let proxy = wait::until("a ready tunnel of the name", || {
@@ -161,16 +179,16 @@ fn keep_asking(tunnel: &Tunnel, site: &Site, is_over: &AtomicBool) -> (usize, us
             Err(error) => Err(error.to_string()),
         }
     };
-    let (mut requests, mut retried) = (0, 0);
+    let mut retried = 0;
     while !is_over.load(Ordering::Relaxed) {
-        requests += 1;
         if let Err(first) = ask() {
             retried += 1;
             if let Err(second) = ask() {
-                panic!("request {requests} failed twice: {first}, then {second}");
+                panic!("a request failed twice: {first}, then {second}");
             }
         }
+        answered.fetch_add(1, Ordering::Relaxed);
         thread::sleep(PACE);
     }
-    (requests, retried)
+    retried
 }
