@@ -52,8 +52,8 @@ fn faults(count: usize) -> Vec<Fault> {
         silent(Dials::Dropped, 20),
         Fault::Ended(Cut::Forget),
     ];
-    // One in three is slow in a short run, one in fourteen in a long one.
-    let step = if count < 50 { 3 } else { 14 };
+    // One in three is slow in a short run, one in eight in a long one.
+    let step = if count < 50 { 3 } else { 8 };
     (0..count)
         .map(|index| match index % step {
             1 => slow[index / step % slow.len()],
