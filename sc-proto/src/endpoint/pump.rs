@@ -27,7 +27,11 @@ impl Core {
         let Some(mut transport) = self.take_transport(key) else {
             return;
         };
-        let outcome = self.pump_in_taken(key, &mut transport, now);
+        // After our goodbye nothing is of interest, and TLS would have no way to complain.
+        let outcome = match transport.stage {
+            Stage::Closing => Ok(()),
+            _ => self.pump_in_taken(key, &mut transport, now),
+        };
         let handed_over = matches!(transport.stage, Stage::Admitted(_));
         let attached = match transport.stage {
             Stage::Attached(session) => Some(session),
@@ -109,7 +113,6 @@ impl Core {
                     (Stage::AwaitWelcome(_), Frame::Refused(refusal)) => {
                         return Err(TransportLoss::Refused(refusal));
                     }
-                    (Stage::Closing, _) => {}
                     (_, frame) => {
                         return Err(ProtocolError::UnexpectedFrame(frame.frame_type() as u8).into());
                     }
