@@ -1,7 +1,6 @@
 //! Tunnels and their sessions: who is known here, and how a session begins, goes on and ends.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
@@ -255,14 +254,6 @@ impl Core {
             };
             self.open_again(key, now);
         }
-    }
-
-    /// The sessions of this core, for statistics and tests.
-    pub fn session_stream_counts(&self) -> Vec<(TunnelId, usize)> {
-        self.sessions
-            .iter()
-            .map(|(_, entry)| (entry.tunnel, entry.session.stream_count()))
-            .collect()
     }
 
     /// The session of a tunnel here, if its client is connected.
