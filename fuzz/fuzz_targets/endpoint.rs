@@ -3,18 +3,20 @@
 //! It never panics, its deadlines move forward, and when all have left it holds nothing.
 #![no_main]
 
+#[path = "endpoint/peer.rs"]
+mod peer;
+
 use std::collections::VecDeque;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
+use peer::{Peer, client, tls};
 use sc_proto::contract::{
     Connect, DialFailure, ResetReason, SessionId, Stop, StreamKind, TunnelId, TunnelSecret,
 };
 use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};
 use sc_proto::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
-use sc_proto::tls::{BufferPool, TlsClient, TlsPipe, TlsServer, TlsState, Trust};
 use sc_proto::{
     Action, Command, Config, Core, ListenerId, ListenerRole, Read, SocketClass, SocketId, Time,
     WorkerId, Write,
@@ -80,6 +82,12 @@ struct Socket {
     connected: bool,
 }
 
+impl Socket {
+    fn new(id: SocketId, connected: bool) -> Self {
+        Self { id, arrived: VecDeque::new(), over: None, connected }
+    }
+}
+
 struct World<'a> {
     input: Input<'a>,
     core: Core,
@@ -90,28 +98,6 @@ struct World<'a> {
     peer: Option<Peer>,
     /// The transport is being brought up, and nobody disturbs.
     calm: bool,
-}
-
-/// The other end of the transport.
-struct Peer {
-    id: SocketId,
-    pipe: TlsPipe,
-    pool: BufferPool,
-    greeted: bool,
-}
-
-fn tls() -> &'static TlsServer {
-    static TLS: OnceLock<TlsServer> = OnceLock::new();
-    TLS.get_or_init(|| {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let names = vec!["localhost".to_owned()];
-        let chain = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-        TlsServer::from_pem(chain.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap()
-    })
-}
-
-fn client() -> TlsClient {
-    TlsClient::new(Trust::Pin(tls().leaf_sha256())).unwrap()
 }
 
 impl<'a> World<'a> {
@@ -145,11 +131,10 @@ impl<'a> World<'a> {
 
     /// Brings a transport up, as far as TLS goes.
     fn begin(&mut self, serves: bool) {
-        let mut pool = BufferPool::default();
-        let (id, pipe) = if serves {
+        let peer = if serves {
             let Some(id) = self.core.accepted(KGP, address(), self.now) else { return };
-            self.add(id, true);
-            (id, TlsPipe::client(&client(), "localhost", 1_800_000_000, &mut pool).unwrap())
+            self.add(id);
+            Peer::client(id)
         } else {
             let connect = Connect {
                 tunnel: TUNNEL,
@@ -166,9 +151,9 @@ impl<'a> World<'a> {
             socket.connected = true;
             let id = socket.id;
             self.core.connected(id, address(), self.now);
-            (id, TlsPipe::server(tls(), 1_800_000_000).unwrap())
+            Peer::server(id)
         };
-        self.peer = Some(Peer { id, pipe, pool, greeted: false });
+        self.peer = Some(peer);
         for _ in 0..20 {
             self.run(100);
             self.greet(serves);
@@ -180,7 +165,7 @@ impl<'a> World<'a> {
     fn greet(&mut self, serves: bool) {
         self.exchange();
         let Some(peer) = &mut self.peer else { return };
-        if peer.greeted || peer.pipe.state() != TlsState::Established {
+        if peer.greeted || !peer.is_established() {
             return;
         }
         peer.greeted = true;
@@ -192,17 +177,15 @@ impl<'a> World<'a> {
         }));
     }
 
-    fn add(&mut self, id: SocketId, connected: bool) {
-        self.sockets.push(Socket { id, arrived: VecDeque::new(), over: None, connected });
+    fn add(&mut self, id: SocketId) {
+        self.sockets.push(Socket::new(id, true));
         self.core.readable(id);
     }
 
     /// Carries what the peer has to say to the core.
     fn exchange(&mut self) {
-        let Some(Peer { id, pipe, pool, .. }) = &mut self.peer else { return };
-        let bytes = pipe.ciphertext().to_vec();
-        pipe.sent(bytes.len(), pool);
-        let id = *id;
+        let Some(peer) = &mut self.peer else { return };
+        let (id, bytes) = (peer.id, peer.take_output());
         self.arrive(id, &bytes);
     }
 
@@ -215,8 +198,8 @@ impl<'a> World<'a> {
 
     /// The peer sends plaintext.
     fn send(&mut self, bytes: &[u8]) {
-        if let Some(Peer { pipe, pool, .. }) = &mut self.peer {
-            let _ = pipe.encrypt(bytes, pool);
+        if let Some(peer) = &mut self.peer {
+            peer.say(bytes);
         }
         self.exchange();
     }
@@ -227,7 +210,7 @@ impl<'a> World<'a> {
                 if self.sockets.len() < 20
                     && let Some(id) = self.core.accepted(PROXY, address(), self.now)
                 {
-                    self.add(id, true);
+                    self.add(id);
                 }
             }
             1 | 2 => self.somebody_speaks(),
@@ -371,7 +354,7 @@ impl<'a> World<'a> {
             2 => self.core.command(Command::Stop(Stop::Now), self.now),
             3 => {
                 if let Some(id) = self.core.accepted(KGP, address(), self.now) {
-                    self.add(id, true);
+                    self.add(id);
                 }
             }
             _ => self.add_tunnel(),
@@ -404,14 +387,8 @@ impl<'a> World<'a> {
             Action::Read(id) => self.read(id),
             Action::Write(id) => self.write(id),
             Action::Dial { socket, class, .. } => {
-                let connected = false;
                 if class == SocketClass::Proxied || self.peer.is_none() {
-                    self.sockets.push(Socket {
-                        id: socket,
-                        arrived: VecDeque::new(),
-                        over: None,
-                        connected,
-                    });
+                    self.sockets.push(Socket::new(socket, false));
                 }
             }
             Action::ShutdownWrite(_) => {}
@@ -448,23 +425,10 @@ impl<'a> World<'a> {
             0 => Write::Blocked(bytes.len() / 2),
             _ => Write::Bytes(bytes.len()),
         };
-        if let Some(Peer { id: peer, pipe, pool, .. }) = &mut self.peer
-            && *peer == id
+        if let Some(peer) = self.peer.as_mut().filter(|peer| peer.id == id)
             && let Write::Bytes(n) | Write::Blocked(n) = outcome
         {
-            for part in bytes[..n].chunks(10_000) {
-                let space = pipe.read_space(pool);
-                let n = part.len().min(space.len());
-                space[..n].copy_from_slice(&part[..n]);
-                pipe.filled(n, pool);
-                while let Ok(_) = pipe.decrypt(pool) {
-                    let n = pipe.plaintext().len();
-                    if n == 0 {
-                        break;
-                    }
-                    pipe.consume(n, pool);
-                }
-            }
+            peer.hear(&bytes[..n]);
         }
         self.core.write_done(id, outcome, self.now);
     }
