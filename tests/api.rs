@@ -31,8 +31,7 @@ fn ready_client(line: CommandLine, server: &Server, user: &User, name: &str) -> 
 
 /// The record of a running tunnel.
 fn record(rest: &Rest, name: &str) -> Value {
-    rest.tunnel_named(name)
-        .unwrap_or_else(|| panic!("{name} is not listed"))
+    rest.tunnel_named(name).unwrap_or_else(|| panic!("{name} is not listed"))
 }
 
 fn id(record: &Value) -> String {
@@ -53,22 +52,13 @@ fn a_record_says_what_runs() {
     assert_eq!(record["protocol"], "kgp");
     assert_eq!(record["shutdown_time"], Value::Null);
     let id = id(&record);
-    assert!(
-        id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')),
-        "{id}"
-    );
+    assert!(id.len() == 32 && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{id}");
     assert_eq!(rest.get("/tunnels"), json!([id]));
-    assert_eq!(
-        rest.get("/tunnels?full=true").as_array().map(Vec::len),
-        Some(1)
-    );
+    assert_eq!(rest.get("/tunnels?full=true").as_array().map(Vec::len), Some(1));
     assert_eq!(rest.get("/tunnels?all=true"), json!({"record": [id]}));
     let all = rest.get("/tunnels?all=true&full=true");
     assert_eq!(all["record"][0]["id"], id.as_str());
-    assert_eq!(
-        rest.get(&format!("/tunnels/{id}"))["tunnel_identifier"],
-        "one"
-    );
+    assert_eq!(rest.get(&format!("/tunnels/{id}"))["tunnel_identifier"], "one");
     let jobs = rest.get(&format!("/tunnels/{id}/num_jobs"));
     assert_eq!(jobs, json!({"id": id, "jobs_running": 0}));
 }
@@ -94,17 +84,9 @@ fn strangers_are_refused() {
         (&server.rest(&user), "GET", "/nothing", 404),
     ] {
         let answer = rest.call(method, path, "").unwrap();
-        assert_eq!(
-            answer.status(),
-            status,
-            "{method} {path}: {}",
-            answer.text()
-        );
+        assert_eq!(answer.status(), status, "{method} {path}: {}", answer.text());
         let body: Value = serde_json::from_slice(&answer.body).expect("errors are JSON");
-        assert!(
-            body["error"].as_str().is_some_and(|text| !text.is_empty()),
-            "{body}"
-        );
+        assert!(body["error"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
     }
     assert_eq!(record(&server.rest(&user), "mine")["status"], "running");
 }
@@ -164,19 +146,10 @@ fn a_tunnel_deleted_by_rest_ends_its_client() {
     let client = ready_client(V4, &server, &user, "doomed");
     let doomed = record(&rest, "doomed");
     let path = format!("/tunnels/{}", id(&doomed));
-    let answer = rest
-        .call(
-            "DELETE",
-            &format!("{path}?wait_for_jobs=0&reason=webui"),
-            "",
-        )
-        .unwrap();
+    let answer = rest.call("DELETE", &format!("{path}?wait_for_jobs=0&reason=webui"), "").unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text());
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
-    assert_eq!(
-        body,
-        json!({"result": true, "id": id(&doomed), "jobs_running": 0})
-    );
+    assert_eq!(body, json!({"result": true, "id": id(&doomed), "jobs_running": 0}));
     let exit = client.process.wait_exit(PATIENCE);
     expect_ended_elsewhere(&client, exit);
     let ended = rest.get(&path);
@@ -186,9 +159,7 @@ fn a_tunnel_deleted_by_rest_ends_its_client() {
     assert!(ended["shutdown_time"].is_u64(), "{ended}");
     // Its proxy port is closed with it.
     wait::until("the proxy port to close", || {
-        std::net::TcpStream::connect(proxy_address(&doomed))
-            .is_err()
-            .then_some(())
+        std::net::TcpStream::connect(proxy_address(&doomed)).is_err().then_some(())
     });
 }
 
@@ -211,11 +182,7 @@ fn signals_end_a_client_in_order() {
         client.process.signal(signal);
         let exit = client.process.wait_exit(PATIENCE);
         assert_eq!(exit.code(), Some(0), "{}", client.process.report());
-        assert!(
-            client.process.count_lines("Goodbye.") == 1,
-            "{}",
-            client.process.report()
-        );
+        assert!(client.process.count_lines("Goodbye.") == 1, "{}", client.process.report());
         assert_eq!(rest.get("/tunnels"), json!([]));
         let ended = rest.get(&path);
         assert_eq!(
@@ -242,25 +209,14 @@ fn secrets_are_in_no_log_and_no_file() {
     let rest = server.rest(&user);
     let client = ready_client(V4, &server, &user, "one");
     let arguments = fs::read(format!("/proc/{}/cmdline", client.process.pid())).unwrap();
-    assert!(
-        !contains(&arguments, user.key.as_bytes()),
-        "the key is in the process list"
-    );
-    let created = rest
-        .call("POST", "/tunnels", "{\"tunnel_identifier\": \"two\"}")
-        .unwrap();
+    assert!(!contains(&arguments, user.key.as_bytes()), "the key is in the process list");
+    let created = rest.call("POST", "/tunnels", "{\"tunnel_identifier\": \"two\"}").unwrap();
     assert!(matches!(created.status(), 200 | 201), "{}", created.text());
     let created: Value = serde_json::from_slice(&created.body).unwrap();
-    let secret = created["kgp"]["secret"]
-        .as_str()
-        .expect("a tunnel secret")
-        .to_owned();
+    let secret = created["kgp"]["secret"].as_str().expect("a tunnel secret").to_owned();
     assert_eq!(secret.len(), 64);
     let shown = rest.get(&format!("/tunnels/{}", id(&created))).to_string();
-    assert!(
-        !shown.contains(&secret),
-        "the record shows the secret: {shown}"
-    );
+    assert!(!shown.contains(&secret), "the record shows the secret: {shown}");
     // A wrong key is not written down either.
     let wrong = Rest::new(server.rest_address(), "jane", "not-the-key-of-jane");
     assert_eq!(wrong.call("GET", "/tunnels", "").unwrap().status(), 401);
@@ -285,11 +241,7 @@ fn expect_in_no_file(folder: &Path, secret: &str) {
             expect_in_no_file(&path, secret);
         } else {
             let content = fs::read(&path).unwrap();
-            assert!(
-                !contains(&content, secret.as_bytes()),
-                "a secret is in {}",
-                path.display()
-            );
+            assert!(!contains(&content, secret.as_bytes()), "a secret is in {}", path.display());
         }
     }
 }

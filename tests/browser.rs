@@ -17,9 +17,5 @@ fn a_page_and_its_hundred_resources_arrive() {
     assert!(page.contains(&expected), "{page}");
     let served = site.received("/resource/");
     let paths: BTreeSet<_> = served.iter().map(|one| one.head.target()).collect();
-    assert_eq!(
-        (served.len(), paths.len()),
-        (RESOURCES, RESOURCES),
-        "each once"
-    );
+    assert_eq!((served.len(), paths.len()), (RESOURCES, RESOURCES), "each once");
 }

@@ -8,11 +8,8 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 3] = [
-    ("curl", "missing_curl"),
-    ("nginx", "missing_nginx"),
-    ("chromium", "missing_chromium"),
-];
+const PROGRAMS: [(&str, &str); 3] =
+    [("curl", "missing_curl"), ("nginx", "missing_nginx"), ("chromium", "missing_chromium")];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
@@ -25,10 +22,7 @@ fn main() {
         // A path that does not exist makes cargo run this again next time, so a program installed
         // or removed between two runs is noticed.
         let place = places.iter().find(|place| place.is_file());
-        println!(
-            "cargo::rerun-if-changed={}",
-            place.unwrap_or(&places[0]).display()
-        );
+        println!("cargo::rerun-if-changed={}", place.unwrap_or(&places[0]).display());
         if place.is_none() && !all_required {
             println!("cargo::rustc-cfg={missing}");
         }

@@ -24,16 +24,10 @@ fn the_ready_line_is_that_of_the_version() {
         let client = Client::start(line, &server, &user, "ready");
         client.wait_ready(line);
         let lines = client.process.lines();
-        let ready: Vec<_> = lines
-            .iter()
-            .filter(|text| text.contains("is up, you may start your tests"))
-            .collect();
+        let ready: Vec<_> =
+            lines.iter().filter(|text| text.contains("is up, you may start your tests")).collect();
         assert_eq!(ready.len(), 1, "{lines:?}");
-        assert_eq!(
-            ready[0].ends_with('.'),
-            line == CommandLine::Version4,
-            "{ready:?}"
-        );
+        assert_eq!(ready[0].ends_with('.'), line == CommandLine::Version4, "{ready:?}");
     }
 }
 
@@ -41,10 +35,7 @@ fn the_ready_line_is_that_of_the_version() {
 fn the_environment_stands_in_for_options() {
     let server = SERVER.lease();
     let user = server.add_user("environment");
-    for (line, words) in [
-        (CommandLine::Version4, &[][..]),
-        (CommandLine::Version5, &["run"]),
-    ] {
+    for (line, words) in [(CommandLine::Version4, &[][..]), (CommandLine::Version5, &["run"])] {
         let mut command = binary::command();
         command
             .args(words)
@@ -74,19 +65,13 @@ fn a_region_yields_to_a_rest_url() {
 fn a_wrong_key_ends_the_start_with_a_reason() {
     let server = SERVER.lease();
     let user = server.add_user("mistaken");
-    let wrong = User {
-        key: "00000000-0000-4000-8000-000000000000".to_owned(),
-        ..user
-    };
+    let wrong = User { key: "00000000-0000-4000-8000-000000000000".to_owned(), ..user };
     for line in LINES {
         let client = Client::start(line, &server, &wrong, "x");
         let exit = client.process.wait_exit(PATIENCE);
         let report = client.process.report();
         assert_eq!(exit.code(), Some(FAILED), "{report}");
-        assert!(
-            report.contains("401") || report.contains("Not authorized"),
-            "{report}"
-        );
+        assert!(report.contains("401") || report.contains("Not authorized"), "{report}");
         assert!(!report.contains(&wrong.key), "{report}");
     }
 }
@@ -96,18 +81,7 @@ fn what_is_missing_is_named() {
     for (words, missing) in [
         (&["-k", "x"][..], "user"),
         (&["-u", "x"], "key"),
-        (
-            &[
-                "run",
-                "-u",
-                "x",
-                "-k",
-                "y",
-                "--rest-url",
-                "http://127.0.0.1:9",
-            ],
-            "tunnel-name",
-        ),
+        (&["run", "-u", "x", "-k", "y", "--rest-url", "http://127.0.0.1:9"], "tunnel-name"),
     ] {
         let mut command = binary::command();
         command.args(words);
@@ -122,10 +96,7 @@ fn what_is_missing_is_named() {
 #[test]
 fn a_server_that_comes_up_late_is_waited_for() {
     // The client starts while nothing listens, and tries again until something does.
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let data = tempfile::tempdir().unwrap();
     let output = binary::command()
         .args(["server", "user", "add", "early", "--data-dir"])
@@ -134,10 +105,7 @@ fn a_server_that_comes_up_late_is_waited_for() {
         .unwrap();
     assert!(output.status.success(), "{output:?}");
     let key = sc_tests::deployment::key_in(&String::from_utf8(output.stdout).unwrap());
-    let user = User {
-        name: "early".to_owned(),
-        key,
-    };
+    let user = User { name: "early".to_owned(), key };
     let line = CommandLine::Version4;
     let mut command = binary::command();
     command.args(line.arguments(&format!("http://{address}/rest/v1"), &user, "early"));
@@ -147,12 +115,7 @@ fn a_server_that_comes_up_late_is_waited_for() {
     let mut command = binary::command();
     command
         .args(["server", "--rest-address", &address.to_string()])
-        .args([
-            "--tunnel-address",
-            "127.0.0.1:0",
-            "--proxy-host",
-            "127.0.0.1",
-        ])
+        .args(["--tunnel-address", "127.0.0.1:0", "--proxy-host", "127.0.0.1"])
         .args(["--proxy-ports", &format!("{first}-{last}"), "--data-dir"])
         .arg(data.path());
     let _server = Process::start("sc server", command);
@@ -164,21 +127,11 @@ fn plain_rest_beyond_this_machine_must_be_meant() {
     let data = tempfile::tempdir().unwrap();
     let mut command: Command = binary::command();
     command
-        .args([
-            "server",
-            "--rest-address",
-            "0.0.0.0:0",
-            "--tunnel-address",
-            "127.0.0.1:0",
-        ])
+        .args(["server", "--rest-address", "0.0.0.0:0", "--tunnel-address", "127.0.0.1:0"])
         .arg("--data-dir")
         .arg(data.path());
     let server = Process::start("sc server", command);
     let exit = server.wait_exit(PATIENCE);
     assert_eq!(exit.code(), Some(FAILED), "{}", server.report());
-    assert!(
-        server.count_lines("--insecure-rest") > 0,
-        "{}",
-        server.report()
-    );
+    assert!(server.count_lines("--insecure-rest") > 0, "{}", server.report());
 }

@@ -21,24 +21,15 @@ impl Dev {
     fn start(arguments: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let mut command = binary::command();
-        command
-            .arg("dev")
-            .args(arguments)
-            .env("TMPDIR", temporary.path());
-        Self {
-            process: Process::start("sc dev", command),
-            temporary,
-        }
+        command.arg("dev").args(arguments).env("TMPDIR", temporary.path());
+        Self { process: Process::start("sc dev", command), temporary }
     }
 
     /// The line to paste.
     fn curl_line(&self) -> String {
-        self.process
-            .wait_for("a line that begins with `curl -x `", |line| {
-                line.trim_start()
-                    .starts_with("curl -x ")
-                    .then(|| line.trim_start().to_owned())
-            })
+        self.process.wait_for("a line that begins with `curl -x `", |line| {
+            line.trim_start().starts_with("curl -x ").then(|| line.trim_start().to_owned())
+        })
     }
 
     /// A setting among the environment variables to paste, without quotes.
@@ -57,14 +48,8 @@ impl Dev {
 fn parts(line: &str) -> (SocketAddr, String) {
     let unquoted = line.replace(['\'', '"'], "");
     let mut words = unquoted.split_whitespace().skip(2);
-    let proxy = words
-        .next()
-        .expect("a proxy")
-        .trim_start_matches("http://")
-        .trim_end_matches('/');
-    let url = words
-        .find(|word| word.starts_with("http://"))
-        .expect("a URL");
+    let proxy = words.next().expect("a proxy").trim_start_matches("http://").trim_end_matches('/');
+    let url = words.find(|word| word.starts_with("http://")).expect("a URL");
     (proxy.parse().expect("the proxy's address"), url.to_owned())
 }
 
@@ -79,19 +64,12 @@ fn the_printed_line_gives_the_demo_page_and_ctrl_c_ends_all() {
     let line = dev.curl_line();
     let page = get(&line);
     assert_eq!(page.status(), 200);
-    assert!(
-        page.text().to_lowercase().contains("<html"),
-        "{}",
-        page.text()
-    );
+    assert!(page.text().to_lowercase().contains("<html"), "{}", page.text());
     let (proxy, _) = parts(&line);
     dev.process.signal(Signal::Interrupt);
     let exit = dev.process.wait_exit(PATIENCE);
     assert_eq!(exit.code(), Some(0), "{}", dev.process.report());
-    assert!(
-        TcpStream::connect(proxy).is_err(),
-        "the proxy still listens"
-    );
+    assert!(TcpStream::connect(proxy).is_err(), "the proxy still listens");
     let left: Vec<_> = std::fs::read_dir(dev.temporary.path()).unwrap().collect();
     assert!(left.is_empty(), "left behind: {left:?}");
 }
@@ -103,12 +81,7 @@ fn the_printed_line_works_in_a_shell() {
     let line = dev.curl_line();
     let output = Command::new("sh").args(["-c", &line]).output().unwrap();
     assert!(output.status.success(), "{line}: {output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stdout)
-            .to_lowercase()
-            .contains("<html"),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stdout).to_lowercase().contains("<html"), "{output:?}");
 }
 
 #[test]
@@ -122,10 +95,7 @@ fn the_printed_rest_call_works_in_a_shell() {
     });
     let output = Command::new("sh").args(["-c", &call]).output().unwrap();
     assert!(output.status.success(), "{call}: {output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stdout).starts_with('['),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with('['), "{output:?}");
 }
 
 #[test]
@@ -150,12 +120,7 @@ fn a_target_of_ones_own_takes_the_place_of_the_demo() {
     assert!(line.contains(&site.url("/hello")), "{line}");
     assert_eq!(get(&line).text(), "hello from the site\n");
     dev.process.signal(Signal::Terminate);
-    assert_eq!(
-        dev.process.wait_exit(PATIENCE).code(),
-        Some(0),
-        "{}",
-        dev.process.report()
-    );
+    assert_eq!(dev.process.wait_exit(PATIENCE).code(), Some(0), "{}", dev.process.report());
 }
 
 #[test]
@@ -167,8 +132,6 @@ fn two_of_them_do_not_disturb_each_other() {
     one.process.wait_exit(PATIENCE);
     assert_eq!(get(&other_line).status(), 200);
     wait::until("the first one's port to close", || {
-        TcpStream::connect(parts(&one_line).0)
-            .is_err()
-            .then_some(())
+        TcpStream::connect(parts(&one_line).0).is_err().then_some(())
     });
 }

@@ -31,10 +31,7 @@ fn a_payload_does_not_depend_on_how_it_is_read() {
     }
     assert_eq!(whole.len(), 100_003);
     assert!(whole == pieces);
-    assert_eq!(
-        payload::sha256_of(whole.as_slice()).unwrap().1,
-        Payload::new(3, 100_003).sha256()
-    );
+    assert_eq!(payload::sha256_of(whole.as_slice()).unwrap().1, Payload::new(3, 100_003).sha256());
     assert!(whole != Payload::new(4, 100_003).bytes());
 }
 
@@ -53,18 +50,12 @@ fn the_site_answers_one_request_after_the_other() {
     ];
     let requests: String = paths.iter().map(|path| get(&site, path)).collect();
     user.send(requests).unwrap();
-    let answers: Vec<_> = paths
-        .iter()
-        .map(|_| user.read_answer("GET").unwrap())
-        .collect();
+    let answers: Vec<_> = paths.iter().map(|_| user.read_answer("GET").unwrap()).collect();
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status()).collect();
     assert_eq!(statuses, [200, 200, 304, 204, 200, 200]);
     assert_eq!(answers[0].text(), "hello from the site\n");
     assert_eq!(answers[1].body, CHUNKED_BODY);
-    assert_eq!(
-        answers[1].trailers[0],
-        ("X-Check".to_owned(), "done".to_owned())
-    );
+    assert_eq!(answers[1].trailers[0], ("X-Check".to_owned(), "done".to_owned()));
     assert_eq!(answers[4].interim, [103]);
     assert!(answers[5].body == Payload::new(99_999, 99_999).bytes());
     assert_eq!(site.connections(), 1);
@@ -77,8 +68,7 @@ fn the_site_asks_for_a_body_and_hashes_it() {
     let site = Site::start();
     let mut user = Connection::open(site.address()).unwrap();
     let body = Payload::new(1, 50_000);
-    user.send("PUT /digest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n")
-        .unwrap();
+    user.send("PUT /digest HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n").unwrap();
     user.send("Content-Length: 50000\r\n\r\n").unwrap();
     assert_eq!(user.read_head().unwrap().status(), 100);
     payload::send(body.clone(), &mut user).unwrap();
@@ -109,17 +99,14 @@ fn the_site_sends_events_and_echoes() {
 #[test]
 fn the_holder_greets_and_dismisses() {
     let holder = Holder::start();
-    let mut users: Vec<_> = (0..20)
-        .map(|_| Connection::open(holder.address()).unwrap())
-        .collect();
+    let mut users: Vec<_> = (0..20).map(|_| Connection::open(holder.address()).unwrap()).collect();
     for user in &mut users {
         let mut greeting = [0; GREETING.len()];
         user.read_exact(&mut greeting).unwrap();
         assert_eq!(greeting, GREETING);
     }
     assert_eq!(
-        sc_tests::wait::until("20 held", || (holder.held() == 20)
-            .then(|| holder.dismiss())),
+        sc_tests::wait::until("20 held", || (holder.held() == 20).then(|| holder.dismiss())),
         20
     );
     for mut user in users {
@@ -130,10 +117,7 @@ fn the_holder_greets_and_dismisses() {
 #[test]
 fn a_process_is_read_signalled_and_measured() {
     let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "echo up; trap 'echo term; exit 3' TERM; while :; do sleep 0.1; done",
-    ]);
+    command.args(["-c", "echo up; trap 'echo term; exit 3' TERM; while :; do sleep 0.1; done"]);
     let process = Process::start("shell", command);
     process.wait_for_text("up");
     assert!(usage::resident_bytes(process.pid()) > 0);
@@ -149,8 +133,5 @@ fn ports_are_free_and_different() {
     let (first, last) = ports::block(4);
     assert_eq!(last - first, 3);
     assert!(ports::one() != first);
-    std::net::TcpListener::bind(("127.0.0.1", last))
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    std::net::TcpListener::bind(("127.0.0.1", last)).unwrap().local_addr().unwrap();
 }

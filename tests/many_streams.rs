@@ -28,9 +28,7 @@ const OTHER_FILES: u64 = 300;
 
 /// Resident memory and open files of server and client.
 fn usage_of(tunnel: &Tunnel) -> [(u64, usize); 2] {
-    tunnel
-        .pids()
-        .map(|pid| (usage::resident_bytes(pid), usage::open_files(pid)))
+    tunnel.pids().map(|pid| (usage::resident_bytes(pid), usage::open_files(pid)))
 }
 
 #[test]
@@ -44,20 +42,15 @@ fn an_idle_stream_costs_little_and_still_works() {
     let before = wait::until_steady("the first stream's end", CALM, || usage_of(&tunnel));
     let users: Vec<_> = (0..count).map(|_| open_held(&tunnel, &target)).collect();
     let after = usage_of(&tunnel);
-    for (name, before, after) in [
-        ("server", before[0], after[0]),
-        ("client", before[1], after[1]),
-    ] {
+    for (name, before, after) in [("server", before[0], after[0]), ("client", before[1], after[1])]
+    {
         let bytes = after.0.saturating_sub(before.0) / count as u64;
         figures::tell(&format!(
             "{count} idle streams: {name} {bytes} bytes each, {} KiB in all, {} open files",
             after.0 / 1024,
             after.1
         ));
-        assert!(
-            bytes <= MAX_BYTES_PER_IDLE_STREAM,
-            "{name}: {bytes} bytes per idle stream"
-        );
+        assert!(bytes <= MAX_BYTES_PER_IDLE_STREAM, "{name}: {bytes} bytes per idle stream");
     }
     holder.dismiss();
     for mut user in users {
@@ -74,9 +67,7 @@ fn affordable(wanted: usize) -> usize {
     let limit = usage::open_files_limit();
     let most = (limit.saturating_sub(OTHER_FILES) / 2) as usize;
     if most < wanted {
-        figures::tell(&format!(
-            "{most} streams, not {wanted}: open files are limited to {limit}"
-        ));
+        figures::tell(&format!("{most} streams, not {wanted}: open files are limited to {limit}"));
     }
     wanted.min(most)
 }
@@ -103,10 +94,7 @@ fn connections_that_come_and_go_leave_nothing() {
     come_and_go(&tunnel, &site, count);
     wait::until("the descriptors to be given back", || {
         let (now, fresh) = (usage_of(&tunnel), &fresh);
-        now.iter()
-            .zip(fresh)
-            .all(|(now, fresh)| now.1 <= fresh.1)
-            .then_some(())
+        now.iter().zip(fresh).all(|(now, fresh)| now.1 <= fresh.1).then_some(())
     });
     let after = settled();
     for (index, name) in ["server", "client"].into_iter().enumerate() {
@@ -142,10 +130,8 @@ fn come_and_go_once(tunnel: &Tunnel, site: &Site, index: usize) {
         // In good order, by a request.
         0 => {
             let mut user = Connection::open(tunnel.proxy).expect("the proxy takes connections");
-            let request = format!(
-                "GET {} HTTP/1.1\r\nHost: {host}\r\n{close}\r\n",
-                site.url("/hello")
-            );
+            let request =
+                format!("GET {} HTTP/1.1\r\nHost: {host}\r\n{close}\r\n", site.url("/hello"));
             assert_eq!(user.exchange(&request).expect("an answer").status(), 200);
         }
         // In good order, by CONNECT; the site closes.

@@ -33,15 +33,10 @@ fn others_keep_their_speed_and_memory_stays_bounded() {
     let tunnel = Tunnel::start();
     let (fast, down, up) = (Site::start(), Site::start(), Site::start());
     let alone = best_speed(&tunnel, &fast);
-    let mut readers: Vec<_> = (0..STALLED)
-        .map(|_| stalled_download(&tunnel, &down))
-        .collect();
+    let mut readers: Vec<_> = (0..STALLED).map(|_| stalled_download(&tunnel, &down)).collect();
     let mut writers: Vec<_> = (0..STALLED).map(|_| stalled_upload(&tunnel, &up)).collect();
     let sent = wait::until_steady("the stalled downloads to stand still", CALM, || down.sent());
-    assert!(
-        sent < STALLED as u64 * STALLED_BYTES,
-        "nobody holds the downloads back"
-    );
+    assert!(sent < STALLED as u64 * STALLED_BYTES, "nobody holds the downloads back");
     let beside = best_speed(&tunnel, &fast);
     let peaks = tunnel.pids().map(usage::peak_resident_bytes);
     figures::tell(&format!(
@@ -72,16 +67,9 @@ fn best_speed(tunnel: &Tunnel, site: &Site) -> f64 {
     let speed = || {
         let begin = Instant::now();
         let mut user = Connection::open(tunnel.proxy).expect("the proxy takes connections");
-        user.send(request(
-            "GET",
-            site,
-            &format!("/bytes/{MEASURED_BYTES}"),
-            "",
-        ))
-        .unwrap();
+        user.send(request("GET", site, &format!("/bytes/{MEASURED_BYTES}"), "")).unwrap();
         let mut digest = Digest::default();
-        user.read_answer_into("GET", &mut digest)
-            .expect("the whole answer");
+        user.read_answer_into("GET", &mut digest).expect("the whole answer");
         assert_eq!(digest.finish().0, MEASURED_BYTES);
         MEASURED_BYTES as f64 / begin.elapsed().as_secs_f64()
     };
@@ -89,18 +77,13 @@ fn best_speed(tunnel: &Tunnel, site: &Site) -> f64 {
 }
 
 fn request(method: &str, site: &Site, path: &str, fields: &str) -> String {
-    format!(
-        "{method} {} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n",
-        site.url(path),
-        site.address()
-    )
+    format!("{method} {} HTTP/1.1\r\nHost: {}\r\n{fields}\r\n", site.url(path), site.address())
 }
 
 /// A download of which the user reads only the beginning.
 fn stalled_download(tunnel: &Tunnel, site: &Site) -> Connection {
     let mut user = Connection::open(tunnel.proxy).expect("the proxy takes connections");
-    user.send(request("GET", site, &format!("/bytes/{STALLED_BYTES}"), ""))
-        .unwrap();
+    user.send(request("GET", site, &format!("/bytes/{STALLED_BYTES}"), "")).unwrap();
     assert_eq!(user.read_head().expect("the answer begins").status(), 200);
     user
 }

@@ -57,13 +57,8 @@ fn read_events(
     target: impl Fn(&str) -> String,
 ) {
     const EVENTS: u64 = 20;
-    let get = |path: &str| {
-        format!(
-            "GET {} HTTP/1.1\r\nHost: {}\r\n\r\n",
-            target(path),
-            site.address()
-        )
-    };
+    let get =
+        |path: &str| format!("GET {} HTTP/1.1\r\nHost: {}\r\n\r\n", target(path), site.address());
     reader.send(get(&format!("/events/one/{EVENTS}"))).unwrap();
     let head = reader.read_head().unwrap();
     assert_eq!(head.status(), 200);
@@ -74,15 +69,10 @@ fn read_events(
         // Lines of chunk framing and other fields come between.
         while line != data {
             line.clear();
-            let count = reader
-                .reader()
-                .read_line(&mut line)
-                .expect("the event before a deadline");
+            let count = reader.reader().read_line(&mut line).expect("the event before a deadline");
             assert!(count > 0, "the stream ended before event {number}");
         }
-        let answer = confirmer
-            .exchange(&get(&format!("/confirm/one/{number}")))
-            .unwrap();
+        let answer = confirmer.exchange(&get(&format!("/confirm/one/{number}"))).unwrap();
         assert_eq!(answer.status(), 200);
     }
 }
@@ -92,23 +82,17 @@ fn an_upload_is_answered_while_it_is_sent() {
     let (tunnel, site) = (TUNNEL.lease(), Site::start());
     let mut user = Connection::open(tunnel.proxy).unwrap();
     let (url, host) = (site.url("/parts"), site.address());
-    user.send(format!(
-        "POST {url} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"
-    ))
-    .unwrap();
+    user.send(format!("POST {url} HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\n\r\n"))
+        .unwrap();
     assert_eq!(user.read_head().unwrap().status(), 200);
     for number in 0..20 {
         let line = format!("part {number}\n");
-        user.send(format!("{:x}\r\n{line}\r\n", line.len()))
-            .unwrap();
+        user.send(format!("{:x}\r\n{line}\r\n", line.len())).unwrap();
         let expected = format!("got {line}");
         let mut read = String::new();
         while read != expected {
             read.clear();
-            let count = user
-                .reader()
-                .read_line(&mut read)
-                .expect("the part before a deadline");
+            let count = user.reader().read_line(&mut read).expect("the part before a deadline");
             assert!(count > 0, "the answer ended before part {number}");
         }
     }

@@ -16,10 +16,8 @@ struct Office {
     nginx: Nginx,
 }
 
-static OFFICE: Shared<Office> = Shared::new(|| Office {
-    tunnel: Tunnel::start(),
-    nginx: Nginx::start(),
-});
+static OFFICE: Shared<Office> =
+    Shared::new(|| Office { tunnel: Tunnel::start(), nginx: Nginx::start() });
 
 impl Office {
     /// One call of curl through the tunnel; HTTPS is verified.
@@ -55,15 +53,9 @@ fn a_big_file_is_the_same_both_ways() {
     for url in [office.nginx.http("/big"), office.nginx.https("/big")] {
         assert_eq!(download(&office, &url), expected, "{url}");
     }
-    for url in [
-        office.nginx.http("/upload/big"),
-        office.nginx.https("/upload/big"),
-    ] {
+    for url in [office.nginx.http("/upload/big"), office.nginx.https("/upload/big")] {
         let file = office.nginx.file("big");
-        office
-            .curl()
-            .args(["-T".as_ref(), file.as_os_str(), url.as_ref()])
-            .text();
+        office.curl().args(["-T".as_ref(), file.as_os_str(), url.as_ref()]).text();
         let stored = std::fs::File::open(office.nginx.file("upload/big")).unwrap();
         assert_eq!(payload::sha256_of(stored).unwrap(), expected, "{url}");
         std::fs::remove_file(office.nginx.file("upload/big")).unwrap();
@@ -74,14 +66,7 @@ fn a_big_file_is_the_same_both_ways() {
 /// Downloads by curl and hashes what comes, without a second file.
 fn download(office: &Office, url: &str) -> (u64, String) {
     let mut curl = Command::new("curl")
-        .args([
-            "--silent",
-            "--show-error",
-            "--fail",
-            "--disable",
-            "--noproxy",
-            "",
-        ])
+        .args(["--silent", "--show-error", "--fail", "--disable", "--noproxy", ""])
         .args(["--proxy", &format!("http://{}", office.tunnel.proxy)])
         .args(["--cacert".as_ref(), office.nginx.ca().as_os_str()])
         .arg(url)
@@ -99,18 +84,10 @@ fn download(office: &Office, url: &str) -> (u64, String) {
 fn two_hundred_requests_at_once() {
     let office = OFFICE.lease();
     for index in 1..=200 {
-        office.nginx.put(
-            &format!("part{index}"),
-            Payload::new(index, 100_000 + index),
-        );
+        office.nginx.put(&format!("part{index}"), Payload::new(index, 100_000 + index));
     }
     let folder = tempfile::tempdir().unwrap();
-    let parallel = [
-        "--parallel",
-        "--parallel-immediate",
-        "--parallel-max",
-        "200",
-    ];
+    let parallel = ["--parallel", "--parallel-immediate", "--parallel-max", "200"];
     office
         .curl()
         .args(parallel)
@@ -119,10 +96,7 @@ fn two_hundred_requests_at_once() {
         .text();
     for index in 1..=200 {
         let received = std::fs::read(folder.path().join(index.to_string())).unwrap();
-        assert!(
-            received == Payload::new(index, 100_000 + index).bytes(),
-            "part{index}"
-        );
+        assert!(received == Payload::new(index, 100_000 + index).bytes(), "part{index}");
     }
 }
 
@@ -133,12 +107,7 @@ fn chunked_head_and_304() {
     let office = OFFICE.lease();
     let url = office.nginx.http("/chunked/");
     let chunked = office.curl().args(["--include", &url]).text();
-    assert!(
-        chunked
-            .to_lowercase()
-            .contains("transfer-encoding: chunked"),
-        "{chunked}"
-    );
+    assert!(chunked.to_lowercase().contains("transfer-encoding: chunked"), "{chunked}");
     assert!(chunked.ends_with(INDEX), "{chunked}");
     let url = office.nginx.http("/");
     let head = office.curl().args(["--head", &url]).text();
@@ -149,8 +118,7 @@ fn chunked_head_and_304() {
     let etag = folder.path().join("etag");
     let revalidate = |option: &str, path: &Path| {
         let curl = office.curl().args([option.as_ref(), path.as_os_str()]);
-        curl.args(["--write-out", "%{http_code}", "--output", "/dev/null", &url])
-            .text()
+        curl.args(["--write-out", "%{http_code}", "--output", "/dev/null", &url]).text()
     };
     assert_eq!(revalidate("--etag-save", &etag), "200");
     assert_eq!(revalidate("--etag-compare", &etag), "304");
@@ -166,13 +134,7 @@ fn an_upload_waits_for_100_continue() {
     let output = office
         .curl()
         // So long would curl wait for the site's word before it sends the body unasked.
-        .args([
-            "--verbose",
-            "--expect100-timeout",
-            "100",
-            "-H",
-            "Expect: 100-continue",
-        ])
+        .args(["--verbose", "--expect100-timeout", "100", "-H", "Expect: 100-continue"])
         .args(["-T".as_ref(), body.path().as_os_str()])
         .args([office.nginx.http("/upload/asked")])
         .run();

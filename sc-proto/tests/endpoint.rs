@@ -310,3 +310,22 @@ fn the_newest_client_wins() {
     let (browser, site) = connect(&mut world, proxy);
     transfer(&mut world, site, browser, b"by the new one");
 }
+
+#[test]
+fn a_drained_tunnel_ends_with_its_last_stream() {
+    let (mut world, proxy) = World::tunnel(15, |_| {});
+    let (browser, site) = connect(&mut world, proxy);
+    world.cores[0].command(Command::DrainTunnel(TUNNEL), world.now);
+    world.run();
+    let late = world.browse(0, proxy).unwrap();
+    world.send(late, b"CONNECT a.test:1 HTTP/1.1\r\nHost: a.test:1\r\n\r\n");
+    world.run();
+    assert!(world.take_all(late).starts_with("HTTP/1.1 503 "));
+    transfer(&mut world, site, browser, &pattern(300_000));
+    let down = |event: &Event| matches!(event, Event::TunnelDown { .. });
+    assert!(!world.events.iter().any(|(_, event)| down(event)));
+    world.finish(browser);
+    world.finish(site);
+    world.run();
+    assert_eq!(world.events.iter().filter(|(_, event)| down(event)).count(), 2);
+}

@@ -22,10 +22,7 @@ pub(crate) struct Permit {
 
 impl Capacity {
     pub(crate) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self {
-            open: AtomicUsize::new(0),
-            max,
-        })
+        Arc::new(Self { open: AtomicUsize::new(0), max })
     }
 
     /// For a socket that is dialled.
@@ -47,9 +44,7 @@ impl Capacity {
     fn take(self: &Arc<Self>, limit: usize) -> Option<Permit> {
         // Only the number matters, it orders no other memory: relaxed.
         if self.open.fetch_add(1, Ordering::Relaxed) < limit {
-            Some(Permit {
-                capacity: Arc::clone(self),
-            })
+            Some(Permit { capacity: Arc::clone(self) })
         } else {
             self.open.fetch_sub(1, Ordering::Relaxed);
             None

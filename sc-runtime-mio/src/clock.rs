@@ -13,9 +13,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// [`Time::ZERO`] is now.
     pub(crate) fn start() -> Self {
-        Self {
-            epoch: Instant::now(),
-        }
+        Self { epoch: Instant::now() }
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -8,12 +8,15 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use sc_proto::{CloseMode, Read, SocketClass, Write};
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::capacity::Permit;
 
 /// Most slices in one `writev`.
 pub(crate) const MAX_SLICES: usize = 32;
+
+/// How long a proxied connection may be silent before the kernel asks whether its peer lives.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
 
 /// Unsent bytes the kernel holds for a transport before it counts as not writable.
 ///
@@ -51,12 +54,7 @@ impl Connection {
     /// [`interest`], made before or after.
     pub(crate) fn new(stream: TcpStream, token: Token, class: SocketClass, permit: Permit) -> Self {
         set_options(&stream, class);
-        Self {
-            stream,
-            token,
-            short_read: ShortRead::Drained,
-            _permit: permit,
-        }
+        Self { stream, token, short_read: ShortRead::Drained, _permit: permit }
     }
 
     pub(crate) const fn token(&self) -> Token {
@@ -166,6 +164,13 @@ pub(crate) fn interest() -> Interest {
 fn set_options(stream: &TcpStream, class: SocketClass) {
     if let Err(error) = stream.set_nodelay(true) {
         log::debug!("cannot set TCP_NODELAY: {error}");
+    }
+    // Who vanished without a word is noticed by the kernel. A transport has KGP's keepalive.
+    if class == SocketClass::Proxied {
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
+        if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&keepalive) {
+            log::debug!("cannot set SO_KEEPALIVE: {error}");
+        }
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if class == SocketClass::Transport

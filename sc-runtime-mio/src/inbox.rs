@@ -23,11 +23,7 @@ const ANSWERS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Order {
     Command(Command),
-    Listen {
-        id: ListenerId,
-        role: ListenerRole,
-        socket: std::net::TcpListener,
-    },
+    Listen { id: ListenerId, role: ListenerRole, socket: std::net::TcpListener },
     Unlisten(ListenerId),
 }
 
@@ -59,20 +55,9 @@ pub(crate) fn inbox(waker: Arc<Waker>) -> (Mailbox, Inbox, ReplyTo) {
     let (orders_in, orders) = mpsc::sync_channel(COMMANDS);
     let (adoptions_in, adoptions) = mpsc::sync_channel(ADOPTIONS);
     let (answers_in, answers) = mpsc::sync_channel(ANSWERS);
-    let reply = ReplyTo {
-        answers: answers_in,
-        waker: Arc::clone(&waker),
-    };
-    let mailbox = Mailbox {
-        orders: orders_in,
-        adoptions: adoptions_in,
-        waker,
-    };
-    let inbox = Inbox {
-        orders,
-        adoptions,
-        answers,
-    };
+    let reply = ReplyTo { answers: answers_in, waker: Arc::clone(&waker) };
+    let mailbox = Mailbox { orders: orders_in, adoptions: adoptions_in, waker };
+    let inbox = Inbox { orders, adoptions, answers };
     (mailbox, inbox, reply)
 }
 

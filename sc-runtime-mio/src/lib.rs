@@ -114,10 +114,7 @@ impl Runtime {
             return Err(io::Error::new(ErrorKind::InvalidInput, error));
         }
         let clock = Clock::start();
-        let seats = cores
-            .into_iter()
-            .map(Seat::new)
-            .collect::<io::Result<Vec<_>>>()?;
+        let seats = cores.into_iter().map(Seat::new).collect::<io::Result<Vec<_>>>()?;
         let shared = Shared {
             peers: seats.iter().map(|seat| seat.mailbox.clone()).collect(),
             stop: Arc::default(),
@@ -131,9 +128,7 @@ impl Runtime {
         ));
         // From here on an early return drops the runtime, which stops the threads there are.
         let mut runtime = Self {
-            handle: Handle {
-                mailboxes: Arc::clone(&shared.peers),
-            },
+            handle: Handle { mailboxes: Arc::clone(&shared.peers) },
             stop: Arc::clone(&shared.stop),
             threads: Vec::with_capacity(seats.len()),
         };
@@ -189,8 +184,8 @@ impl Handle {
         self.order(worker, Order::Command(command))
     }
 
-    /// Lets a worker accept from `socket`, which is bound and listens. An earlier listener of the
-    /// same id is closed. To share one address among workers give each a clone of its socket, or
+    /// Lets a worker accept from `socket`, which is bound and listens; its backlog is made larger
+    /// than the 128 of std. An earlier listener of the same id is closed. To share one address among workers give each a clone of its socket, or
     /// sockets bound with `SO_REUSEPORT`.
     ///
     /// # Errors
@@ -235,13 +230,7 @@ impl Seat {
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), token::WAKE)?);
         let (mailbox, inbox, reply) = inbox(waker);
-        Ok(Self {
-            core,
-            poll,
-            mailbox,
-            inbox,
-            reply,
-        })
+        Ok(Self { core, poll, mailbox, inbox, reply })
     }
 
     fn worker(
@@ -268,12 +257,10 @@ impl Seat {
 }
 
 fn spawn(index: usize, worker: Worker) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new()
-        .name(format!("sc-worker-{index}"))
-        .spawn(move || {
-            let _guard = AbortOnPanic;
-            if let Err(error) = worker.run() {
-                fatal::abort(&format!("a worker cannot poll: {error}"));
-            }
-        })
+    thread::Builder::new().name(format!("sc-worker-{index}")).spawn(move || {
+        let _guard = AbortOnPanic;
+        if let Err(error) = worker.run() {
+            fatal::abort(&format!("a worker cannot poll: {error}"));
+        }
+    })
 }

@@ -13,12 +13,20 @@ use std::time::Duration;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use sc_proto::{ListenerId, ListenerRole, SocketClass, Time};
+use socket2::SockRef;
 
 use crate::capacity::{Capacity, Permit};
 use crate::token::{MAX_INDEX, Tokens};
 
 /// How often the log hears of pauses.
 const LOG_EVERY: Duration = Duration::from_secs(10);
+
+/// Connections that may wait in the kernel; it takes less if its own limit is lower
+/// (`net.core.somaxconn`).
+///
+/// std listens with 128. That is few for a page that opens hundreds of connections at once, and
+/// beyond it Linux answers with SYN cookies and resets some of the connections it confirmed.
+const BACKLOG: i32 = 4096;
 
 /// The listeners of one worker.
 pub(crate) struct Listeners {
@@ -97,6 +105,8 @@ impl Listeners {
     ) -> io::Result<()> {
         self.remove(id);
         socket.set_nonblocking(true)?;
+        // To listen again changes the backlog of a listening socket.
+        SockRef::from(&socket).listen(BACKLOG)?;
         let free = self.slots.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.slots.len());
         if slot > MAX_INDEX {
@@ -105,13 +115,7 @@ impl Listeners {
         let token = tokens.listener(slot);
         let mut socket = TcpListener::from_std(socket);
         registry.register(&mut socket, token, Interest::READABLE)?;
-        let listener = Some(Listener {
-            id,
-            role,
-            socket,
-            token,
-            queued: false,
-        });
+        let listener = Some(Listener { id, role, socket, token, queued: false });
         match self.slots.get_mut(slot) {
             Some(place) => *place = listener,
             None => self.slots.push(listener),
@@ -218,10 +222,7 @@ impl Listeners {
     }
 
     fn pause(&mut self, cause: Cause, now: Time, why: &str) {
-        self.pause = Some(Pause {
-            cause,
-            until: now.after(self.retry),
-        });
+        self.pause = Some(Pause { cause, until: now.after(self.retry) });
         let quiet = |logged: Time| now.since(logged) < LOG_EVERY;
         if !self.logged.is_some_and(quiet) {
             self.logged = Some(now);

@@ -6,7 +6,6 @@ use crate::token::MAX_INDEX;
 
 /// Settings of a [`Runtime`](crate::Runtime). The defaults suit a server and a client.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub struct Options {
     /// Most sockets open at once in all workers together, connection attempts included; listeners
     /// do not count. `None`: what the process's descriptor limit allows, less a reserve for the
@@ -47,9 +46,7 @@ impl Default for Options {
 impl Options {
     /// The limit that [`Options::max_sockets`] stands for.
     pub(crate) fn socket_limit(&self) -> usize {
-        self.max_sockets
-            .unwrap_or_else(|| less_reserve(descriptor_limit()))
-            .clamp(1, MAX_INDEX)
+        self.max_sockets.unwrap_or_else(|| less_reserve(descriptor_limit())).clamp(1, MAX_INDEX)
     }
 }
 
@@ -65,9 +62,7 @@ fn descriptor_limit() -> usize {
     use rustix::process::{Resource, getrlimit};
     getrlimit(Resource::Nofile)
         .current
-        .map_or(MAX_INDEX, |limit| {
-            usize::try_from(limit).unwrap_or(MAX_INDEX)
-        })
+        .map_or(MAX_INDEX, |limit| usize::try_from(limit).unwrap_or(MAX_INDEX))
 }
 
 /// Windows has no such limit; memory ends first.
@@ -91,10 +86,7 @@ mod tests {
     #[test]
     fn a_limit_is_always_usable() {
         assert!(Options::default().socket_limit() >= 1);
-        let none = Options {
-            max_sockets: Some(0),
-            ..Options::default()
-        };
+        let none = Options { max_sockets: Some(0), ..Options::default() };
         assert_eq!(none.socket_limit(), 1);
     }
 }

@@ -21,11 +21,7 @@ pub(crate) enum Reported {
 
 impl Reporter {
     pub(crate) const fn new(worker: WorkerId, channel: SyncSender<(WorkerId, Event)>) -> Self {
-        Self {
-            worker,
-            channel,
-            held: None,
-        }
+        Self { worker, channel, held: None }
     }
 
     /// Whether an event waits for room.

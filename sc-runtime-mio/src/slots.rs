@@ -16,9 +16,7 @@ pub(crate) struct IndexTooLarge;
 
 impl<T> Slots<T> {
     pub(crate) const fn new() -> Self {
-        Self {
-            entries: Vec::new(),
-        }
+        Self { entries: Vec::new() }
     }
 
     /// Puts `value` in; what an earlier generation left there is dropped.

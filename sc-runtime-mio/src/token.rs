@@ -83,9 +83,7 @@ mod tests {
 
     #[test]
     fn no_token_is_the_wakers() {
-        let mut tokens = Tokens {
-            serial: usize::MAX << SERIAL_SHIFT,
-        };
+        let mut tokens = Tokens { serial: usize::MAX << SERIAL_SHIFT };
         tokens.serial = tokens.serial.wrapping_sub(1 << SERIAL_SHIFT);
         assert_ne!(tokens.listener(MAX_INDEX), WAKE);
     }

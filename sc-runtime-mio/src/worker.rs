@@ -197,10 +197,7 @@ impl Worker {
             Order::Command(command) => self.core.command(command, self.now),
             Order::Listen { id, role, socket } => {
                 let registry = self.poll.registry();
-                match self
-                    .listeners
-                    .add(registry, &mut self.tokens, id, role, socket)
-                {
+                match self.listeners.add(registry, &mut self.tokens, id, role, socket) {
                     Ok(()) => self.core.add_listener(id, role),
                     Err(error) => log::error!("cannot watch a listening socket: {error}"),
                 }
@@ -218,9 +215,7 @@ impl Worker {
         {
             self.core.handle_timeout(self.now);
             debug_assert!(
-                self.core
-                    .next_deadline()
-                    .is_none_or(|next| next.at > self.now),
+                self.core.next_deadline().is_none_or(|next| next.at > self.now),
                 "the core's deadline {deadline:?} did not move"
             );
         }
@@ -246,19 +241,11 @@ impl Worker {
     }
 
     fn welcome(&mut self, accepted: Accepted) {
-        let Some(id) = self
-            .core
-            .accepted(accepted.listener, accepted.peer, self.now)
-        else {
+        let Some(id) = self.core.accepted(accepted.listener, accepted.peer, self.now) else {
             return;
         };
         let token = self.tokens.socket(id.index());
-        let Accepted {
-            stream,
-            class,
-            permit,
-            ..
-        } = accepted;
+        let Accepted { stream, class, permit, .. } = accepted;
         self.keep(id, Connection::new(stream, token, class, permit));
     }
 
@@ -304,12 +291,7 @@ impl Worker {
         match action {
             Action::Read(id) => return self.read(id),
             Action::Write(id) => return self.write(id),
-            Action::Dial {
-                socket,
-                target,
-                class,
-                deadline,
-            } => {
+            Action::Dial { socket, target, class, deadline } => {
                 let (dials, mut means) = self.dialling();
                 let outcome = dials.start(&mut means, socket, &target, class, deadline);
                 self.finish_dial(outcome, None);
@@ -373,17 +355,10 @@ impl Worker {
             // The connection has failed meanwhile.
             return self.listeners.socket_closed();
         };
-        let adoption = Adoption {
-            connection,
-            peer,
-            state,
-        };
+        let adoption = Adoption { connection, peer, state };
         let mailbox = self.shared.peers.get(usize::from(to.0));
         if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
-            log::warn!(
-                "worker {} cannot take a transport now: {peer} is closed",
-                to.0
-            );
+            log::warn!("worker {} cannot take a transport now: {peer} is closed", to.0);
             self.listeners.socket_closed();
         }
     }
@@ -394,22 +369,20 @@ impl Worker {
             Some(Outcome::Failed { socket, failure }) => {
                 self.core.dial_failed(socket, failure, self.now);
             }
-            Some(Outcome::Connected {
-                socket,
-                connection,
-                peer,
-            }) => match self.sockets.insert(socket, connection) {
-                Ok(()) => {
-                    self.core.connected(socket, peer, self.now);
-                    if let Some(event) = event {
-                        self.tell_ready(socket, event);
+            Some(Outcome::Connected { socket, connection, peer }) => {
+                match self.sockets.insert(socket, connection) {
+                    Ok(()) => {
+                        self.core.connected(socket, peer, self.now);
+                        if let Some(event) = event {
+                            self.tell_ready(socket, event);
+                        }
+                    }
+                    Err(_) => {
+                        let failure = DialFailure::Resources;
+                        self.core.dial_failed(socket, failure, self.now);
                     }
                 }
-                Err(_) => {
-                    let failure = DialFailure::Resources;
-                    self.core.dial_failed(socket, failure, self.now);
-                }
-            },
+            }
         }
     }
 

@@ -5,14 +5,16 @@ mod tunnel;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Barrier;
 use std::thread;
 
 use sc_proto::contract::{ConnectFailure, Stop, TransportLoss, TunnelSecret};
 use sc_proto::{Command, Event, WorkerId};
 use sc_runtime_mio::Options;
 
-use tunnel::{Client, SECRET, Server, connect, echo, exchange, pattern, site, tunnel};
+use tunnel::{
+    Client, SECRET, Server, closed_port, connect, echo, exchange, pattern, side_by_side, site,
+    tunnel,
+};
 
 #[test]
 fn bytes_come_back_unchanged() {
@@ -82,10 +84,7 @@ fn a_reset_of_the_site_reaches_the_browser() {
 #[test]
 fn a_refused_dial_is_answered() {
     let (server, _client) = tunnel(1, 0);
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
-    socket.bind(&any.into()).unwrap();
-    let closed = socket.local_addr().unwrap().as_socket().unwrap();
+    let (_held, closed) = closed_port();
     let (status, _) = connect(server.proxy, &closed.to_string());
     assert!((500..600).contains(&status), "{status}");
     // The tunnel goes on.
@@ -96,35 +95,25 @@ fn a_refused_dial_is_answered() {
 
 #[test]
 fn five_hundred_connections_at_once() {
-    const CONNECTIONS: usize = 500;
     let (server, _client) = tunnel(1, 0);
     let target = echo().to_string();
-    // All are connected before the first sends.
-    let barrier = Barrier::new(CONNECTIONS);
-    thread::scope(|scope| {
-        for number in 0..CONNECTIONS {
-            let (barrier, target) = (&barrier, &target);
-            let proxy = server.proxy;
-            scope.spawn(move || {
-                let (status, stream) = connect(proxy, target);
-                barrier.wait();
-                assert_eq!(status, 200);
-                let bytes = pattern(number as u64, 20_000);
-                assert!(exchange(&stream, &bytes) == bytes, "connection {number}");
-            });
-        }
+    let streams = side_by_side(vec![(); 500], |()| {
+        let (status, stream) = connect(server.proxy, &target);
+        assert_eq!(status, 200);
+        stream
+    });
+    let numbered: Vec<_> = streams.iter().zip(1..).collect();
+    side_by_side(numbered, |(stream, number)| {
+        let bytes = pattern(number, 20_000);
+        assert!(exchange(stream, &bytes) == bytes, "connection {number}");
     });
 }
 
-/// With room for twelve sockets, a thirteenth browser waits in the backlog and is served later.
+/// A browser that finds the server full waits in the backlog and is served later.
 #[test]
 fn browsers_wait_while_the_server_is_full() {
-    let options = || {
-        let mut options = Options::default();
-        options.max_sockets = Some(16);
-        options
-    };
-    let server = Server::start(1, 0, options());
+    let options = Options { max_sockets: Some(16), ..Options::default() };
+    let server = Server::start(1, 0, options);
     let _client = Client::start(&server, SECRET, Options::default());
     server.wait_up(0);
     let target = echo().to_string();
@@ -149,10 +138,7 @@ fn a_wrong_secret_is_told_to_the_embedder() {
     let event = client.next_event();
     let is_refusal = matches!(
         event,
-        Event::ConnectFailed {
-            failure: ConnectFailure::Transport(TransportLoss::Refused(_)),
-            ..
-        }
+        Event::ConnectFailed { failure: ConnectFailure::Transport(TransportLoss::Refused(_)), .. }
     );
     assert!(is_refusal, "{event:?}");
 }
@@ -177,11 +163,7 @@ fn a_drained_client_ends_when_its_streams_have() {
     let mut text = [0; 6];
     stream.read_exact(&mut text).unwrap();
     let command = Command::Stop(Stop::Drain);
-    client
-        .runtime
-        .handle()
-        .command(WorkerId(0), command)
-        .unwrap();
+    client.runtime.handle().command(WorkerId(0), command).unwrap();
     assert_eq!(exchange(&stream, b"and after"), b"and after");
     let down = client.next_event();
     assert!(matches!(down, Event::TunnelDown { .. }), "{down:?}");

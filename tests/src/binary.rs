@@ -30,10 +30,7 @@ pub fn command() -> Command {
 /// A shell that sets a limit of open files and then becomes the binary.
 pub fn command_with_open_files(limit: u32) -> Command {
     let mut shell = Command::new("sh");
-    shell
-        .arg("-c")
-        .arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\""))
-        .arg(sc());
+    shell.arg("-c").arg(format!("ulimit -n {limit} && exec \"$0\" \"$@\"")).arg(sc());
     without_settings(shell)
 }
 
@@ -50,30 +47,17 @@ fn without_settings(mut command: Command) -> Command {
 
 fn build() -> PathBuf {
     let profile_folder = profile_folder();
-    let profile = profile_folder
-        .file_name()
-        .expect("a profile folder has a name");
+    let profile = profile_folder.file_name().expect("a profile folder has a name");
     // Cargo's folder for its profile `dev` is `debug`.
-    let profile = if profile == "debug" {
-        "dev".into()
-    } else {
-        profile.to_os_string()
-    };
+    let profile = if profile == "debug" { "dev".into() } else { profile.to_os_string() };
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--package", "sc-bin", "--bin", "sc"])
-        .args([
-            "--manifest-path",
-            concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
-        ])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
         .arg("--profile")
         .arg(profile)
         .arg("--target-dir")
-        .arg(
-            profile_folder
-                .parent()
-                .expect("a profile folder has a parent"),
-        )
+        .arg(profile_folder.parent().expect("a profile folder has a parent"))
         .status()
         .expect("cargo can be started");
     assert!(status.success(), "building sc failed: {status}");

@@ -20,16 +20,23 @@ impl Certificates {
     /// # Panics
     /// If that fails, which it does not on a healthy machine.
     pub fn new() -> Self {
+        Self::for_names(&["localhost", "127.0.0.1"])
+    }
+
+    /// Makes both, the server's for these names.
+    ///
+    /// # Panics
+    /// If one of them cannot be in a certificate.
+    pub fn for_names(names: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
         // Without a name of its own it would have the leaf's, which would then look self-signed.
-        ca.distinguished_name
-            .push(DnType::CommonName, "CA of the sc tests");
+        ca.distinguished_name.push(DnType::CommonName, "CA of the sc tests");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let ca_key = KeyPair::generate().expect("a key");
         let ca = CertifiedIssuer::self_signed(ca, ca_key).expect("a certificate");
-        let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
         let leaf = CertificateParams::new(names).expect("valid names");
         let leaf = leaf.signed_by(&key, &ca).expect("a certificate");

@@ -14,21 +14,13 @@ impl Curl {
     /// A call that goes through the HTTP proxy at `proxy`, whatever the environment says.
     pub fn through(proxy: SocketAddr) -> Self {
         let mut command = Command::new("curl");
-        command
-            .args([
-                "--silent",
-                "--show-error",
-                "--fail-with-body",
-                "--max-time",
-                "300",
-            ])
-            .args([
-                "--disable",
-                "--noproxy",
-                "",
-                "--proxy",
-                &format!("http://{proxy}"),
-            ]);
+        command.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "300"]).args([
+            "--disable",
+            "--noproxy",
+            "",
+            "--proxy",
+            &format!("http://{proxy}"),
+        ]);
         Self { command }
     }
 
@@ -56,11 +48,7 @@ impl Curl {
         let output = self.run();
         let errors = String::from_utf8_lossy(&output.stderr);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "{shown}\n{}: {errors}\n{text}",
-            output.status
-        );
+        assert!(output.status.success(), "{shown}\n{}: {errors}\n{text}", output.status);
         text
     }
 }

@@ -84,35 +84,16 @@ impl Server {
         let data = tempfile::tempdir().expect("a temporary folder");
         let (first, last) = ports::block(PROXY_PORTS);
         command
-            .args([
-                "server",
-                "--rest-address",
-                "127.0.0.1:0",
-                "--tunnel-address",
-                "127.0.0.1:0",
-            ])
-            .args([
-                "--proxy-host",
-                "127.0.0.1",
-                "--proxy-ports",
-                &format!("{first}-{last}"),
-            ])
+            .args(["server", "--rest-address", "127.0.0.1:0", "--tunnel-address", "127.0.0.1:0"])
+            .args(["--proxy-host", "127.0.0.1", "--proxy-ports", &format!("{first}-{last}")])
             .arg("--data-dir")
             .arg(data.path())
             .args(options);
         let process = Process::start("sc server", command);
-        let rest = process.wait_for("its REST address", |line| {
-            address_in("rest-address: ", line)
-        });
-        let tunnel = process.wait_for("its tunnel address", |line| {
-            address_in("tunnel-address: ", line)
-        });
-        Self {
-            process,
-            data,
-            rest,
-            tunnel,
-        }
+        let rest = process.wait_for("its REST address", |line| address_in("rest-address: ", line));
+        let tunnel =
+            process.wait_for("its tunnel address", |line| address_in("tunnel-address: ", line));
+        Self { process, data, rest, tunnel }
     }
 
     /// Adds a user while the server runs.
@@ -121,10 +102,7 @@ impl Server {
     /// If that fails or prints no key.
     pub fn add_user(&self, name: &str) -> User {
         let output = self.user_command(&["add", name]);
-        User {
-            name: name.to_owned(),
-            key: key_in(&output),
-        }
+        User { name: name.to_owned(), key: key_in(&output) }
     }
 
     /// Runs `sc server user …` on this server's data folder and returns its standard output.
@@ -140,10 +118,7 @@ impl Server {
             .output()
             .expect("sc can be started");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "sc server user {arguments:?} failed: {errors}"
-        );
+        assert!(output.status.success(), "sc server user {arguments:?} failed: {errors}");
         String::from_utf8(output.stdout).expect("the output is text")
     }
 
@@ -177,20 +152,10 @@ impl CommandLine {
     /// The arguments that start a client.
     pub fn arguments(self, rest_url: &str, user: &User, name: &str) -> Vec<String> {
         let words: &[&str] = match self {
-            Self::Version4 => &[
-                "-u", &user.name, "-k", &user.key, "-x", rest_url, "-i", name,
-            ],
-            Self::Version5 => &[
-                "run",
-                "-u",
-                &user.name,
-                "-k",
-                &user.key,
-                "--rest-url",
-                rest_url,
-                "-i",
-                name,
-            ],
+            Self::Version4 => &["-u", &user.name, "-k", &user.key, "-x", rest_url, "-i", name],
+            Self::Version5 => {
+                &["run", "-u", &user.name, "-k", &user.key, "--rest-url", rest_url, "-i", name]
+            }
         };
         words.iter().map(|word| (*word).to_owned()).collect()
     }
@@ -222,10 +187,7 @@ impl Client {
     pub fn start_as(mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         command.env("TMPDIR", folder.path());
-        Self {
-            process: Process::start("sc client", command),
-            _folder: folder,
-        }
+        Self { process: Process::start("sc client", command), _folder: folder }
     }
 
     /// Waits until it says that tests may start.
@@ -234,8 +196,7 @@ impl Client {
     /// If it does not.
     pub fn wait_ready(&self, line: CommandLine) {
         let ready = line.ready_line();
-        self.process
-            .wait_for(ready, |printed| printed.ends_with(ready).then_some(()));
+        self.process.wait_for(ready, |printed| printed.ends_with(ready).then_some(()));
     }
 }
 
@@ -259,19 +220,10 @@ impl Tunnel {
         command.args(line.arguments(&server.rest_url(), &user, "test"));
         let client = Client::start_as(command);
         client.wait_ready(line);
-        let record = server
-            .rest(&user)
-            .tunnel_named("test")
-            .expect("the tunnel is listed");
+        let record = server.rest(&user).tunnel_named("test").expect("the tunnel is listed");
         let proxy = proxy_address(&record);
         let id = record["id"].as_str().expect("an id").to_owned();
-        Self {
-            client,
-            server,
-            user,
-            proxy,
-            id,
-        }
+        Self { client, server, user, proxy, id }
     }
 
     /// As [`Self::start`], with a limit of open files for both processes.
@@ -291,11 +243,7 @@ impl Tunnel {
 
 impl Report for Tunnel {
     fn report(&self) -> String {
-        format!(
-            "{}\n{}",
-            self.server.process.report(),
-            self.client.process.report()
-        )
+        format!("{}\n{}", self.server.process.report(), self.client.process.report())
     }
 }
 
@@ -322,12 +270,10 @@ pub fn proxy_address(record: &Value) -> SocketAddr {
 pub fn key_in(output: &str) -> String {
     let is_key = |word: &&str| word.len() == 36 && word.matches('-').count() == 4;
     let key = output.split_whitespace().find(is_key);
-    key.unwrap_or_else(|| panic!("no access key in {output:?}"))
-        .to_owned()
+    key.unwrap_or_else(|| panic!("no access key in {output:?}")).to_owned()
 }
 
 /// The socket address in a line `KEY: ADDRESS` of the server.
 fn address_in(key: &str, line: &str) -> Option<SocketAddr> {
-    line.strip_prefix(key)
-        .and_then(|address| address.parse().ok())
+    line.strip_prefix(key).and_then(|address| address.parse().ok())
 }

@@ -45,25 +45,12 @@ impl Nginx {
         let mut command = Command::new("nginx");
         // Debian has it where only root looks.
         command.env("PATH", format!("{path}:/usr/sbin"));
-        command
-            .arg("-c")
-            .arg(&configuration)
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-e", "stderr"]);
+        command.arg("-c").arg(&configuration).arg("-p").arg(folder.path()).args(["-e", "stderr"]);
         let process = Process::start("nginx", command);
         for address in [http, https] {
-            wait::until("nginx to accept connections", || {
-                TcpStream::connect(address).ok()
-            });
+            wait::until("nginx to accept connections", || TcpStream::connect(address).ok());
         }
-        Self {
-            process,
-            folder,
-            certificates,
-            http,
-            https,
-        }
+        Self { process, folder, certificates, http, https }
     }
 
     /// The URL of a path by HTTP.
@@ -93,9 +80,7 @@ impl Nginx {
     pub fn put(&self, name: &str, payload: Payload) {
         let file = fs::File::create(self.file(name)).expect("a file in our own folder");
         let mut file = BufWriter::with_capacity(1024 * 1024, file);
-        payload::send(payload, &mut file)
-            .and_then(|()| file.flush())
-            .expect("room on the disk");
+        payload::send(payload, &mut file).and_then(|()| file.flush()).expect("room on the disk");
     }
 }
 

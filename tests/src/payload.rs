@@ -19,25 +19,18 @@ impl Payload {
     pub fn new(seed: u64, length: u64) -> Self {
         // Zero is the one state that xorshift never leaves.
         let state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-        Self {
-            state,
-            used: size_of::<u64>(),
-            left: length,
-        }
+        Self { state, used: size_of::<u64>(), left: length }
     }
 
     /// Their SHA-256, in hex.
     pub fn sha256(&self) -> String {
-        sha256_of(self.clone())
-            .expect("reading a payload cannot fail")
-            .1
+        sha256_of(self.clone()).expect("reading a payload cannot fail").1
     }
 
     /// All of them.
     pub fn bytes(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.read_to_end(&mut bytes)
-            .expect("reading a payload cannot fail");
+        self.read_to_end(&mut bytes).expect("reading a payload cannot fail");
         bytes
     }
 }

@@ -17,9 +17,7 @@ static NEXT: Mutex<Option<u16>> = Mutex::new(None);
 /// # Panics
 /// If there is no such block.
 pub fn block(count: u16) -> (u16, u16) {
-    let mut next = NEXT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut next = NEXT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let span = u32::from(END - FIRST);
     let start = FIRST + (process::id().wrapping_mul(97) % span) as u16;
     let mut first = next.unwrap_or(start);
@@ -30,10 +28,8 @@ pub fn block(count: u16) -> (u16, u16) {
         let block = first..first + count;
         first += count;
         // All are held at once, so that the look at one does not disturb the next.
-        let held: Result<Vec<_>, _> = block
-            .clone()
-            .map(|port| TcpListener::bind(("127.0.0.1", port)))
-            .collect();
+        let held: Result<Vec<_>, _> =
+            block.clone().map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
         if held.is_ok() {
             *next = Some(first);
             return (block.start, block.end - 1);

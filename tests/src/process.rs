@@ -63,20 +63,12 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
         let output = Arc::new(Output {
-            state: Mutex::new(OutputState {
-                lines: Vec::new(),
-                dropped: 0,
-                open_pipes: 2,
-            }),
+            state: Mutex::new(OutputState { lines: Vec::new(), dropped: 0, open_pipes: 2 }),
             changed: Condvar::new(),
         });
         read_lines(child.stdout.take().expect("stdout is piped"), &output);
         read_lines(child.stderr.take().expect("stderr is piped"), &output);
-        Self {
-            name: name.to_owned(),
-            child: Mutex::new(child),
-            output,
-        }
+        Self { name: name.to_owned(), child: Mutex::new(child), output }
     }
 
     /// The process id.
@@ -91,12 +83,7 @@ impl Process {
 
     /// How many of its lines contain `text`.
     pub fn count_lines(&self, text: &str) -> usize {
-        self.output
-            .lock()
-            .lines
-            .iter()
-            .filter(|line| line.contains(text))
-            .count()
+        self.output.lock().lines.iter().filter(|line| line.contains(text)).count()
     }
 
     /// Waits for the first line (from its start on) that `pick` takes.
@@ -110,20 +97,12 @@ impl Process {
             let found = state.lines[seen..].iter().find_map(|line| pick(line));
             seen = state.lines.len();
             // With both pipes closed no further line can come.
-            if found.is_some() || state.open_pipes == 0 {
-                Some(found)
-            } else {
-                None
-            }
+            if found.is_some() || state.open_pipes == 0 { Some(found) } else { None }
         });
         match found {
             Some(Some(value)) => value,
             Some(None) => panic!("{} ended without {what}\n{}", self.name, self.report()),
-            None => panic!(
-                "{} did not print {what} in {PATIENCE:?}\n{}",
-                self.name,
-                self.report()
-            ),
+            None => panic!("{} did not print {what} in {PATIENCE:?}\n{}", self.name, self.report()),
         }
     }
 
@@ -163,15 +142,8 @@ impl Process {
     /// # Panics
     /// If it still runs after `limit`.
     pub fn wait_exit(&self, limit: Duration) -> ExitStatus {
-        let ended = self
-            .output
-            .wait(limit, |state| (state.open_pipes == 0).then_some(()));
-        assert!(
-            ended.is_some(),
-            "{} still runs after {limit:?}\n{}",
-            self.name,
-            self.report()
-        );
+        let ended = self.output.wait(limit, |state| (state.open_pipes == 0).then_some(()));
+        assert!(ended.is_some(), "{} still runs after {limit:?}\n{}", self.name, self.report());
         self.child().wait().expect("a child can be waited for")
     }
 
@@ -187,11 +159,7 @@ impl Process {
     pub fn report(&self) -> String {
         let state = self.output.lock();
         let first = state.lines.len().saturating_sub(SHOWN_LINES);
-        let mut text = format!(
-            "--- output of {} ({} lines)\n",
-            self.name,
-            state.lines.len()
-        );
+        let mut text = format!("--- output of {} ({} lines)\n", self.name, state.lines.len());
         for line in &state.lines[first..] {
             let _ = writeln!(text, "{line}");
         }

@@ -21,11 +21,7 @@ impl Rest {
     /// Calls `address` as `user` with the access key `key`.
     pub fn new(address: SocketAddr, user: &str, key: &str) -> Self {
         let credentials = BASE64_STANDARD.encode(format!("{user}:{key}"));
-        Self {
-            address,
-            user: user.to_owned(),
-            authorization: format!("Basic {credentials}"),
-        }
+        Self { address, user: user.to_owned(), authorization: format!("Basic {credentials}") }
     }
 
     /// Calls `method` on `path`, which follows the user's name: `/tunnels?full=1`.
@@ -33,11 +29,7 @@ impl Rest {
     /// # Errors
     /// Those of the connection.
     pub fn call(&self, method: &str, path: &str, body: &str) -> io::Result<Answer> {
-        let Self {
-            address,
-            user,
-            authorization,
-        } = self;
+        let Self { address, user, authorization } = self;
         let length = body.len();
         Connection::open(*address)?.exchange(&format!(
             "{method} /rest/v1/{user}{path} HTTP/1.1\r\nHost: {address}\r\n\
@@ -72,8 +64,6 @@ impl Rest {
     /// # Panics
     /// As [`Self::get`].
     pub fn tunnel_named(&self, name: &str) -> Option<Value> {
-        self.tunnels()
-            .into_iter()
-            .find(|record| record["tunnel_identifier"] == name)
+        self.tunnels().into_iter().find(|record| record["tunnel_identifier"] == name)
     }
 }

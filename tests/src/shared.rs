@@ -28,10 +28,7 @@ pub trait Report {
 impl<T: Report> Shared<T> {
     /// A fixture that `make` will make when it is first needed.
     pub const fn new(make: fn() -> T) -> Self {
-        Self {
-            current: Mutex::new(Weak::new()),
-            make,
-        }
+        Self { current: Mutex::new(Weak::new()), make }
     }
 
     /// Joins the running fixture, or starts it.

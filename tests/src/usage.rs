@@ -23,9 +23,7 @@ pub fn peak_resident_bytes(pid: u32) -> u64 {
 /// # Panics
 /// If the process is gone.
 pub fn open_files(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd"))
-        .expect("the process lives")
-        .count()
+    fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives").count()
 }
 
 /// CPU time used, user and system, in clock ticks (100 a second on every Linux that runs this).
@@ -36,12 +34,7 @@ pub fn cpu_ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
     // The name, in parentheses, may hold blanks: fields are counted from behind it.
     let (_, fields) = stat.rsplit_once(')').expect("stat has a name");
-    let number = |index| {
-        fields
-            .split_whitespace()
-            .nth(index)
-            .and_then(|field| field.parse().ok())
-    };
+    let number = |index| fields.split_whitespace().nth(index).and_then(|field| field.parse().ok());
     let user: u64 = number(11).expect("field utime");
     let system: u64 = number(12).expect("field stime");
     user + system
@@ -53,20 +46,14 @@ pub fn cpu_ticks(pid: u32) -> u64 {
 /// If Linux does not say.
 pub fn open_files_limit() -> u64 {
     let limits = fs::read_to_string("/proc/self/limits").expect("Linux lists the limits");
-    let line = limits
-        .lines()
-        .find(|line| line.starts_with("Max open files"));
-    let soft = line
-        .and_then(|line| line.split_whitespace().nth(3))
-        .expect("it has a soft limit");
+    let line = limits.lines().find(|line| line.starts_with("Max open files"));
+    let soft = line.and_then(|line| line.split_whitespace().nth(3)).expect("it has a soft limit");
     soft.parse().unwrap_or(u64::MAX) // "unlimited"
 }
 
 fn status_kib(pid: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
     let line = status.lines().find_map(|line| line.strip_prefix(field));
-    let number = line
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|n| n.parse().ok());
+    let number = line.and_then(|rest| rest.split_whitespace().next()).and_then(|n| n.parse().ok());
     number.unwrap_or_else(|| panic!("no {field} for process {pid}"))
 }

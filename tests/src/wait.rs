@@ -29,10 +29,7 @@ pub fn until_within<T>(limit: Duration, what: &str, mut condition: impl FnMut() 
         if let Some(value) = condition() {
             return value;
         }
-        assert!(
-            Instant::now() < deadline,
-            "waited {limit:?} in vain for {what}"
-        );
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain for {what}");
         thread::sleep(INTERVAL);
     }
 }

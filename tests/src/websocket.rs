@@ -59,11 +59,7 @@ pub fn upgrade(mut connection: Connection, target: &str, host: &str) -> WebSocke
     assert!(head.lists("Upgrade", "websocket"), "{raw}");
     assert!(head.lists("Connection", "upgrade"), "{raw}");
     let accept = derive_accept_key(KEY.as_bytes());
-    assert_eq!(
-        head.field("Sec-WebSocket-Accept"),
-        Some(accept.as_str()),
-        "{raw}"
-    );
+    assert_eq!(head.field("Sec-WebSocket-Accept"), Some(accept.as_str()), "{raw}");
     WebSocket::from_raw_socket(connection, Role::Client, Some(config()))
 }
 
@@ -94,9 +90,7 @@ pub fn expect_echo(socket: &mut WebSocket<Connection>) {
 }
 
 fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .max_message_size(Some(MAX_MESSAGE))
-        .max_frame_size(Some(MAX_MESSAGE))
+    WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE))
 }
 
 /// One end for reading and one for writing, as a stream.

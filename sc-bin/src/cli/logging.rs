@@ -23,3 +23,12 @@ pub(super) fn start(role: Role) {
     };
     Builder::new().filter_level(level).parse_env(VARIABLE).target(target).init();
 }
+
+#[cfg(test)]
+mod tests {
+    /// At trace, the HTTP client dumps requests as they are: keys and secrets included.
+    #[test]
+    fn no_setting_brings_keys_into_the_log() {
+        assert!(log::STATIC_MAX_LEVEL <= log::LevelFilter::Debug);
+    }
+}

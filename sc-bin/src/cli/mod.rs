@@ -5,6 +5,7 @@ mod conceal;
 mod environment;
 mod exit;
 mod logging;
+mod open_files;
 mod rest_url;
 mod settings;
 
@@ -15,6 +16,7 @@ use clap::Parser as _;
 pub(crate) use args::DevArgs;
 pub(crate) use conceal::shown_args;
 pub(crate) use exit::Exit;
+pub(crate) use open_files::limit as open_files_limit;
 pub(crate) use rest_url::{InvalidRestUrl, Reach, RestTransport, RestUrl};
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError, TunnelName};
 
@@ -39,10 +41,12 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Run(args)) => tunnel(Settings::of_v5(args, &env)).into(),
         Some(Command::Server(args)) => {
             logging::start(Role::Server);
+            open_files::raise_limit();
             crate::server::run(args)
         }
         Some(Command::Dev(args)) => {
             logging::start(Role::Client);
+            open_files::raise_limit();
             crate::dev::run(args).into()
         }
         Some(Command::Version) => {
@@ -57,6 +61,7 @@ fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
         Ok(settings) => {
             logging::start(Role::Client);
             conceal::conceal_key();
+            open_files::raise_limit();
             crate::client::run(&settings)
         }
         Err(error) => crate::client::refuse(&error),

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 use crate::api::{CreateTunnel, Metadata};
-use crate::cli::{Settings, shown_args};
+use crate::cli::{Settings, open_files_limit, shown_args};
 
 /// The create request for these settings.
 pub(super) fn request(settings: &Settings) -> CreateTunnel {
@@ -35,7 +35,7 @@ fn metadata() -> Metadata {
         hostname: hostname(),
         host_cpu: thread::available_parallelism().ok().map(|cpus| cpus.to_string()),
         host_memory: memory(),
-        nofile_limit: open_files(),
+        nofile_limit: open_files_limit(),
         ..Metadata::default()
     }
 }
@@ -56,13 +56,6 @@ fn memory() -> Option<u64> {
     kibibytes.checked_mul(1024)
 }
 
-/// The soft limit of open files, as Linux tells.
-fn open_files() -> Option<u64> {
-    let text = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
@@ -72,6 +65,5 @@ mod tests {
         let metadata = metadata();
         assert!(metadata.hostname.is_some());
         assert!(metadata.host_memory.unwrap() > 1 << 20);
-        assert!(metadata.nofile_limit.unwrap() > 0);
     }
 }

@@ -126,15 +126,17 @@ pub(crate) fn common(line: &Line) -> String {
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }
-        Line::Lost { why } => format!("Connection lost ({why}); reconnecting"),
+        Line::Lost { why } => format!("The connection to the server broke: {why}; reconnecting"),
         Line::Restored => "Connection restored".to_owned(),
         Line::Halting { reason } => format!(
             "The tunnel is being ended{}; running jobs may finish",
             reason.as_ref().map_or(String::new(), |reason| format!(" (reason: {reason})"))
         ),
-        Line::Stopping => "Stopping: running jobs may finish. A second signal (Ctrl-C) ends at \
+        Line::Stopping => {
+            "Stopping: running jobs and connections may finish. A second signal (Ctrl-C) ends at \
                            once, and running tests then fail."
-            .to_owned(),
+                .to_owned()
+        }
         Line::WaitingForJobs { jobs, limit } => {
             format!("Waiting for {jobs} running jobs, at most {} s", limit.as_secs())
         }

@@ -66,6 +66,12 @@ pub(crate) enum Failure {
         /// The word in its record.
         reason: Option<String>,
     },
+    /// The session ended, and the server does not take the user or the key any more.
+    #[error("the tunnel's connection ended, and {server} does not take this user and key any more")]
+    KeyVoid {
+        /// The REST API.
+        server: String,
+    },
     /// The connection was lost for good.
     #[error("the connection to {server} was lost and did not come back: {last}")]
     Lost {
@@ -106,7 +112,7 @@ impl Failure {
             }
             Self::Fatal(_) => "asking the server for a tunnel".to_owned(),
             Self::Address(_) => "reading the server's answer".to_owned(),
-            Self::EndedElsewhere { .. } | Self::EndedByServer { .. } => {
+            Self::EndedElsewhere { .. } | Self::EndedByServer { .. } | Self::KeyVoid { .. } => {
                 "serving the tunnel".to_owned()
             }
             Self::Trust(_) => "reading it".to_owned(),
@@ -130,6 +136,10 @@ impl Failure {
             Self::EndedByServer { .. } => {
                 "start it again; under a service manager let it restart on exit code 4"
             }
+            Self::KeyVoid { .. } => {
+                "the user was removed, or has a new key: `sc server user list` shows the users, \
+                 `sc server user rotate NAME` makes a new key"
+            }
             Self::Lost { .. } => {
                 "check the server and the network between, then start again; under a service \
                  manager let it restart on exit code 4"
@@ -143,7 +153,7 @@ impl Failure {
     /// How the process ends by this.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::EndedElsewhere { .. } => Exit::EndedElsewhere,
+            Self::EndedElsewhere { .. } | Self::KeyVoid { .. } => Exit::EndedElsewhere,
             Self::Lost { .. } | Self::EndedByServer { .. } => Exit::ConnectionLost,
             Self::Rest { .. }
             | Self::Fatal(_)

@@ -9,6 +9,7 @@ mod args;
 mod certificate;
 mod data_dir;
 mod data_plane;
+mod log_limit;
 mod ports;
 mod random;
 mod registry;

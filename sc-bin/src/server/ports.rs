@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -87,12 +87,13 @@ pub(crate) enum PortError {
     },
 }
 
-/// Connections that wait to be accepted: a page load opens many at once.
-const BACKLOG: i32 = 1024;
+/// Connections that wait to be accepted: a page load opens many at once, and all clients come back
+/// in one moment after a restart. The system may hold fewer (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
 
-/// How often, and how long apart, a full range is tried again: the port of a tunnel that just
-/// ended is closed a moment later by its worker.
-const RETRIES: u32 = 50;
+/// The port of a tunnel that ended is closed a moment later by its worker: so long a full range is
+/// tried again, and so often.
+const RELEASE: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// Gives out proxy ports. A port is free again when its socket is closed: the system keeps the
@@ -104,6 +105,8 @@ pub(crate) struct ProxyPorts {
     /// Where in the range to look first: behind the port given last, so that a browser which
     /// still has an old address does not fall into somebody else's new tunnel at once.
     next: u16,
+    /// When a tunnel last ended.
+    released: Option<Instant>,
 }
 
 impl ProxyPorts {
@@ -113,18 +116,28 @@ impl ProxyPorts {
             PortRange::Any => 0,
             PortRange::Between(first, _) => first,
         };
-        Self { ip, range, next }
+        Self { ip, range, next, released: None }
+    }
+
+    /// A tunnel ended: its port is about to be free.
+    pub(crate) fn released(&mut self) {
+        self.released = Some(Instant::now());
     }
 
     /// Binds a free port and listens on it.
     pub(crate) async fn acquire(&mut self) -> Result<TcpListener, PortError> {
-        for _ in 0..RETRIES {
+        loop {
             match self.try_acquire() {
-                Err(PortError::Exhausted { .. }) => tokio::time::sleep(RETRY_AFTER).await,
+                Err(PortError::Exhausted { .. }) if self.one_is_about_to_be_free() => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
                 done => return done,
             }
         }
-        self.try_acquire()
+    }
+
+    fn one_is_about_to_be_free(&self) -> bool {
+        self.released.is_some_and(|at| at.elapsed() < RELEASE)
     }
 
     fn try_acquire(&mut self) -> Result<TcpListener, PortError> {
@@ -200,6 +213,7 @@ mod tests {
         assert_eq!(got.local_addr().unwrap().port(), free);
         let full = ports.acquire().await;
         assert!(matches!(full, Err(PortError::Exhausted { .. })), "{full:?}");
+        ports.released();
         drop(taken);
         assert_eq!(ports.acquire().await.unwrap().local_addr().unwrap().port(), free - 1);
     }

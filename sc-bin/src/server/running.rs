@@ -16,6 +16,7 @@ use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
 use super::data_plane::DataPlane;
+use super::log_limit::{self, LogLimit};
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
 use super::rest::{self, RestState, RestTlsError};
@@ -27,8 +28,8 @@ use crate::api::BASE;
 /// Events that may wait to be taken in.
 const EVENT_QUEUE: usize = 4096;
 
-/// How often tunnels without a client are looked for.
-const TICK: Duration = Duration::from_secs(1);
+/// How often tunnels without a client are looked for, and the log is told what it missed.
+const TICK: Duration = log_limit::WINDOW;
 /// How often the users are looked through for owners who are gone, in ticks.
 const OWNER_TICKS: u64 = 5;
 /// How often old records are removed, in ticks, and how old they are then, in seconds.
@@ -137,6 +138,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         state: Arc::new(RestState {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
+            strangers: LogLimit::new("REST calls with wrong or no credentials"),
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -209,7 +211,7 @@ impl Rest {
             tokio::net::TcpListener::from_std(self.listener).map_err(StartError::Threads)?
         };
         let registry = self.state.registry.clone();
-        let housekeeping = keep_house(Arc::clone(&self.state.tunnels), registry.clone());
+        let housekeeping = keep_house(Arc::clone(&self.state));
         let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
         spawn("sc-rest", move || {
             runtime.block_on(async {
@@ -312,7 +314,7 @@ async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
     let end = EndReason::ServerRestart.at(unix_now());
     let left_over = registry.end_left_over_tunnels(&end).await?;
     if left_over > 0 {
-        log::info!("ended {left_over} tunnels that were left over from before");
+        log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
     Ok(registry)
 }
@@ -352,12 +354,15 @@ fn take_in(events: &Events, tunnels: &Tunnels, runtime: &Handle) {
 }
 
 /// Ends what has to end, from time to time.
-async fn keep_house(tunnels: Arc<Tunnels>, registry: Registry) {
+async fn keep_house(state: Arc<RestState>) {
+    let (tunnels, registry) = (&state.tunnels, &state.registry);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     for tick in 0_u64.. {
         ticks.tick().await;
-        tunnels.end_unconnected(Instant::now()).await;
+        state.strangers.sum_up();
+        tunnels.sum_up_strangers();
+        tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {
             tunnels.end_of_removed_owners().await;
         }
@@ -381,7 +386,7 @@ impl Running {
     pub(super) fn after(&self, span: Duration) {
         let then = Instant::now() + span;
         self.runtime.block_on(async {
-            self.tunnels.end_unconnected(then).await;
+            self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;
         });
     }

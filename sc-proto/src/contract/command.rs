@@ -30,6 +30,10 @@ pub enum Command {
         /// The worker that owns its session and its proxy port.
         home: WorkerId,
     },
+    /// Server: the tunnel is to end. Its session takes no new streams and ends with
+    /// [`Event::TunnelDown`](super::Event::TunnelDown) when the running ones are done.
+    /// [`Command::RemoveTunnel`] is still to follow.
+    DrainTunnel(TunnelId),
     /// Server: the tunnel ended. Its session is closed, its streams are reset.
     RemoveTunnel(TunnelId),
     /// Client: connect to a server and serve a tunnel's streams.

@@ -54,6 +54,11 @@ impl Core {
                 entry.secret = secret;
                 entry.home = home;
             }
+            Command::DrainTunnel(tunnel) => {
+                if let Some(session) = self.session_of(tunnel) {
+                    self.drain_session(session);
+                }
+            }
             Command::RemoveTunnel(tunnel) => {
                 if let Some(entry) = self.tunnels.remove(&tunnel) {
                     if let Some(session) = entry.session {
@@ -75,12 +80,7 @@ impl Core {
             Stop::Drain => {
                 self.timers.set(now.after(self.config.drain_timeout), Timer::Drain);
                 for key in self.sessions.keys() {
-                    if let Some(entry) = self.sessions.get_mut(key) {
-                        entry.session.go_away(&mut self.pool);
-                        let transport = entry.transport;
-                        self.kick_transport(transport);
-                    }
-                    self.check_drained(key, now);
+                    self.drain_session(key);
                 }
             }
             Stop::Now => {
@@ -91,6 +91,15 @@ impl Core {
         }
         self.close_idle_transports(now);
         self.check_stopped();
+    }
+
+    /// Takes no new streams; the session ends when none is left.
+    fn drain_session(&mut self, key: SessionKey) {
+        let Some(entry) = self.sessions.get_mut(key) else { return };
+        entry.session.go_away(&mut self.pool);
+        let transport = entry.transport;
+        self.kick_transport(transport);
+        self.note_drained(key);
     }
 
     /// Tells the embedder when, after a stop, the last transport has gone and, if it drains, the

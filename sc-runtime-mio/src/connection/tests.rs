@@ -117,11 +117,7 @@ fn a_reset_fails_reads_and_writes() {
     let Pair { poll, ours, theirs } = pair;
     drop(theirs);
     let other = Pair::new(SocketClass::Proxied).theirs;
-    let mut pair = Pair {
-        poll,
-        ours,
-        theirs: other,
-    };
+    let mut pair = Pair { poll, ours, theirs: other };
     pair.wait(Event::is_error);
     assert_eq!(pair.ours.read(&mut [0; 8]), Read::Failed);
     assert_eq!(pair.ours.write(&[IoSlice::new(b"x")]), Write::Failed);
@@ -175,10 +171,7 @@ fn slices_are_written_in_order_until_the_kernel_is_full() {
         assert!(chunk.iter().zip(b"head").all(|(a, b)| a == b));
     }
     pair.wait(Event::is_writable);
-    assert!(matches!(
-        pair.ours.write(&slices),
-        Write::Bytes(1..) | Write::Blocked(1..)
-    ));
+    assert!(matches!(pair.ours.write(&slices), Write::Bytes(1..) | Write::Blocked(1..)));
 }
 
 #[cfg(target_os = "linux")]
@@ -188,10 +181,12 @@ fn the_class_decides_the_options() {
     let socket = SockRef::from(&pair.ours.stream);
     assert!(socket.tcp_nodelay().unwrap());
     assert_eq!(socket.tcp_notsent_lowat().unwrap(), TRANSPORT_UNSENT);
+    assert!(!socket.keepalive().unwrap(), "KGP has its own");
     let pair = Pair::new(SocketClass::Proxied);
     let socket = SockRef::from(&pair.ours.stream);
     assert!(socket.tcp_nodelay().unwrap());
     assert_ne!(socket.tcp_notsent_lowat().unwrap(), TRANSPORT_UNSENT);
+    assert!(socket.keepalive().unwrap());
 }
 
 /// Closing with unread bytes would reset the connection and destroy the answer.

@@ -30,15 +30,11 @@ pub(super) fn interleave(found: &[SocketAddr]) -> VecDeque<SocketAddr> {
 /// The addresses of a name that is never asked of a resolver: `localhost` and names under it are
 /// the loopback addresses, whatever a name server says (RFC 6761, section 6.3).
 pub(super) fn loopback(name: &str, port: u16) -> Option<[SocketAddr; 2]> {
-    let is_localhost = name
-        .strip_suffix("localhost")
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    let is_localhost =
+        name.strip_suffix("localhost").is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
     is_localhost.then(|| {
-        [
-            IpAddr::V6(Ipv6Addr::LOCALHOST),
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-        ]
-        .map(|ip| SocketAddr::new(ip, port))
+        [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::LOCALHOST)]
+            .map(|ip| SocketAddr::new(ip, port))
     })
 }
 
@@ -63,9 +59,7 @@ mod tests {
 
     #[test]
     fn a_long_answer_is_cut() {
-        let found: Vec<_> = (0..100)
-            .map(|n| SocketAddr::from(([10, 0, 0, n], 80)))
-            .collect();
+        let found: Vec<_> = (0..100).map(|n| SocketAddr::from(([10, 0, 0, n], 80))).collect();
         assert_eq!(interleave(&found).len(), MAX_ADDRESSES);
     }
 

@@ -41,19 +41,11 @@ impl Attempt {
         let judge = |error: io::Error| failure::of_connect(&error, address);
         let mut stream = TcpStream::connect(address).map_err(judge)?;
         let token = means.tokens.socket(index);
-        means
-            .registry
-            .register(&mut stream, token, interest())
-            .map_err(|error| {
-                log::warn!("cannot watch a socket: {error}");
-                DialFailure::Resources
-            })?;
-        Ok(Self {
-            stream,
-            token,
-            address,
-            permit,
-        })
+        means.registry.register(&mut stream, token, interest()).map_err(|error| {
+            log::warn!("cannot watch a socket: {error}");
+            DialFailure::Resources
+        })?;
+        Ok(Self { stream, token, address, permit })
     }
 
     #[cfg(test)]
@@ -63,12 +55,7 @@ impl Attempt {
         address: SocketAddr,
         permit: Permit,
     ) -> Self {
-        Self {
-            stream,
-            token,
-            address,
-            permit,
-        }
+        Self { stream, token, address, permit }
     }
 
     pub(super) const fn token(&self) -> Token {

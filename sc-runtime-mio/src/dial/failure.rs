@@ -114,10 +114,7 @@ mod tests {
             assert_eq!(of_connect(&code.into(), v4), failure, "{code:?}");
         }
         let v6: SocketAddr = "[::1]:80".parse().unwrap();
-        assert_eq!(
-            of_connect(&Errno::ADDRNOTAVAIL.into(), v6),
-            DialFailure::Unreachable
-        );
+        assert_eq!(of_connect(&Errno::ADDRNOTAVAIL.into(), v6), DialFailure::Unreachable);
     }
 
     #[test]
@@ -128,10 +125,7 @@ mod tests {
         };
         for (detail, failure) in [
             ("Name or service not known", DialFailure::NameNotFound),
-            (
-                "No address associated with hostname",
-                DialFailure::NameNotFound,
-            ),
+            ("No address associated with hostname", DialFailure::NameNotFound),
             ("Name does not resolve", DialFailure::NameNotFound),
             ("Temporary failure in name resolution", DialFailure::Other),
             ("Try again", DialFailure::Other),

@@ -49,15 +49,8 @@ pub(crate) struct Means<'a> {
 /// What became of a dial; it is forgotten.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    Connected {
-        socket: SocketId,
-        connection: Connection,
-        peer: SocketAddr,
-    },
-    Failed {
-        socket: SocketId,
-        failure: DialFailure,
-    },
+    Connected { socket: SocketId, connection: Connection, peer: SocketAddr },
+    Failed { socket: SocketId, failure: DialFailure },
 }
 
 struct Dial {
@@ -76,13 +69,7 @@ struct Dial {
 
 impl Dials {
     pub(crate) const fn new(resolver: Arc<Resolver>, reply: ReplyTo, stagger: Duration) -> Self {
-        Self {
-            dials: Slots::new(),
-            alarms: BTreeSet::new(),
-            stagger,
-            resolver,
-            reply,
-        }
+        Self { dials: Slots::new(), alarms: BTreeSet::new(), stagger, resolver, reply }
     }
 
     /// Begins. `Some` if it failed on the spot.
@@ -145,11 +132,7 @@ impl Dials {
                 let mut connection = attempt.into_connection(dial.class);
                 connection.note(event);
                 self.cancel(socket);
-                Some(Outcome::Connected {
-                    socket,
-                    connection,
-                    peer,
-                })
+                Some(Outcome::Connected { socket, connection, peer })
             }
             Progress::Failed(failure) => {
                 dial.attempts.swap_remove(at);

@@ -91,9 +91,8 @@ impl Resolver {
         }
         if state.idle <= state.queue.len() && state.threads < self.shared.max_threads {
             let shared = Arc::clone(&self.shared);
-            let started = thread::Builder::new()
-                .name("sc-resolver".into())
-                .spawn(move || shared.serve());
+            let started =
+                thread::Builder::new().name("sc-resolver".into()).spawn(move || shared.serve());
             match started {
                 Ok(_) => state.threads += 1,
                 // Those that run will come to it.
@@ -140,10 +139,7 @@ impl Shared {
                     true => Err(DialFailure::NameNotFound),
                     false => Ok(found),
                 });
-            let answer = Answer {
-                socket: query.socket,
-                found,
-            };
+            let answer = Answer { socket: query.socket, found };
             // A worker that is behind with its answers holds this thread up, so that the queue
             // fills and its dials fail early. A worker that is gone needs none.
             if query.reply.answers.send(answer).is_ok()
@@ -164,10 +160,7 @@ impl Shared {
                 return Some(query);
             }
             state.idle += 1;
-            state = self
-                .asked
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.asked.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.idle -= 1;
         }
     }
@@ -204,12 +197,7 @@ mod tests {
                 answers: sender,
                 waker: Arc::new(Waker::new(poll.registry(), Token(0)).unwrap()),
             };
-            Self {
-                reply,
-                answers,
-                _poll: poll,
-                wanted: Arc::new(()),
-            }
+            Self { reply, answers, _poll: poll, wanted: Arc::new(()) }
         }
 
         fn query(&self, number: u32, name: &str) -> Query {

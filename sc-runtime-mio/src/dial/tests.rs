@@ -121,11 +121,7 @@ fn failure(outcome: Outcome) -> DialFailure {
 #[track_caller]
 fn connected(outcome: Outcome) -> (Connection, SocketAddr) {
     match outcome {
-        Outcome::Connected {
-            socket,
-            connection,
-            peer,
-        } => {
+        Outcome::Connected { socket, connection, peer } => {
             assert_eq!(socket, ID);
             (connection, peer)
         }
@@ -163,10 +159,7 @@ impl BlackHole {
             let _ = socket.connect(&address);
             sockets.push(socket);
         }
-        Self {
-            address: address.as_socket().unwrap(),
-            _sockets: sockets,
-        }
+        Self { address: address.as_socket().unwrap(), _sockets: sockets }
     }
 }
 
@@ -180,10 +173,7 @@ fn an_address_is_dialled_without_a_lookup() {
     assert_eq!(peer, address);
     assert_eq!(bench.dials.next_alarm(), None);
     let (other_end, _) = listener.accept().unwrap();
-    assert_eq!(
-        connection.write(&[io::IoSlice::new(b"hello")]),
-        Write::Bytes(5)
-    );
+    assert_eq!(connection.write(&[io::IoSlice::new(b"hello")]), Write::Bytes(5));
     let mut text = [0; 5];
     io::Read::read_exact(&mut &other_end, &mut text).unwrap();
     assert_eq!(&text, b"hello");
@@ -288,13 +278,7 @@ fn a_full_resolver_refuses() {
     inside.recv_timeout(PATIENCE).unwrap();
     assert!(dial(1).is_none());
     let outcome = dial(2);
-    assert!(matches!(
-        outcome,
-        Some(Outcome::Failed {
-            failure: DialFailure::Resources,
-            ..
-        })
-    ));
+    assert!(matches!(outcome, Some(Outcome::Failed { failure: DialFailure::Resources, .. })));
 }
 
 #[test]
@@ -303,10 +287,7 @@ fn a_cancelled_dial_is_forgotten() {
     let mut bench = Bench::new(no_lookup);
     assert!(bench.dial(&hole.address.to_string(), PATIENCE).is_none());
     bench.dials.cancel(SocketId::from_parts(5, 0));
-    assert!(
-        bench.dials.next_alarm().is_some(),
-        "an older id means nothing"
-    );
+    assert!(bench.dials.next_alarm().is_some(), "an older id means nothing");
     bench.dials.cancel(ID);
     assert_eq!(bench.dials.next_alarm(), None);
     assert!(bench.run().is_none());
@@ -337,16 +318,11 @@ fn a_connection_to_itself_is_a_refusal() {
     let mut stream = TcpStream::from_std(socket.into());
     let token = bench.tokens.socket(0);
     let registry = bench.poll.registry();
-    registry
-        .register(&mut stream, token, crate::connection::interest())
-        .unwrap();
+    registry.register(&mut stream, token, crate::connection::interest()).unwrap();
     let permit = bench.capacity.to_dial().unwrap();
     let attempt = Attempt::for_test(stream, token, own.as_socket().unwrap(), permit);
     let mut events = Events::with_capacity(8);
     bench.poll.poll(&mut events, Some(PATIENCE)).unwrap();
     let event = events.iter().find(|e| e.token() == token).unwrap();
-    assert_eq!(
-        attempt.progress(event),
-        Progress::Failed(DialFailure::Refused)
-    );
+    assert_eq!(attempt.progress(event), Progress::Failed(DialFailure::Refused));
 }

@@ -32,9 +32,7 @@ impl Bench {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let registry = self.poll.registry();
-        self.listeners
-            .add(registry, &mut self.tokens, ListenerId(id), ROLE, socket)
-            .unwrap();
+        self.listeners.add(registry, &mut self.tokens, ListenerId(id), ROLE, socket).unwrap();
         address
     }
 
@@ -65,9 +63,7 @@ impl Bench {
 }
 
 fn connect(address: SocketAddr, count: usize) -> Vec<Client> {
-    (0..count)
-        .map(|_| Client::connect(address).unwrap())
-        .collect()
+    (0..count).map(|_| Client::connect(address).unwrap()).collect()
 }
 
 #[test]
@@ -156,7 +152,7 @@ fn a_connection_that_is_gone_disturbs_nothing() {
     let mut bench = Bench::new(64);
     let address = bench.listen(0);
     let mut clients = connect(address, 2);
-    let linger = socket2::SockRef::from(&clients[0]).set_linger(Some(Duration::ZERO));
+    let linger = SockRef::from(&clients[0]).set_linger(Some(Duration::ZERO));
     linger.unwrap();
     drop(clients.remove(0));
     bench.poll();

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -12,6 +12,7 @@ use sc_proto::contract::{Connect, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
+use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
@@ -32,10 +33,7 @@ pub(crate) struct Server {
 
 fn config() -> Config {
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    Config {
-        unix_time_at_zero: unix.unwrap().as_secs(),
-        ..Config::default()
-    }
+    Config { unix_time_at_zero: unix.unwrap().as_secs(), ..Config::default() }
 }
 
 fn certificate() -> TlsServer {
@@ -50,21 +48,15 @@ impl Server {
     pub(crate) fn start(workers: u16, home: u16, options: Options) -> Self {
         let tls = certificate();
         let core = |id| {
-            let config = Config {
-                tls_server: Some(tls.clone()),
-                ..config()
-            };
+            let config = Config { tls_server: Some(tls.clone()), ..config() };
             Core::new(config, WorkerId(id), [id as u8 + 1; 32])
         };
         let (sender, events) = mpsc::sync_channel(1);
         let runtime = Runtime::start((0..workers).map(core).collect(), options, sender).unwrap();
         let handle = runtime.handle();
         for id in 0..workers {
-            let command = Command::AddTunnel {
-                tunnel: TUNNEL,
-                secret: SECRET,
-                home: WorkerId(home),
-            };
+            let command =
+                Command::AddTunnel { tunnel: TUNNEL, secret: SECRET, home: WorkerId(home) };
             handle.command(WorkerId(id), command).unwrap();
         }
         let listen = |worker, id, role| {
@@ -108,10 +100,7 @@ impl Client {
             server_name: "localhost".into(),
             tls: TlsClient::new(Trust::Pin(server.pin)).unwrap(),
         };
-        runtime
-            .handle()
-            .command(WorkerId(0), Command::Connect(Box::new(connect)))
-            .unwrap();
+        runtime.handle().command(WorkerId(0), Command::Connect(Box::new(connect))).unwrap();
         Self { runtime, events }
     }
 
@@ -133,6 +122,8 @@ pub(crate) fn tunnel(workers: u16, home: u16) -> (Server, Client) {
 /// Serves each connection on a thread of its own.
 pub(crate) fn site(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Room for all who come at once.
+    SockRef::from(&listener).listen(4096).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -151,16 +142,21 @@ pub(crate) fn echo() -> SocketAddr {
     })
 }
 
+/// An address where nothing listens. The socket keeps others from taking the port.
+pub(crate) fn closed_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    socket.bind(&any.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
 /// Asks a proxy for a connection. Gives the status and the stream behind the answer's head.
 pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(proxy).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    write!(
-        stream,
-        "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-    )
-    .unwrap();
+    write!(stream, "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n").unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -170,6 +166,24 @@ pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let head = String::from_utf8(head).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, stream)
+}
+
+/// Processor time this process has used, in clock ticks of 10 ms (proc(5), fields 14 and 15).
+#[cfg(target_os = "linux")]
+pub(crate) fn cpu_ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Asserts that a process does next to nothing for a while.
+#[cfg(target_os = "linux")]
+pub(crate) fn assert_idle(pid: u32) {
+    let before = cpu_ticks(pid);
+    thread::sleep(Duration::from_millis(500));
+    let used = cpu_ticks(pid) - before;
+    assert!(used <= 10, "{used} ticks of 10 ms used in 500 ms");
 }
 
 /// Bytes that differ at each place, so that a lost or doubled piece shows.
@@ -198,5 +212,18 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
         let mut reader = stream;
         reader.read_to_end(&mut back).unwrap();
         back
+    })
+}
+
+/// Does `work` with each of `items` on threads of their own; fails if one of them does.
+pub(crate) fn side_by_side<T: Send, R: Send>(
+    items: Vec<T>,
+    work: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    thread::scope(|scope| {
+        let work = &work;
+        let start = |item| scope.spawn(move || work(item));
+        let threads: Vec<_> = items.into_iter().map(start).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
 }

@@ -36,9 +36,7 @@ impl Framing {
         if head.lists("Transfer-Encoding", "chunked") {
             return Some(Self::Chunked);
         }
-        head.field("Content-Length")
-            .and_then(|text| text.parse().ok())
-            .map(Self::Length)
+        head.field("Content-Length").and_then(|text| text.parse().ok()).map(Self::Length)
     }
 }
 
@@ -91,11 +89,7 @@ fn copy_chunks(
 
 fn copy_exactly(reader: &mut impl BufRead, length: u64, sink: &mut impl Write) -> io::Result<()> {
     let copied = io::copy(&mut reader.take(length), sink)?;
-    if copied == length {
-        Ok(())
-    } else {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    }
+    if copied == length { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 fn line(reader: &mut impl BufRead) -> io::Result<String> {

@@ -48,9 +48,7 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self {
-            reader: BufReader::with_capacity(64 * 1024, stream),
-        })
+        Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream) })
     }
 
     /// Connects to `target` (`host:port`) by CONNECT.
@@ -59,9 +57,7 @@ impl Connection {
     /// Those of the system; `ConnectionRefused` with the proxy's answer if that is not 200.
     pub fn through(proxy: SocketAddr, target: &str) -> io::Result<Self> {
         let mut connection = Self::open(proxy)?;
-        connection.send(format!(
-            "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"
-        ))?;
+        connection.send(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n"))?;
         let head = connection.read_head()?;
         if head.status() == 200 {
             return Ok(connection);
@@ -122,12 +118,7 @@ impl Connection {
         };
         let framing = Framing::of_answer(&head, method);
         let trailers = body::copy(&mut self.reader, framing, sink)?;
-        Ok(Answer {
-            head,
-            interim,
-            body: Vec::new(),
-            trailers,
-        })
+        Ok(Answer { head, interim, body: Vec::new(), trailers })
     }
 
     /// Reads until the peer closes. A reset counts as closing.
@@ -183,11 +174,7 @@ impl Write for Connection {
 /// # Errors
 /// As [`Connection::exchange`].
 pub fn get(proxy: SocketAddr, url: &str) -> io::Result<Answer> {
-    let authority = url
-        .trim_start_matches("http://")
-        .split('/')
-        .next()
-        .unwrap_or_default();
+    let authority = url.trim_start_matches("http://").split('/').next().unwrap_or_default();
     let request = format!("GET {url} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
     Connection::open(proxy)?.exchange(&request)
 }

@@ -37,10 +37,7 @@ impl Head {
         let text = String::from_utf8_lossy(&raw);
         let mut lines = text.split("\r\n");
         let start = lines.next().unwrap_or_default().to_owned();
-        let fields = lines
-            .filter(|line| !line.is_empty())
-            .map(field)
-            .collect::<Option<_>>();
+        let fields = lines.filter(|line| !line.is_empty()).map(field).collect::<Option<_>>();
         let fields = fields.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a field"))?;
         Ok(Some(Self { raw, start, fields }))
     }
@@ -48,20 +45,13 @@ impl Head {
     /// The value of the first field of this name.
     pub fn field(&self, name: &str) -> Option<&str> {
         let same = |field: &&(String, String)| field.0.eq_ignore_ascii_case(name);
-        self.fields
-            .iter()
-            .find(same)
-            .map(|(_, value)| value.as_str())
+        self.fields.iter().find(same).map(|(_, value)| value.as_str())
     }
 
     /// The values of all fields of this name.
     pub fn all(&self, name: &str) -> Vec<&str> {
         let same = |field: &&(String, String)| field.0.eq_ignore_ascii_case(name);
-        self.fields
-            .iter()
-            .filter(same)
-            .map(|(_, value)| value.as_str())
-            .collect()
+        self.fields.iter().filter(same).map(|(_, value)| value.as_str()).collect()
     }
 
     /// Whether a field holds this word in its comma-separated list.
@@ -83,11 +73,7 @@ impl Head {
 
     /// An answer's status, 0 if there is none.
     pub fn status(&self) -> u16 {
-        self.start
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or(0)
+        self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0)
     }
 }
 

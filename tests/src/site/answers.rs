@@ -13,6 +13,7 @@
 //! | `/digest` | length and SHA-256 of the request's body; sends 100 first if asked to |
 //! | `/refuse-body` | 417 to `Expect: 100-continue`, without reading the body |
 //! | `/parts` | to a chunked body: answers with a line for each part as soon as it is there |
+//! | `/cut/FRAMING` | half an answer with that framing (`length`, `chunked`, `close`), then a TCP reset as soon as some of the request's body has come |
 //! | `/head` | the head that came, as the body |
 //! | `/hold` | reads nothing until the test opens the gate, then as `/digest` |
 //! | `/events/STREAM/N`, `/confirm/STREAM/K` | see [`super::events`] |
@@ -53,17 +54,26 @@ pub(crate) fn answer(
     let expects_continue = head.lists("Expect", "100-continue");
     match path {
         "/refuse-body" if expects_continue => {
-            inside
-                .record
-                .add(connection, head, Digest::default().finish(), Vec::new());
+            inside.record.add(connection, head, Digest::default().finish(), Vec::new());
             out.write_all(b"HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n")?;
             return Ok(After::Close);
         }
         "/hold" => inside.gate.pass(),
+        path if path.starts_with("/cut/") => {
+            inside.record.add(connection, head, Digest::default().finish(), Vec::new());
+            out.write_all(match path {
+                "/cut/length" => b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf of it",
+                "/cut/chunked" => {
+                    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n14\r\nhalf of it"
+                }
+                _ => b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhalf of it".as_slice(),
+            })?;
+            // The body is there and stays unread, which makes closing a reset.
+            out.peek(&mut [0])?;
+            return Ok(After::Close);
+        }
         "/parts" => {
-            inside
-                .record
-                .add(connection, head, Digest::default().finish(), Vec::new());
+            inside.record.add(connection, head, Digest::default().finish(), Vec::new());
             answer_parts(reader, out)?;
             return Ok(After::Keep);
         }
@@ -75,19 +85,14 @@ pub(crate) fn answer(
     let mut digest = Digest::default();
     let trailers = body::copy(reader, Framing::of_request(head), &mut digest)?;
     let digest = digest.finish();
-    inside
-        .record
-        .add(connection, head, digest.clone(), trailers);
+    inside.record.add(connection, head, digest.clone(), trailers);
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     match segments.as_slice() {
         ["hello"] => plain(head, out, "text/plain", b"hello from the site\n"),
         ["head"] => plain(head, out, "text/plain", &head.raw),
-        ["digest" | "hold"] => plain(
-            head,
-            out,
-            "text/plain",
-            format!("{} {}\n", digest.0, digest.1).as_bytes(),
-        ),
+        ["digest" | "hold"] => {
+            plain(head, out, "text/plain", format!("{} {}\n", digest.0, digest.1).as_bytes())
+        }
         ["chunked"] if head.method() == "HEAD" => out.write_all(CHUNKED_HEAD),
         ["chunked"] => out.write_all(&[CHUNKED_HEAD, CHUNKED_REST].concat()),
         ["until-close"] => {
@@ -148,11 +153,7 @@ fn status(head: &Head, mut out: impl Write, code: &str) -> io::Result<()> {
         "204" => out.write_all(b"HTTP/1.1 204 No Content\r\n\r\n"),
         "304" => out.write_all(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 4711\r\n\r\n"),
         code => {
-            let body = if head.method() == "HEAD" {
-                ""
-            } else {
-                "status"
-            };
+            let body = if head.method() == "HEAD" { "" } else { "status" };
             let answer = format!("HTTP/1.1 {code} As Asked\r\nContent-Length: 6\r\n\r\n{body}");
             out.write_all(answer.as_bytes())
         }
@@ -198,10 +199,7 @@ fn chunked_bytes(mut out: impl Write, length: u64) -> io::Result<()> {
 /// Answers each line of the request's body with a line of its own as soon as it is there.
 fn answer_parts(reader: &mut impl BufRead, mut out: impl Write) -> io::Result<()> {
     out.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
-    let mut lines = LinesOut {
-        out: &mut out,
-        line: Vec::new(),
-    };
+    let mut lines = LinesOut { out: &mut out, line: Vec::new() };
     body::copy(reader, Framing::Chunked, &mut lines)?;
     out.write_all(b"0\r\n\r\n")
 }
@@ -255,18 +253,8 @@ fn page(count: u64) -> String {
 fn resource(head: &Head, out: impl Write, name: &str) -> io::Result<()> {
     let (index, kind) = name.split_once('.').unwrap_or((name, ""));
     match kind {
-        "js" => plain(
-            head,
-            out,
-            "text/javascript",
-            format!("arrived.add({index});").as_bytes(),
-        ),
-        "css" => plain(
-            head,
-            out,
-            "text/css",
-            format!(".c{index} {{ color: red }}").as_bytes(),
-        ),
+        "js" => plain(head, out, "text/javascript", format!("arrived.add({index});").as_bytes()),
+        "css" => plain(head, out, "text/css", format!(".c{index} {{ color: red }}").as_bytes()),
         _ => plain(
             head,
             out,
@@ -277,6 +265,5 @@ fn resource(head: &Head, out: impl Write, name: &str) -> io::Result<()> {
 }
 
 fn number(text: &str) -> io::Result<u64> {
-    text.parse()
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a number in the path"))
+    text.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a number in the path"))
 }

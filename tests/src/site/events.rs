@@ -19,28 +19,18 @@ pub(crate) struct Confirmations {
 impl Confirmations {
     /// The reader of `stream` has event `number`.
     pub(crate) fn confirm(&self, stream: &str, number: u64) {
-        let mut by_stream = self
-            .by_stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut by_stream = self.by_stream.lock().unwrap_or_else(PoisonError::into_inner);
         by_stream.insert(stream.to_owned(), number);
         self.changed.notify_all();
     }
 
     /// Waits until the reader of `stream` has event `number`.
     fn wait_for(&self, stream: &str, number: u64) -> io::Result<()> {
-        let by_stream = self
-            .by_stream
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let by_stream = self.by_stream.lock().unwrap_or_else(PoisonError::into_inner);
         let is_missing = |by_stream: &mut BTreeMap<String, u64>| {
-            by_stream
-                .get(stream)
-                .is_none_or(|confirmed| *confirmed < number)
+            by_stream.get(stream).is_none_or(|confirmed| *confirmed < number)
         };
-        let waited = self
-            .changed
-            .wait_timeout_while(by_stream, PATIENCE, is_missing);
+        let waited = self.changed.wait_timeout_while(by_stream, PATIENCE, is_missing);
         if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
             let text = format!("event {number} of {stream} was not confirmed");
             return Err(io::Error::new(io::ErrorKind::TimedOut, text));

@@ -21,9 +21,7 @@ impl Gate {
     /// Waits until it is open, or for a long time.
     pub fn pass(&self) {
         let is_open = self.is_open.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self
-            .opened
-            .wait_timeout_while(is_open, PATIENCE * 4, |is_open| !*is_open);
+        let waited = self.opened.wait_timeout_while(is_open, PATIENCE * 4, |is_open| !*is_open);
         drop(waited);
     }
 }

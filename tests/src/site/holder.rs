@@ -26,9 +26,7 @@ impl Holder {
     /// If no port can be had.
     pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let held = Arc::new(Mutex::new(Vec::new()));
         let stopped = Arc::new(AtomicBool::new(false));
         let (keep, stop) = (Arc::clone(&held), Arc::clone(&stopped));
@@ -40,17 +38,11 @@ impl Holder {
                 let Ok(mut stream) = stream else { continue };
                 // A peer that is gone already is simply not held.
                 if stream.write_all(GREETING).is_ok() {
-                    keep.lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(stream);
+                    keep.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
                 }
             }
         });
-        Self {
-            address,
-            held,
-            stopped,
-        }
+        Self { address, held, stopped }
     }
 
     /// Where it listens.
@@ -60,10 +52,7 @@ impl Holder {
 
     /// How many connections it holds.
     pub fn held(&self) -> usize {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Says farewell on all connections and closes them. Returns how many there were.

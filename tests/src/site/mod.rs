@@ -48,9 +48,7 @@ impl Site {
     /// If no port can be had.
     pub fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-        let address = listener
-            .local_addr()
-            .expect("a bound socket has an address");
+        let address = listener.local_addr().expect("a bound socket has an address");
         let inside = Arc::new(Inside::default());
         let shared = Arc::clone(&inside);
         thread::spawn(move || accept(&listener, &shared));

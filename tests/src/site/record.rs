@@ -41,10 +41,7 @@ impl Record {
     /// Starts the record of a new connection.
     pub(crate) fn open_connection(&self) -> Arc<Raw> {
         let mut connections = lock(&self.connections);
-        let raw = Arc::new(Raw {
-            number: connections.len(),
-            bytes: Mutex::new(Vec::new()),
-        });
+        let raw = Arc::new(Raw { number: connections.len(), bytes: Mutex::new(Vec::new()) });
         connections.push(Arc::clone(&raw));
         raw
     }
@@ -71,11 +68,7 @@ impl Record {
 
     pub(crate) fn requests(&self, prefix: &str) -> Vec<Received> {
         let requests = lock(&self.requests);
-        requests
-            .iter()
-            .filter(|one| one.head.target().starts_with(prefix))
-            .cloned()
-            .collect()
+        requests.iter().filter(|one| one.head.target().starts_with(prefix)).cloned().collect()
     }
 
     pub(crate) fn connections(&self) -> u64 {
@@ -83,10 +76,7 @@ impl Record {
     }
 
     pub(crate) fn raw(&self) -> Vec<Vec<u8>> {
-        lock(&self.connections)
-            .iter()
-            .map(|raw| lock(&raw.bytes).clone())
-            .collect()
+        lock(&self.connections).iter().map(|raw| lock(&raw.bytes).clone()).collect()
     }
 }
 

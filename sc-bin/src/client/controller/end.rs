@@ -199,13 +199,24 @@ impl Controller {
                 self.effects.push_back(Effect::Stop(Stop::Drain));
                 self.stage = Stage::Draining { until: now + DRAIN_LIMIT, exit };
             }
-            Link::Down | Link::Waiting(_) => self.finish(exit),
+            Link::Down | Link::Waiting(_) => self.drained(exit, now),
         }
     }
 
-    pub(super) fn on_stopped(&mut self) {
-        if let Stage::Draining { exit, .. } = self.stage {
+    /// The last stream is done, or has had its time.
+    pub(super) fn drained(&mut self, exit: Exit, now: Instant) {
+        if exit == Exit::Orderly {
+            // Streams could go on until now. When this process has ended the tunnel has, too.
+            self.leave("sigterm", exit, now);
+        } else {
+            // Someone else ends it.
             self.finish(exit);
+        }
+    }
+
+    pub(super) fn on_stopped(&mut self, now: Instant) {
+        if let Stage::Draining { exit, .. } = self.stage {
+            self.drained(exit, now);
         }
     }
 

@@ -290,7 +290,7 @@ impl Controller {
             Event::TunnelUp { peer, .. } => self.on_link_up(peer, now),
             Event::TunnelDown { end, .. } => self.on_link_down(&end, now),
             Event::ConnectFailed { failure, .. } => self.on_connect_failed(failure, now),
-            Event::Stopped => self.on_stopped(),
+            Event::Stopped => self.on_stopped(now),
             // A server's affair.
             Event::TransportDropped { .. } => {}
         }
@@ -328,7 +328,11 @@ impl Controller {
             }
             Stage::Serving if self.link != Link::Up => self.check_restoring(now),
             Stage::Closing(_) => self.on_closing_time(now),
-            Stage::Draining { until, exit } | Stage::Leaving { until, exit } if *until <= now => {
+            Stage::Draining { until, exit } if *until <= now => {
+                let exit = *exit;
+                self.drained(exit, now);
+            }
+            Stage::Leaving { until, exit } if *until <= now => {
                 let exit = *exit;
                 self.finish(exit);
             }

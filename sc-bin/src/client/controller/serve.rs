@@ -1,7 +1,7 @@
 //! While the tunnel serves: its session, its record, its heartbeat.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sc_proto::contract::{ConnectFailure, TransportLoss, TunnelEnd};
 
@@ -58,7 +58,7 @@ impl Controller {
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
                 self.link = Link::Down;
-                self.finish(exit);
+                self.drained(exit, now);
             }
             _ => self.link = Link::Down,
         }
@@ -89,7 +89,7 @@ impl Controller {
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
                 self.link = Link::Down;
-                return self.finish(exit);
+                return self.drained(exit, now);
             }
             _ => self.link = Link::Down,
         }
@@ -190,14 +190,9 @@ impl Controller {
                 Status::Terminated => self.gone(Some(&tunnel), now),
             },
             Err(error) if error.is_unauthorized() && self.link != Link::Up => {
-                let failure = Failure::Rest {
-                    step: "reading the tunnel's record",
-                    url: self.rest_url.clone(),
-                    error,
-                    tries: 1,
-                    over: Duration::ZERO,
-                };
-                self.fail(failure, now);
+                // Nor would it take the wish to end the tunnel.
+                self.place = None;
+                self.fail(Failure::KeyVoid { server: self.rest_url.clone() }, now);
             }
             // The tunnel itself works without REST.
             Err(error) => {

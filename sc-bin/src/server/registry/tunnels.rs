@@ -75,6 +75,15 @@ impl Registry {
         Ok(())
     }
 
+    /// The tunnel is asked to end.
+    pub(crate) async fn tunnel_halting(&self, id: TunnelId) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE tunnels SET status = 'halting' WHERE id = ? AND ended IS NULL")
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// All tunnels that run are asked to end.
     pub(crate) async fn tunnels_halting(&self) -> Result<(), RegistryError> {
         sqlx::query("UPDATE tunnels SET status = 'halting' WHERE ended IS NULL")

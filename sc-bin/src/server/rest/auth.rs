@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header;
@@ -43,7 +44,9 @@ impl FromRequestParts<Arc<RestState>> for Caller {
 
 async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestError> {
     let refused = || {
-        if let Some(Peer(peer)) = parts.extensions.get() {
+        if let Some(Peer(peer)) = parts.extensions.get()
+            && state.strangers.admits(Instant::now())
+        {
             log::info!("REST: {peer}: wrong or no credentials");
         }
         RestError::Unauthorized

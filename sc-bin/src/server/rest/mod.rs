@@ -1,29 +1,29 @@
 //! The REST API: HTTP, on its own thread.
 //!
-//! `serve` speaks HTTP and TLS, `auth` finds out who calls, `tunnels` and `info` answer, `error`
-//! says what went wrong. What is answered is decided in [`tunnels`](super::tunnels).
+//! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `tunnels`
+//! and `info` answer, `error` says what went wrong, `body` takes what nobody read. What is answered
+//! is decided in [`tunnels`](super::tunnels).
 
 mod auth;
+mod body;
 mod error;
 mod info;
+mod places;
 mod query;
 mod serve;
 mod tls;
 mod tunnels;
 
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use hyper::body::Body as _;
 
+use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
@@ -33,9 +33,6 @@ pub(crate) use tls::{RestTlsError, acceptor};
 
 /// Largest body of a request, in bytes. A create request with long rule lists fits by far.
 const MAX_BODY: usize = 256 * 1024;
-
-/// Largest body that is read only to be refused, in bytes.
-const MAX_DISCARDED: u64 = 4 * 1024 * 1024;
 
 /// From the end of a request's head to its answer. Bounds slow bodies too.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,6 +44,8 @@ pub(crate) struct RestState {
     pub(crate) registry: Registry,
     /// Tunnels.
     pub(crate) tunnels: Arc<Tunnels>,
+    /// For log lines about callers without the right credentials.
+    pub(crate) strangers: LogLimit,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// This API, as seen from this machine.
@@ -73,31 +72,19 @@ pub(crate) fn router(state: Arc<RestState>) -> Router {
 
 async fn answer_in_time(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
-    let answer = async {
-        match announced_length(&request) {
-            Some(length) if length > MAX_BODY as u64 => too_large(request, length).await,
-            _ => next.run(request).await,
+    let is_too_large =
+        body::announced_length(&request).is_some_and(|length| length > MAX_BODY as u64);
+    let (request, remainder) = body::lend(request);
+    let answer = if is_too_large {
+        drop(request);
+        RestError::TooLarge.into_response()
+    } else {
+        match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+            Ok(answer) => answer,
+            Err(_) => RestError::TooSlow.into_response(),
         }
     };
-    let answer = match tokio::time::timeout(REQUEST_TIMEOUT, answer).await {
-        Ok(answer) => answer,
-        Err(_) => RestError::TooSlow.into_response(),
-    };
+    remainder.discard().await;
     log::debug!("REST: {line}: {}", answer.status().as_u16());
     answer
-}
-
-fn announced_length(request: &Request) -> Option<u64> {
-    let length = request.headers().get(header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
-}
-
-/// Refuses a body that is said to be too large. One that is not much too large is taken and thrown
-/// away first: closing a connection with unread bytes resets it, and the caller would not see why.
-async fn too_large(request: Request, length: u64) -> Response {
-    if length <= MAX_DISCARDED {
-        let mut body = request.into_body();
-        while let Some(Ok(_)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {}
-    }
-    RestError::TooLarge.into_response()
 }

@@ -1,11 +1,14 @@
 //! HTTP/1.1 connections to the REST API, within limits.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::http::header::CONNECTION;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -13,17 +16,27 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::Peer;
+use super::places::{Place, Places};
 
 /// Connections at once. More wait in the listener's backlog.
 const MAX_CONNECTIONS: usize = 512;
+/// Of these, most that one address may have: nobody takes the API from the others alone.
+const MAX_OF_ONE_PEER: usize = MAX_CONNECTIONS / 2;
+/// When so many are open, answers close their connection: clients that poll would otherwise keep
+/// one each.
+const CROWDED: usize = MAX_CONNECTIONS / 2;
 /// For a TLS handshake.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-/// For a request's head, and between two requests of a connection.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// For a request's head, and between two requests of a connection. Clients poll every 5 s.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be used, and how long its last answer may then take: one that sends
+/// requests and does not read the answers ends too.
+const LIFETIME: Duration = Duration::from_secs(300);
+const LAST_ANSWER: Duration = Duration::from_secs(60);
 /// Largest head, and other buffers of a connection, in bytes.
 const MAX_BUFFER: usize = 32 * 1024;
 /// Most header fields.
@@ -31,7 +44,7 @@ const MAX_HEADERS: usize = 64;
 /// How long running requests get at the end.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long accepting rests when the system has no descriptors or memory for another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves connections until `stop` becomes true.
 pub(crate) async fn serve(
@@ -40,14 +53,11 @@ pub(crate) async fn serve(
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::new(MAX_CONNECTIONS, MAX_OF_ONE_PEER);
     let stopping = stop.clone();
     let accept_all = async {
         loop {
-            // Never closed.
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
-                return;
-            };
+            places.wait().await;
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -56,11 +66,12 @@ pub(crate) async fn serve(
                     continue;
                 }
             };
+            let Some(place) = places.take(peer.ip()) else {
+                log::debug!("REST: {peer}: refused, too many connections of this address");
+                continue;
+            };
             let (tls, router, stopping) = (tls.clone(), router.clone(), stopping.clone());
-            tokio::spawn(async move {
-                connection(stream, peer, tls, router, stopping).await;
-                drop(place);
-            });
+            tokio::spawn(connection(stream, peer, place, tls, router, stopping));
         }
     };
     tokio::select! {
@@ -68,8 +79,7 @@ pub(crate) async fn serve(
         () = told_to_stop(&mut stop) => {}
     }
     drop(listener);
-    let all = u32::try_from(MAX_CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(GOODBYE, places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(GOODBYE, places.all_free()).await;
 }
 
 async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
@@ -80,6 +90,7 @@ async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
+    place: Place,
     tls: Option<TlsAcceptor>,
     router: Router,
     stopping: watch::Receiver<bool>,
@@ -87,23 +98,36 @@ async fn connection(
     // Answers are small and written at once: nothing to gain by waiting for more.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return http(stream, peer, router, stopping).await;
+        return http(stream, peer, place, router, stopping).await;
     };
     match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(stream, peer, router, stopping).await,
+        Ok(Ok(stream)) => http(stream, peer, place, router, stopping).await,
         Ok(Err(error)) => log::debug!("REST: {peer}: TLS failed: {error}"),
         Err(_) => log::debug!("REST: {peer}: TLS took too long"),
     }
 }
 
-async fn http<S>(stream: S, peer: SocketAddr, router: Router, mut stopping: watch::Receiver<bool>)
-where
+async fn http<S>(
+    stream: S,
+    peer: SocketAddr,
+    place: Place,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let router = TowerToHyperService::new(router);
+    let places = Arc::clone(&place.places);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.call(request)
+        let (answer, places) = (router.call(request), Arc::clone(&places));
+        async move {
+            let mut answer = answer.await?;
+            if places.taken() >= CROWDED {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -112,14 +136,21 @@ where
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let done = tokio::select! {
-        done = connection.as_mut() => done,
-        () = told_to_stop(&mut stopping) => {
+    let ended = tokio::select! {
+        done = connection.as_mut() => Some(done),
+        () = told_to_stop(&mut stopping) => None,
+        () = tokio::time::sleep(LIFETIME) => None,
+    };
+    let ended = match ended {
+        Some(done) => Ok(done),
+        None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::time::timeout(LAST_ANSWER, connection).await
         }
     };
-    if let Err(error) = done {
-        log::debug!("REST: {peer}: {error}");
+    match ended {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => log::debug!("REST: {peer}: {error}"),
+        Err(_) => log::debug!("REST: {peer}: its last answer was not taken in time"),
     }
 }

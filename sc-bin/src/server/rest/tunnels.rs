@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use sc_proto::contract::TunnelId;
 use serde::de::DeserializeOwned;
 
-use super::super::tunnels::EndReason;
+use super::super::tunnels::Streams;
 use super::RestState;
 use super::auth::Caller;
 use super::error::RestError;
@@ -93,14 +93,15 @@ pub(super) async fn delete(
     path: TunnelPath,
     query: Parameters,
 ) -> Result<Json<DeleteAnswer>, RestError> {
-    // With or without: there is no job to wait for.
-    for name in ["wait_for_jobs", "wait"] {
-        query.flag(name, true)?;
-    }
+    let streams = match query.flag("wait_for_jobs", true)? && query.flag("wait", true)? {
+        true => Streams::MayFinish,
+        false => Streams::AreCut,
+    };
     let id = find(&state, &caller, path).await?.id;
-    let why = EndReason::Request(query.text("reason").map(str::to_owned));
+    let reason = query.text("reason").map(str::to_owned);
     let tunnels = Arc::clone(&state.tunnels);
-    let ended = tokio::spawn(async move { tunnels.end(id, &why).await }).await;
+    let ended =
+        tokio::spawn(async move { tunnels.end_on_request(id, reason, streams).await }).await;
     ended.map_err(|_| RestError::Broken)?;
     Ok(Json(DeleteAnswer { result: true, id, jobs_running: NO_JOBS }))
 }

@@ -1,7 +1,9 @@
 //! Callers that do not behave.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+
+use socket2::{Domain, Socket, Type};
 
 use super::{TestServer, basic};
 
@@ -65,5 +67,73 @@ fn a_caller_who_hangs_up_disturbs_nobody() {
     server.create("{}");
     let (_, live) = server.get("/tunnels");
     assert!(!live.as_array().unwrap().is_empty());
+    server.stop();
+}
+
+/// Sends a head, waits until the server took it, and then sends the body byte by byte.
+fn with_late_body(server: &TestServer, head: &str, body: &[u8]) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(server.running.rest_address())?;
+    stream.write_all(head.as_bytes())?;
+    // Another call in between: by its answer the server has gone on.
+    server.get("/tunnels");
+    for byte in body {
+        stream.write_all(&[*byte])?;
+        stream.flush()?;
+        server.get("/tunnels");
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn a_refusal_is_seen_by_a_caller_whose_body_comes_late() {
+    let server = TestServer::start();
+    for (path, status) in
+        [("/jane/tunnels", "401"), ("/nothing", "404"), ("/jane/tunnels/a", "405")]
+    {
+        let head = format!(
+            "POST /rest/v1{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+             Content-Length: 3\r\n\r\n"
+        );
+        let answer = with_late_body(&server, &head, b"{ }").unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer:?}");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_body_that_waits_to_be_asked_for_is_not_waited_for() {
+    let server = TestServer::start();
+    let head = "POST /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+                Connection: close\r\nContent-Length: 3\r\n\r\n";
+    let answer = with_late_body(&server, head, b"").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
+    server.stop();
+}
+
+/// Connects from one of this machine's own addresses.
+fn connect_from(source: [u8; 4], server: &TestServer) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+    socket.connect(&server.running.rest_address().into()).unwrap();
+    socket.into()
+}
+
+// Elsewhere only 127.0.0.1 is there without being set up.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_flood_from_one_address_leaves_places_for_others() {
+    let server = TestServer::start();
+    let flood: Vec<_> = (0..300).map(|_| connect_from([127, 0, 0, 9], &server)).collect();
+    let mut other = connect_from([127, 0, 0, 8], &server);
+    other.write_all(b"GET /rest/v1/jane/tunnels HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer:?}");
+    assert!(answer.contains("connection: close"), "nobody keeps a place now: {answer:?}");
+    let mut last = flood.last().unwrap();
+    let closed = matches!(last.read(&mut [0]), Ok(0) | Err(_));
+    assert!(closed, "one too many of its address");
     server.stop();
 }

@@ -1,9 +1,10 @@
 //! Clients that really connect: the core and the runtime of a client in this process.
 
+use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, ConnectFailure, Target};
+use sc_proto::contract::{Connect, ConnectFailure, Stop, Target};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
@@ -67,12 +68,59 @@ fn a_real_client_connects_on_whatever_worker_and_is_ended_by_delete() {
         let event = client.next();
         assert!(matches!(event, Event::TunnelUp { .. }), "{event:?}");
         until(|| server.record(&tunnel["id"])["is_ready"] == true);
-        let path = format!("/tunnels/{}?reason=sigterm", tunnel["id"].as_str().unwrap());
+        let path = format!("/tunnels/{}?wait_for_jobs=0", tunnel["id"].as_str().unwrap());
         assert_eq!(server.call("DELETE", &path, None).0, 200);
         let event = client.next();
         assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
         client.runtime.stop();
     }
+    server.stop();
+}
+
+#[test]
+fn a_delete_that_waits_lets_the_client_finish() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let client = Client::connect(&tunnel);
+    assert!(matches!(client.next(), Event::TunnelUp { .. }));
+    until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
+    let delete = |query: &str| server.call("DELETE", &format!("{path}{query}"), None).0;
+    assert_eq!(delete("?wait_for_jobs=1&reason=first"), 200);
+    assert_eq!(delete("?reason=second"), 200);
+    let record = server.record(&tunnel["id"]);
+    assert_eq!(record["status"], "halting");
+    assert_eq!(record["is_ready"], false, "no job may use it any more");
+    assert_eq!(record["shutdown_reason"], "first");
+    let proxy: SocketAddr = tunnel["proxy_address"].as_str().unwrap().parse().unwrap();
+    until(|| TcpStream::connect(proxy).is_err());
+
+    client.runtime.handle().command(WorkerId(0), Command::Stop(Stop::Drain)).unwrap();
+    until(|| server.record(&tunnel["id"])["status"] == "terminated");
+    let record = server.record(&tunnel["id"]);
+    assert_eq!(record["shutdown_reason"], "first");
+    assert_eq!(record["user_shutdown"], true);
+    client.runtime.stop();
+    server.stop();
+}
+
+#[test]
+fn a_halting_tunnel_ends_in_the_end() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let client = Client::connect(&tunnel);
+    until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
+    assert_eq!(server.call("DELETE", &path, None).0, 200);
+    server.running.after(Duration::from_secs(58));
+    assert_eq!(server.record(&tunnel["id"])["status"], "halting");
+    server.running.after(Duration::from_secs(60));
+    let record = server.record(&tunnel["id"]);
+    assert_eq!(
+        (&record["status"], &record["shutdown_reason"]),
+        (&json!("terminated"), &json!("request"))
+    );
+    client.runtime.stop();
     server.stop();
 }
 

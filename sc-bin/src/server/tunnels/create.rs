@@ -83,7 +83,7 @@ impl Tunnels {
         let mut ports = self.life.lock().await;
         self.check_room()?;
         for old in self.colliding(&wanted) {
-            self.end_held(old, &EndReason::Collision).await;
+            self.end_held(&mut ports, old, EndReason::Collision).await;
         }
         let proxy = ports.acquire().await?;
         let tunnel = self.new_record(&wanted, &proxy)?;
@@ -165,8 +165,12 @@ impl Tunnels {
     }
 
     fn take_in(&self, record: Tunnel, place: Place) {
-        let live =
-            Live { place, connection: Connection::Waiting { since: Instant::now() }, record };
+        let live = Live {
+            place,
+            connection: Connection::Waiting { since: Instant::now() },
+            halting: None,
+            record,
+        };
         self.state().live.insert(live.record.id, live);
     }
 }

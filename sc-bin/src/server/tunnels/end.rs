@@ -1,11 +1,12 @@
 //! Ending tunnels: on request, by collision, by silence, with the server.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Stop, TunnelId};
 
-use super::{Connection, Label, Phase, Tunnels, unix_now};
+use super::{Connection, Halting, Label, Live, Phase, Tunnels, unix_now};
 use crate::api::Status;
+use crate::server::ports::ProxyPorts;
 use crate::server::registry::End;
 
 /// Longest reason kept, in characters.
@@ -46,21 +47,79 @@ impl EndReason {
     }
 }
 
+/// What becomes of the streams of a tunnel that is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Streams {
+    /// They may finish: the tunnel is `halting` until its client has closed the session.
+    MayFinish,
+    /// They are cut.
+    AreCut,
+}
+
+/// How long a tunnel may be `halting`. A client learns it by its next poll (5 s) and then gives
+/// its streams 30 s.
+const HALTING_LIMIT: Duration = Duration::from_secs(60);
+
 impl Tunnels {
     /// Ends a tunnel. One that has ended stays as it is.
     ///
     /// Not to be dropped half-way, as [`Tunnels::create`].
-    pub(crate) async fn end(&self, id: TunnelId, why: &EndReason) {
-        let _life = self.life.lock().await;
-        self.end_held(id, why).await;
+    pub(crate) async fn end(&self, id: TunnelId, why: EndReason) {
+        let mut ports = self.life.lock().await;
+        self.end_held(&mut ports, id, why).await;
     }
 
-    /// Ends a tunnel; the caller holds [`Tunnels::life`].
-    pub(super) async fn end_held(&self, id: TunnelId, why: &EndReason) {
+    /// Ends a tunnel on its owner's request. Not to be dropped half-way, as [`Tunnels::create`].
+    pub(crate) async fn end_on_request(
+        &self,
+        id: TunnelId,
+        reason: Option<String>,
+        streams: Streams,
+    ) {
+        let why = EndReason::Request(reason);
+        let mut ports = self.life.lock().await;
+        match streams {
+            Streams::MayFinish if self.halt(id, &why) => {
+                if let Err(error) = self.registry.tunnel_halting(id).await {
+                    log::error!("tunnel {id}: that it is to end is not recorded: {error}");
+                }
+            }
+            Streams::MayFinish | Streams::AreCut => self.end_held(&mut ports, id, why).await,
+        }
+    }
+
+    /// Takes no new connections and lets what runs finish, if the tunnel has its client. Says
+    /// whether it has.
+    fn halt(&self, id: TunnelId, why: &EndReason) -> bool {
+        let mut state = self.state();
+        let Some(live) = state.live.get_mut(&id) else {
+            return false;
+        };
+        let Connection::Up(_) = live.connection else {
+            return false;
+        };
+        if live.halting.is_none() {
+            let end = why.at(unix_now());
+            live.record.status = Status::Halting;
+            live.record.is_ready = false;
+            live.record.user_shutdown = Some(end.user_shutdown);
+            live.record.shutdown_reason = Some(end.reason);
+            live.halting = Some(Halting { why: why.clone(), since: Instant::now() });
+            self.data_plane.close_proxy(live.place);
+            log::info!("{} is asked to end by its owner", Label(&live.record));
+        }
+        true
+    }
+
+    /// Ends a tunnel. Whoever makes or ends one holds `ports`, from [`Tunnels::life`].
+    pub(super) async fn end_held(&self, ports: &mut ProxyPorts, id: TunnelId, why: EndReason) {
         let Some(live) = self.state().live.remove(&id) else {
             return;
         };
         self.data_plane.remove_tunnel(id, live.place);
+        ports.released();
+        // The first reason counts.
+        let why = live.halting.map_or(why, |halting| halting.why);
         let end = why.at(unix_now());
         let by = if end.user_shutdown { "its owner" } else { "the server" };
         log::info!("{} ended by {by}: {:?}", Label(&live.record), end.reason);
@@ -69,26 +128,24 @@ impl Tunnels {
         }
     }
 
-    /// Ends tunnels that at `now` have been without their client for too long.
-    pub(crate) async fn end_unconnected(&self, now: Instant) {
-        let is_due = |connection: &Connection| match connection {
-            Connection::Waiting { since } => {
-                now.saturating_duration_since(*since) >= self.unconnected_limit
-            }
-            Connection::Up(_) => false,
+    /// Ends tunnels that at `now` have been without their client, or halting, for too long.
+    pub(crate) async fn end_overdue(&self, now: Instant) {
+        let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
+        let is_due = |live: &Live| match (&live.halting, &live.connection) {
+            (Some(halting), _) => is_over(halting.since, HALTING_LIMIT),
+            (None, Connection::Waiting { since }) => is_over(*since, self.unconnected_limit),
+            (None, Connection::Up(_)) => false,
         };
-        let due = |id: Option<TunnelId>| -> Vec<TunnelId> {
+        let due: Vec<TunnelId> = {
             let state = self.state();
-            let live = state.live.values().filter(|live| is_due(&live.connection));
-            live.map(|live| live.record.id)
-                .filter(|found| id.is_none_or(|id| id == *found))
-                .collect()
+            let live = state.live.values().filter(|live| is_due(live));
+            live.map(|live| live.record.id).collect()
         };
-        for id in due(None) {
-            let _life = self.life.lock().await;
+        for id in due {
+            let mut ports = self.life.lock().await;
             // Its client may have come while others were ended.
-            if !due(Some(id)).is_empty() {
-                self.end_held(id, &EndReason::Unconnected).await;
+            if self.state().live.get(&id).is_some_and(is_due) {
+                self.end_held(&mut ports, id, EndReason::Unconnected).await;
             }
         }
     }
@@ -111,7 +168,7 @@ impl Tunnels {
         };
         for (id, owner) in live {
             if !users.iter().any(|user| user.name == owner) {
-                self.end(id, &EndReason::OwnerRemoved).await;
+                self.end(id, EndReason::OwnerRemoved).await;
             }
         }
     }
@@ -126,6 +183,7 @@ impl Tunnels {
             state.phase = Phase::Stopping;
             for live in state.live.values_mut() {
                 live.record.status = Status::Halting;
+                live.record.is_ready = false;
                 self.data_plane.close_proxy(live.place);
                 if let Connection::Up(_) = live.connection {
                     draining = Draining::Sessions;
@@ -152,10 +210,10 @@ impl Tunnels {
     /// Ends all that is left, and the data plane.
     pub(crate) async fn finish_stop(&self) {
         self.data_plane.stop_sessions(Stop::Now);
-        let _life = self.life.lock().await;
+        let mut ports = self.life.lock().await;
         let ids: Vec<_> = self.state().live.keys().copied().collect();
         for id in ids {
-            self.end_held(id, &EndReason::ServerShutdown).await;
+            self.end_held(&mut ports, id, EndReason::ServerShutdown).await;
         }
     }
 

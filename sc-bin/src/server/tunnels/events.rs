@@ -8,6 +8,7 @@ use sc_proto::contract::{SessionId, TunnelEnd, TunnelId};
 use sc_proto::{Event, WorkerId};
 
 use super::{Connection, Label, Tunnels, unix_now};
+use crate::api::Status;
 
 impl Tunnels {
     /// Takes in one event of one worker.
@@ -20,7 +21,9 @@ impl Tunnels {
                 self.session_down(tunnel, session, &end).await
             }
             Event::TransportDropped { peer, loss } => {
-                log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                if self.strangers.admits(Instant::now()) {
+                    log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
+                }
             }
             // A client's.
             Event::ConnectFailed { .. } => {}
@@ -46,7 +49,7 @@ impl Tunnels {
                     *waiting = Connection::Up(BTreeSet::from([session]));
                 }
             }
-            live.record.is_ready = true;
+            live.record.is_ready = live.record.status == Status::Running;
             live.record.last_connected = Some(now);
             log::info!("{} up: client {peer}", Label(&live.record));
         }
@@ -55,7 +58,7 @@ impl Tunnels {
 
     async fn session_down(&self, id: TunnelId, session: SessionId, end: &TunnelEnd) {
         let now = unix_now();
-        {
+        let asked_to_end = {
             let mut state = self.state();
             let Some(live) = state.live.get_mut(&id) else {
                 return;
@@ -66,13 +69,19 @@ impl Tunnels {
             sessions.remove(&session);
             live.record.last_connected = Some(now);
             // A client that came again may be up before the loss of its old session is seen.
-            if sessions.is_empty() {
+            if !sessions.is_empty() {
+                None
+            } else {
                 live.connection = Connection::Waiting { since: Instant::now() };
                 live.record.is_ready = false;
                 log::info!("{} down: {end}", Label(&live.record));
+                live.halting.as_ref().map(|halting| halting.why.clone())
             }
-        }
+        };
         self.record_connected(id, now).await;
+        if let Some(why) = asked_to_end {
+            self.end(id, why).await;
+        }
     }
 
     /// Takes in a client's heartbeat. What it says about its connection is only believed as far

@@ -18,11 +18,12 @@ use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
 use super::data_plane::{DataPlane, Place};
+use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
 use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
 pub(crate) use create::CreateError;
-pub(crate) use end::{Draining, EndReason};
+pub(crate) use end::{Draining, EndReason, Streams};
 
 /// What clients and browsers are told about this server.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct Tunnels {
     state: Mutex<State>,
     /// Workers whose sessions have all ended after a stop.
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
+    /// For log lines about connections that became no session.
+    strangers: LogLimit,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,14 @@ struct Live {
     record: Tunnel,
     place: Place,
     connection: Connection,
+    halting: Option<Halting>,
+}
+
+/// A connected tunnel was asked to end: what runs may finish.
+#[derive(Debug)]
+struct Halting {
+    why: EndReason,
+    since: Instant,
 }
 
 /// Whether a tunnel has its client.
@@ -98,6 +109,7 @@ impl Tunnels {
             life: tokio::sync::Mutex::new(ports),
             state: Mutex::new(State { phase: Phase::Serving, live: BTreeMap::new() }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
+            strangers: LogLimit::new("dropped connections to the tunnel listener"),
         }
     }
 
@@ -145,6 +157,11 @@ impl Tunnels {
                 record
             }
         }
+    }
+
+    /// Tells of log lines that were kept back.
+    pub(crate) fn sum_up_strangers(&self) {
+        self.strangers.sum_up();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -14,6 +14,9 @@ fn a_signal_deletes_waits_for_jobs_and_drains() {
     run.give(Input::Answer(Answer::Jobs(Ok(0))));
     assert!(matches!(run.seen.last(), Some(Effect::Stop(Stop::Drain))), "{:?}", run.seen);
     run.give(Input::Tunnel(Event::Stopped));
+    assert_eq!(run.exit(), None, "the server has ended it before the process ends");
+    assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Abandon)), 1);
+    run.give(deleted(JobsAtEnd::Abandon, 0));
     assert_eq!(run.exit(), Some(Exit::Orderly));
     assert!(run.said(&Line::Goodbye));
 }
@@ -103,9 +106,9 @@ fn a_user_who_is_gone_does_not_reconnect() {
     let mut run = Run::serving();
     run.give(down());
     run.give(Input::Answer(Answer::Polled(Err(status(401)))));
-    assert!(run.failure().contains("401"));
-    run.give(deleted(JobsAtEnd::Abandon, 0));
-    assert_eq!(run.exit(), Some(Exit::Failed));
+    assert!(run.failure().contains("does not take this user"));
+    assert_eq!(run.count(|effect| is_delete(effect, JobsAtEnd::Abandon)), 0);
+    assert_eq!(run.exit(), Some(Exit::EndedElsewhere));
 }
 
 #[test]
