@@ -18,9 +18,7 @@ fn feed(mut body: Body, input: &[u8], pieces: &[u8]) -> Fed {
     let (mut sent, mut at, mut end, mut error) = (Vec::new(), 0, 0, None);
     let mut sizes = pieces.iter().cycle();
     'all: while end < input.len() {
-        let size = sizes
-            .next()
-            .map_or(input.len(), |&size| usize::from(size).max(1));
+        let size = sizes.next().map_or(input.len(), |&size| usize::from(size).max(1));
         end = input.len().min(end + size);
         while at < end && !body.is_done() {
             let rest = &input[at..end];
@@ -40,12 +38,7 @@ fn feed(mut body: Body, input: &[u8], pieces: &[u8]) -> Fed {
             }
         }
     }
-    Fed {
-        sent,
-        taken: at,
-        done: body.is_done(),
-        error,
-    }
+    Fed { sent, taken: at, done: body.is_done(), error }
 }
 
 fuzz_target!(|data: &[u8]| {
@@ -69,16 +62,10 @@ fuzz_target!(|data: &[u8]| {
     }
     let kept = feed(keep, input, &[]);
     let data = feed(remove, input, &[]);
-    assert_eq!(
-        (kept.taken, kept.done, kept.error),
-        (data.taken, data.done, data.error)
-    );
+    assert_eq!((kept.taken, kept.done, kept.error), (data.taken, data.done, data.error));
     // A strict reader takes all of what is sent on, changes nothing, and finds the same data.
     let again = feed(Body::request(Framing::Chunked), &kept.sent, &[]);
     assert_eq!(again.sent, kept.sent);
-    assert_eq!(
-        (again.taken, again.done, again.error),
-        (kept.sent.len(), kept.done, None)
-    );
+    assert_eq!((again.taken, again.done, again.error), (kept.sent.len(), kept.done, None));
     assert_eq!(feed(remove, &kept.sent, &[]).sent, data.sent);
 });

@@ -49,11 +49,7 @@ struct Play {
 
 impl Play {
     fn new(piece: usize) -> Self {
-        let limits = Limits {
-            max_head: 512,
-            max_start_line: 128,
-            max_headers: 8,
-        };
+        let limits = Limits { max_head: 512, max_start_line: 128, max_headers: 8 };
         Self {
             front: Front::new(limits),
             piece,
@@ -224,11 +220,7 @@ fuzz_target!(|data: &[u8]| {
     let mut rest = data;
     while let [operation, argument, after @ ..] = rest {
         let has_bytes = matches!(operation % 10, 0 | 2);
-        let length = if has_bytes {
-            usize::from(*argument).min(after.len())
-        } else {
-            0
-        };
+        let length = if has_bytes { usize::from(*argument).min(after.len()) } else { 0 };
         let (bytes, after) = after.split_at(length);
         rest = after;
         whole.operate(*operation, *argument, bytes);

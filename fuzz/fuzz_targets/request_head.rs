@@ -10,11 +10,7 @@ use sc_proto::http1::{
 
 fn limits() -> Limits {
     // Small, so that the fuzzer reaches them.
-    Limits {
-        max_head: 2048,
-        max_start_line: 512,
-        max_headers: 16,
-    }
+    Limits { max_head: 2048, max_start_line: 512, max_headers: 16 }
 }
 
 fn read(input: &[u8], limits: &Limits) -> Result<Option<(usize, Request)>, Refused> {
@@ -49,10 +45,7 @@ fn check(request: &Request) {
     assert!(request.framing != Framing::UntilClose);
     if request.kind == StreamKind::Connect {
         assert!(request.head.is_empty());
-        assert!(matches!(
-            request.framing,
-            Framing::None | Framing::Length(0)
-        ));
+        assert!(matches!(request.framing, Framing::None | Framing::Length(0)));
         return;
     }
     let head = std::str::from_utf8(&request.head)
@@ -63,21 +56,14 @@ fn check(request: &Request) {
         head.split("\r\n")
             .skip(1)
             .filter(|line| {
-                line.get(..start.len())
-                    .is_some_and(|begin| begin.eq_ignore_ascii_case(&start))
+                line.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&start))
             })
             .count()
     };
     assert_eq!(fields("host"), 1);
     assert_eq!(fields("connection"), 1);
     assert!(fields("content-length") + fields("transfer-encoding") <= 1);
-    for gone in [
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-    ] {
+    for gone in ["keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"] {
         assert_eq!(fields(gone), 0, "{gone}");
     }
     read_again(request);
@@ -86,10 +72,7 @@ fn check(request: &Request) {
 /// Puts the site back into the request line and reads the head again.
 fn read_again(request: &Request) {
     let head = &request.head;
-    let method_end = head
-        .iter()
-        .position(|&byte| byte == b' ')
-        .expect("a method");
+    let method_end = head.iter().position(|&byte| byte == b' ').expect("a method");
     let rest = &head[method_end + 1..];
     let mut again = head[..=method_end].to_vec();
     again.extend_from_slice(format!("http://{}", request.target).as_bytes());
@@ -117,10 +100,7 @@ fn read_again(request: &Request) {
         Upgrade::Asked => Persistence::KeepAlive,
     };
     assert_eq!(second.persistence, expected);
-    let counts = request
-        .head
-        .windows(12)
-        .any(|w| w.eq_ignore_ascii_case(b"max-forwards"));
+    let counts = request.head.windows(12).any(|w| w.eq_ignore_ascii_case(b"max-forwards"));
     if !counts {
         assert_eq!(second.head, request.head);
     }

@@ -33,7 +33,7 @@ fn a_site_that_breaks_an_upload_off_is_heard() {
     let answer = world.take_all(browser);
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.ends_with("\r\n\r\nno!"), "{answer}");
     assert!(world.has_ended(browser));
-    assert_eq!(world.cores[0].session_stream_counts(), [(TUNNEL, 0)]);
+    assert_eq!(world.cores[0].statistics().streams, 0);
 }
 
 #[test]
@@ -307,4 +307,32 @@ fn a_drain_is_no_loss_for_the_side_that_drains() {
         };
         assert!(ends(&TunnelEnd::Local), "after {steps}: {:?}", world.events);
     }
+}
+
+#[test]
+fn a_site_that_switches_early_still_gets_the_whole_head() {
+    let (mut world, proxy) = World::tunnel(30, |config| config.kgp.window_pool = 0);
+    let browser = world.browse(0, proxy).unwrap();
+    let cookie = "c".repeat(60_000);
+    let head = format!(
+        "GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\nConnection: upgrade\r\n\
+         Upgrade: chat\r\nCookie: {cookie}\r\n\r\n"
+    );
+    world.capacity = 500;
+    world.send(browser, head.as_bytes());
+    world.send(browser, b"hello");
+    world.run();
+    let (_, site) = world.sites.pop_front().unwrap();
+    let switch =
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n\r\n";
+    world.send(site, switch);
+    world.run();
+    let mut got = String::new();
+    while !got.ends_with("hello") {
+        let more = world.take_all(site);
+        assert!(!more.is_empty(), "stalled after {}", got.len());
+        got += &more;
+        world.run();
+    }
+    assert!(got.contains(&cookie) && got.ends_with("\r\n\r\nhello"));
 }

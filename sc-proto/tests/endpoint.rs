@@ -32,7 +32,7 @@ fn connect_carries_bytes_both_ways() {
         world.finish(site);
         world.run();
         assert!(world.has_ended(browser));
-        assert_eq!(world.cores[0].session_stream_counts(), [(TUNNEL, 0)]);
+        assert_eq!(world.cores[0].statistics().streams, 0);
     }
 }
 

@@ -20,7 +20,8 @@ pub enum ListenerRole {
 #[derive(Debug)]
 pub enum Command {
     /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
-    /// handshake; the session lives on worker `home`. Said again it changes secret and home.
+    /// handshake; the session lives on worker `home`. Said again it changes secret and home for
+    /// those who come from then on.
     AddTunnel {
         /// Which.
         tunnel: TunnelId,

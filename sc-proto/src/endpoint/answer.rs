@@ -1,5 +1,6 @@
 //! The site's answer on its way to the browser, and the end of an exchange.
 
+use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytes::Bytes;
@@ -33,14 +34,9 @@ impl Core {
             let used = self.drive_answer(key, &kept, None, now);
             kept.drain(..used);
         }
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        if let Some(http) = &mut proxied.http {
-            http.answer = kept;
-        } else if !kept.is_empty() {
-            proxied.spill.extend(&kept);
-            self.queue_write(key);
+        if let Some(http) = self.http(key) {
+            // Without a byte in it it holds no memory either.
+            http.answer = if kept.is_empty() { Vec::new() } else { kept };
         }
         self.return_idle_credit(key, now);
     }

@@ -165,8 +165,8 @@ impl Core {
             let mut all = kept;
             all.extend_from_slice(bytes);
             let used = self.drive_front(key, &all, now);
-            let rest = all.split_off(used);
-            self.keep(key, &[], rest);
+            all.drain(..used);
+            self.keep(key, &[], all);
         }
     }
 
@@ -184,19 +184,14 @@ impl Core {
         match &mut proxied.http {
             Some(http) => http.kept = owned,
             None => {
-                let ahead = core::mem::take(&mut proxied.ahead);
-                proxied.ahead = if ahead.is_empty() {
-                    owned.into()
-                } else {
-                    [ahead, owned.into()].concat().into()
-                };
+                proxied.send_later(owned);
                 self.offer_source(key);
             }
         }
     }
 
     /// Has the front go on with what was kept, after something else has changed.
-    fn go_on(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn go_on(&mut self, key: SocketKey, now: Time) {
         self.take_request(key, &[], now);
         self.go_on_reading(key);
     }
@@ -221,12 +216,7 @@ impl Core {
             if self.answer_waits(key) {
                 return used;
             }
-            // The body goes no faster than its stream has credit, and behind the head.
-            let credit = match link {
-                Some(_) if self.head_waits(key) => 0,
-                Some(link) => self.credit_of(link),
-                None => usize::MAX,
-            };
+            let credit = self.body_credit(key, link);
             let Some(http) = self.http(key) else {
                 return used;
             };
@@ -267,10 +257,15 @@ impl Core {
         }
     }
 
-    /// Whether a part of the request's head has not been sent.
-    fn head_waits(&mut self, key: SocketKey) -> bool {
+    /// How much of a body may be sent on: no more than its stream has credit, and nothing before
+    /// the whole head has gone.
+    fn body_credit(&mut self, key: SocketKey, link: Option<Link>) -> usize {
         let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
-        proxied.is_some_and(|proxied| !proxied.ahead.is_empty())
+        match link {
+            Some(_) if proxied.is_some_and(|proxied| !proxied.ahead.is_empty()) => 0,
+            Some(link) => self.credit_of(link),
+            None => usize::MAX,
+        }
     }
 
     /// Whether the next request has to wait until the last answer is written.
@@ -406,11 +401,6 @@ impl Core {
         }
     }
 
-    /// After an exchange: the next request may be there already.
-    pub(super) fn revive(&mut self, key: SocketKey, now: Time) {
-        self.go_on(key, now);
-    }
-
     /// From here on bytes are relayed as they are.
     pub(super) fn become_raw(&mut self, key: SocketKey) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
@@ -419,15 +409,12 @@ impl Core {
         let Some(http) = proxied.http.take() else {
             return;
         };
-        if !http.kept.is_empty() {
-            proxied.ahead = http.kept.into();
-        }
+        proxied.send_later(http.kept);
         self.offer_source(key);
     }
 
     /// A deadline of a browser's connection has passed.
     pub(super) fn http_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
-        self.settle();
         match reason {
             DeadlineReason::OpenWait => self.end_exchange(key, Failure::TooManyStreams, &[], now),
             DeadlineReason::OpenAnswer => {

@@ -27,7 +27,11 @@ impl Core {
         let Some(mut transport) = self.take_transport(key) else {
             return;
         };
-        let outcome = self.pump_in_taken(key, &mut transport, now);
+        // After our goodbye nothing is of interest, and TLS would have no way to complain.
+        let outcome = match transport.stage {
+            Stage::Closing => Ok(()),
+            _ => self.pump_in_taken(key, &mut transport, now),
+        };
         let handed_over = matches!(transport.stage, Stage::Admitted(_));
         let attached = match transport.stage {
             Stage::Attached(session) => Some(session),
@@ -59,10 +63,13 @@ impl Core {
             // What was decrypted before an error is intact and counts.
             let used = self.take_frames(key, transport, now)?;
             let progress = progress?;
-            if matches!(transport.stage, Stage::Admitted(_)) || !self.lent.is_empty() {
+            if !self.lent.is_empty() {
                 return Ok(());
             }
             transport.pipe.consume(used, &mut self.tls_pool);
+            if let Stage::Admitted(_) = transport.stage {
+                return Ok(());
+            }
             transport.intake = match progress {
                 Progress::Drained => Intake::Open,
                 Progress::Blocked => Intake::Blocked,
@@ -87,41 +94,12 @@ impl Core {
         let mut used = 0;
         loop {
             let Stage::Attached(session) = transport.stage else {
-                if let Some(byte) = transport.pipe.plaintext()[used..].first() {
-                    transport.stage.expects(*byte)?;
+                match self.take_handshake_frame(key, transport, used, now)? {
+                    Some(length) => used += length,
+                    None => break,
                 }
-                let Some((frame, length)) = Frame::decode(&transport.pipe.plaintext()[used..])?
-                else {
+                if matches!(transport.stage, Stage::Admitted(_)) {
                     break;
-                };
-                used += length;
-                match (&transport.stage, frame) {
-                    (Stage::AwaitHello, Frame::Hello(hello)) => {
-                        // The plaintext has to go before the transport may move.
-                        transport.pipe.consume(used, &mut self.tls_pool);
-                        self.judge(key, transport, hello, now)?;
-                        return Ok(0);
-                    }
-                    (Stage::AwaitHello, Frame::Resume(resume)) => {
-                        transport.pipe.consume(used, &mut self.tls_pool);
-                        self.judge_resume(key, transport, resume, now)?;
-                        return Ok(0);
-                    }
-                    (Stage::AwaitWelcome(reach), Frame::Welcome(welcome)) => {
-                        let reach = reach.clone();
-                        self.begin_client_session(key, transport, reach, welcome, now)?;
-                    }
-                    (Stage::AwaitResumed(session), Frame::Resumed { received }) => {
-                        let session = *session;
-                        self.carry_on(key, transport, session, received, now)?;
-                    }
-                    (Stage::AwaitWelcome(_) | Stage::AwaitResumed(_), Frame::Refused(refusal)) => {
-                        return Err(TransportLoss::Refused(refusal));
-                    }
-                    (Stage::Closing, _) => {}
-                    (_, frame) => {
-                        return Err(ProtocolError::UnexpectedFrame(frame.frame_type() as u8).into());
-                    }
                 }
                 continue;
             };
@@ -144,6 +122,44 @@ impl Core {
             }
         }
         Ok(used)
+    }
+
+    /// Takes the frame at `at`, before there is a session; says how long it is, if it is whole.
+    fn take_handshake_frame(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        at: usize,
+        now: Time,
+    ) -> Result<Option<usize>, TransportLoss> {
+        let input = transport.pipe.plaintext().get(at..).unwrap_or_default();
+        if let Some(byte) = input.first() {
+            transport.stage.expects(*byte)?;
+        }
+        let Some((frame, length)) = Frame::decode(input)? else {
+            return Ok(None);
+        };
+        match (&transport.stage, frame) {
+            (Stage::AwaitHello, Frame::Hello(hello)) => self.judge(key, transport, hello, now)?,
+            (Stage::AwaitHello, Frame::Resume(resume)) => {
+                self.judge_resume(key, transport, resume, now)?;
+            }
+            (Stage::AwaitWelcome(reach), Frame::Welcome(welcome)) => {
+                let reach = reach.clone();
+                self.begin_client_session(key, transport, reach, welcome, now)?;
+            }
+            (Stage::AwaitResumed(session), Frame::Resumed { received }) => {
+                let session = *session;
+                self.carry_on(key, transport, session, received, now)?;
+            }
+            (Stage::AwaitWelcome(_) | Stage::AwaitResumed(_), Frame::Refused(refusal)) => {
+                return Err(TransportLoss::Refused(refusal));
+            }
+            (_, frame) => {
+                return Err(ProtocolError::UnexpectedFrame(frame.frame_type() as u8).into());
+            }
+        }
+        Ok(Some(length))
     }
 
     /// Encrypts what goes next, if little is waiting. Says whether the socket has something to

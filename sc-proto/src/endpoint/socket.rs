@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use bytes::Bytes;
@@ -155,6 +156,15 @@ impl Proxied {
 
     pub(super) fn http(&mut self) -> Option<&mut Http> {
         self.http.as_deref_mut()
+    }
+
+    /// Has bytes go to the stream behind those that wait for it already.
+    pub(super) fn send_later(&mut self, bytes: Vec<u8>) {
+        self.ahead = match (self.ahead.is_empty(), bytes.is_empty()) {
+            (_, true) => return,
+            (true, false) => bytes.into(),
+            (false, false) => [&self.ahead[..], &bytes].concat().into(),
+        };
     }
 
     /// Bytes kept here, but for what is lent.

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 
 use super::resume::{Outage, Reach};
 use super::socket::{Proxied, Role, Socket, SocketKey};
@@ -320,14 +319,6 @@ impl Core {
             };
             self.open_again(key, now);
         }
-    }
-
-    /// The sessions of this core, for statistics and tests.
-    pub fn session_stream_counts(&self) -> Vec<(TunnelId, usize)> {
-        self.sessions
-            .iter()
-            .map(|(_, entry)| (entry.tunnel, entry.session.stream_count()))
-            .collect()
     }
 
     /// The session of a tunnel here, if its client is connected.

@@ -38,7 +38,7 @@ impl Core {
             self.check_drained(key, now);
         }
         while let Some(key) = self.revive.pop_front() {
-            self.revive(key, now);
+            self.go_on(key, now);
         }
         if let Some(action) = self.actions.pop_front() {
             return Some(action);

@@ -36,6 +36,11 @@ impl Sim {
                 self.excuse_all();
                 self.world.pass(Duration::from_secs(61));
             }
+            12 => {
+                self.draining = true;
+                let now = self.world.now;
+                self.world.cores[self.home].command(Command::DrainTunnel(TUNNEL), now);
+            }
             _ => self.talk_nonsense(),
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Sim {
     downs: usize,
     /// Whether the embedder interferes.
     chaos: bool,
+    /// The session takes no new streams.
+    pub(crate) draining: bool,
     /// A core was told to stop.
     pub(crate) stopping: bool,
 }
@@ -81,6 +83,7 @@ impl Sim {
             visitors: Vec::new(),
             downs: 0,
             chaos: seed.is_multiple_of(2),
+            draining: false,
             stopping: false,
         }
     }
@@ -132,6 +135,8 @@ impl Sim {
         let downs = self.world.events.iter().filter(|(_, event)| down(event)).count();
         let carries = |core: usize| self.world.cores[core].statistics().sessions == 1;
         let up = carries(self.home) && carries(self.world.client()) && !self.stopping;
+        let up = up && !self.draining;
+        self.draining &= downs == self.downs;
         if downs != self.downs || !up {
             self.downs = downs;
             self.excuse_all();
