@@ -1,6 +1,6 @@
 //! A server, users and clients, put together as the README's walk-through does it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
@@ -21,8 +21,22 @@ pub struct Server {
     /// The process.
     pub process: Process,
     data: TempDir,
-    rest: SocketAddr,
-    tunnel: SocketAddr,
+    places: Places,
+}
+
+/// Where a server listens, and what else it is told.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// The REST API. Port 0: any, which stays the same when the server starts again.
+    pub rest: SocketAddr,
+    /// The KGP listener, likewise.
+    pub tunnel: SocketAddr,
+    /// The address of the proxy ports.
+    pub proxy_host: IpAddr,
+    /// First and last of them.
+    pub proxy_ports: (u16, u16),
+    /// More options.
+    pub options: Vec<String>,
 }
 
 /// A user and the access key that the server printed once.
@@ -67,6 +81,35 @@ pub struct Tunnel {
     pub id: String,
 }
 
+impl Places {
+    /// Free ports of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn on_loopback() -> Self {
+        let localhost = IpAddr::from(Ipv4Addr::LOCALHOST);
+        Self {
+            rest: (localhost, 0).into(),
+            tunnel: (localhost, 0).into(),
+            proxy_host: localhost,
+            proxy_ports: ports::block(PROXY_PORTS),
+            options: Vec::new(),
+        }
+    }
+
+    fn start(&self, mut command: Command, data: &Path) -> Process {
+        let (first, last) = self.proxy_ports;
+        command
+            .args(["server", "--rest-address", &self.rest.to_string()])
+            .args(["--tunnel-address", &self.tunnel.to_string()])
+            .args(["--proxy-host", &self.proxy_host.to_string()])
+            .args(["--proxy-ports", &format!("{first}-{last}"), "--data-dir"])
+            .arg(data)
+            .args(&self.options);
+        Process::start("sc server", command)
+    }
+}
+
 impl Server {
     /// Starts one on free ports of 127.0.0.1 and waits until it serves.
     ///
@@ -76,24 +119,38 @@ impl Server {
         Self::start_as(binary::command(), &[])
     }
 
-    /// Starts `command`, which is the binary or a shell that becomes it, with more options.
+    /// Starts `command`, which is the binary or a program that becomes it, with more options.
     ///
     /// # Panics
     /// If it does not come up.
-    pub fn start_as(mut command: Command, options: &[&str]) -> Self {
+    pub fn start_as(command: Command, options: &[&str]) -> Self {
+        let mut places = Places::on_loopback();
+        places.options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::start_at(command, places)
+    }
+
+    /// Starts `command` at `places`.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn start_at(command: Command, places: Places) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let (first, last) = ports::block(PROXY_PORTS);
-        command
-            .args(["server", "--rest-address", "127.0.0.1:0", "--tunnel-address", "127.0.0.1:0"])
-            .args(["--proxy-host", "127.0.0.1", "--proxy-ports", &format!("{first}-{last}")])
-            .arg("--data-dir")
-            .arg(data.path())
-            .args(options);
-        let process = Process::start("sc server", command);
+        let process = places.start(command, data.path());
         let rest = process.wait_for("its REST address", |line| address_in("rest-address: ", line));
         let tunnel =
             process.wait_for("its tunnel address", |line| address_in("tunnel-address: ", line));
-        Self { process, data, rest, tunnel }
+        let places = Places { rest, tunnel, ..places };
+        Self { process, data, places }
+    }
+
+    /// Starts `command` in place of the process that has ended: same data folder, same addresses.
+    ///
+    /// # Panics
+    /// If it does not come up.
+    pub fn start_again(&mut self, command: Command) {
+        self.process = self.places.start(command, self.data.path());
+        self.process.wait_for("its REST address", |line| address_in("rest-address: ", line));
+        self.process.wait_for("its tunnel address", |line| address_in("tunnel-address: ", line));
     }
 
     /// Adds a user while the server runs.
@@ -129,22 +186,22 @@ impl Server {
 
     /// Where its REST API listens.
     pub fn rest_address(&self) -> SocketAddr {
-        self.rest
+        self.places.rest
     }
 
     /// Where it takes KGP transports.
     pub fn tunnel_address(&self) -> SocketAddr {
-        self.tunnel
+        self.places.tunnel
     }
 
     /// The URL that clients are given.
     pub fn rest_url(&self) -> String {
-        format!("http://{}/rest/v1", self.rest)
+        format!("http://{}/rest/v1", self.places.rest)
     }
 
     /// Its API, as `user`.
     pub fn rest(&self, user: &User) -> Rest {
-        Rest::new(self.rest, &user.name, &user.key)
+        Rest::new(self.places.rest, &user.name, &user.key)
     }
 }
 

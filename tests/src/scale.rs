@@ -1,6 +1,7 @@
 //! How big the tests are. By default as fits a debug build at a desk; `.ci/run` says more.
 
 use std::env;
+use std::time::Duration;
 
 /// Size of the big file in MiB (`SC_TESTS_FILE_MIB`, default 64; the full check has 1024).
 pub fn file_bytes() -> u64 {
@@ -15,6 +16,27 @@ pub fn idle_streams() -> usize {
 /// How many connections come and go (`SC_TESTS_CONNECTIONS`, default 2000; full: 20000).
 pub fn connections() -> usize {
     number("SC_TESTS_CONNECTIONS", 2000) as usize
+}
+
+/// Size of each big transfer while the transport is cut, in MiB (`SC_TESTS_CUT_MIB`, default 96;
+/// full: 1024).
+pub fn cut_bytes() -> u64 {
+    number("SC_TESTS_CUT_MIB", 96) * 1024 * 1024
+}
+
+/// How often the transport is cut meanwhile (`SC_TESTS_CUTS`, default 12; full: 100).
+pub fn cuts() -> usize {
+    number("SC_TESTS_CUTS", 12) as usize
+}
+
+/// How long the outage under full load lasts (`SC_TESTS_OUTAGE_SECONDS`, default 10; full: 60).
+pub fn outage() -> Duration {
+    Duration::from_secs(number("SC_TESTS_OUTAGE_SECONDS", 10))
+}
+
+/// How long the soak runs (`SC_TESTS_SOAK_SECONDS`, default 1800).
+pub fn soak() -> Duration {
+    Duration::from_secs(number("SC_TESTS_SOAK_SECONDS", 1800))
 }
 
 fn number(name: &str, default: u64) -> u64 {

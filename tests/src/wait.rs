@@ -34,6 +34,19 @@ pub fn until_within<T>(limit: Duration, what: &str, mut condition: impl FnMut() 
     }
 }
 
+/// Asks `condition` until it gives a value, or `limit` is over, which is no failure.
+pub fn for_at_most<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let value = condition();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if value.is_some() || left.is_zero() {
+            return value;
+        }
+        thread::sleep(INTERVAL.min(left));
+    }
+}
+
 /// Waits until `value` has stayed the same for `calm`, and returns it: how a test knows that
 /// something has come to rest.
 ///

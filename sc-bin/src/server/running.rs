@@ -63,18 +63,47 @@ pub(crate) enum StartError {
     )]
     PlainRest(SocketAddr),
     /// An address cannot be had.
-    #[error("cannot listen on {address} for {purpose}: {source}")]
+    #[error("cannot listen on {address} for {}: {source}. Choose another by {}", purpose.shown(), purpose.flag())]
     Listen {
         /// Which.
         address: SocketAddr,
         /// What for.
-        purpose: &'static str,
+        purpose: Purpose,
         /// Why not.
         source: io::Error,
     },
     /// Threads cannot be had.
     #[error("cannot start the server's threads: {0}")]
     Threads(io::Error),
+}
+
+/// What is listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The REST API.
+    Rest,
+    /// Clients' tunnels.
+    Tunnels,
+    /// The tunnels' proxies.
+    Proxies,
+}
+
+impl Purpose {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Rest => "the REST API",
+            Self::Tunnels => "tunnels",
+            Self::Proxies => "the tunnels' proxies",
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Rest => "--rest-address",
+            Self::Tunnels => "--tunnel-address",
+            Self::Proxies => "--proxy-host",
+        }
+    }
 }
 
 /// A server in this process. Dropping it without [`Running::stop`] leaves it running.
@@ -118,8 +147,10 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
     };
-    let (rest_listener, rest_address) = listen(settings.rest_address, "the REST API")?;
-    let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, "tunnels")?;
+    let (rest_listener, rest_address) = listen(settings.rest_address, Purpose::Rest)?;
+    let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, Purpose::Tunnels)?;
+    // Better said now than to the first client.
+    listen(SocketAddr::new(settings.proxy_ip, 0), Purpose::Proxies)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -301,7 +332,7 @@ fn refuse_plain_rest(settings: &Settings) -> Result<(), StartError> {
 
 fn listen(
     address: SocketAddr,
-    purpose: &'static str,
+    purpose: Purpose,
 ) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
     let listened = ports::listen(address).and_then(|listener| {
         let address = listener.local_addr()?;
