@@ -288,7 +288,8 @@ impl Running {
     /// for the drain limit; then tunnels end, and with them the server. REST answers until the
     /// tunnels have ended, so that clients learn it. Not to be called from async code.
     pub(crate) fn stop(self) {
-        log::info!("the server stops");
+        let seconds = self.drain_limit.as_secs();
+        log::info!("the server stops; running connections may finish, for {seconds} s at most");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
             let draining = self.tunnels.begin_stop().await;
