@@ -170,6 +170,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
+            troubles: LogLimit::new("uses of keys that are not recorded"),
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -393,6 +394,7 @@ async fn keep_house(state: Arc<RestState>) {
     for tick in 0_u64.. {
         ticks.tick().await;
         state.strangers.sum_up();
+        state.troubles.sum_up();
         tunnels.sum_up_strangers();
         tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {

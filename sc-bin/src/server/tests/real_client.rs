@@ -10,7 +10,7 @@ use sc_proto::{Command, Config, Core, Event, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
 use serde_json::{Value, json};
 
-use super::TestServer;
+use super::{TestServer, until};
 use crate::api::CreateAnswer;
 
 /// A client's data plane that connects as an answer to a create request says.
@@ -43,15 +43,6 @@ impl Client {
 
     fn next(&self) -> Event {
         self.events.recv_timeout(Duration::from_secs(20)).unwrap().1
-    }
-}
-
-/// Waits until the server says so.
-fn until(is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "too long");
-        std::thread::yield_now();
     }
 }
 
