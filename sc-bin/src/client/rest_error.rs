@@ -70,7 +70,7 @@ impl RestError {
         match self {
             Self::Unreachable(_) | Self::TimedOut | Self::Answer(_) => true,
             Self::Status { code, .. } => *code >= 500,
-            Self::NameNotFound | Self::Tls(_) | Self::Local(_) => false,
+            Self::NameNotFound | Self::NoTls | Self::Tls(_) | Self::Local(_) => false,
         }
     }
 
