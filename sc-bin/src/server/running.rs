@@ -170,6 +170,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
+            troubles: LogLimit::new("uses of keys that are not recorded"),
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -289,7 +290,8 @@ impl Running {
     /// for the drain limit; then tunnels end, and with them the server. REST answers until the
     /// tunnels have ended, so that clients learn it. Not to be called from async code.
     pub(crate) fn stop(self) {
-        log::info!("the server stops");
+        let seconds = self.drain_limit.as_secs();
+        log::info!("the server stops; running connections may finish, for {seconds} s at most");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
             let draining = self.tunnels.begin_stop().await;
@@ -393,6 +395,7 @@ async fn keep_house(state: Arc<RestState>) {
     for tick in 0_u64.. {
         ticks.tick().await;
         state.strangers.sum_up();
+        state.troubles.sum_up();
         tunnels.sum_up_strangers();
         tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {

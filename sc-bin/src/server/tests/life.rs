@@ -6,9 +6,10 @@ use std::time::Duration;
 use sc_proto::Event;
 use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::super::ports::PortRange;
-use super::TestServer;
+use super::{TestServer, until};
 
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000));
 
@@ -160,9 +161,7 @@ fn the_proxy_port_listens_and_is_released() {
     let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
     assert_eq!(server.call("DELETE", &path, None).0, 200);
     // Its worker closes it in its own time.
-    while TcpStream::connect(address).is_ok() {
-        std::thread::yield_now();
-    }
+    until(|| TcpStream::connect(address).is_err());
     server.stop();
 }
 
@@ -184,5 +183,36 @@ fn a_full_range_is_said_and_a_freed_port_used_again() {
     // A collision frees the port that the new tunnel needs.
     let second = server.create(r#"{"tunnel_identifier": "a"}"#);
     assert_eq!(second["proxy_address"], first["proxy_address"]);
+    server.stop();
+}
+
+/// Whoever lost its tunnel asks at once why.
+#[test]
+fn the_reason_of_an_end_is_told_before_it_is_on_disk() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let file = server.data_dir().join("registry.sqlite");
+    let mut writer = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let mut writer = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer).await.unwrap();
+        writer
+    });
+    let path = format!("/tunnels/{}?reason=webui", tunnel["id"].as_str().unwrap());
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| server.call("DELETE", &path, None).0);
+        until(|| server.record(&tunnel["id"])["status"] == "terminated");
+        let record = server.record(&tunnel["id"]);
+        assert_eq!(record["shutdown_reason"], "webui");
+        assert_eq!(record["user_shutdown"], true);
+        assert!(!deleting.is_finished());
+        runtime.block_on(async {
+            sqlx::query("ROLLBACK").execute(&mut writer).await.unwrap();
+            writer.close().await.unwrap();
+        });
+        assert_eq!(deleting.join().unwrap(), 200);
+    });
+    assert_eq!(server.record(&tunnel["id"])["shutdown_reason"], "webui");
     server.stop();
 }
