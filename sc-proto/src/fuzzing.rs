@@ -67,7 +67,7 @@ pub fn pair(input: &[u8]) {
             world.step(choice)?;
             world.check();
         }
-        world.calm_down()
+        world.calm_down(choice)
     };
     match life() {
         // The input may block a transport for as long as it takes.

@@ -4,7 +4,7 @@
 
 use std::{env, eprintln, panic};
 
-use super::super::world::{Choice, World, steps};
+use super::super::world::{Choice, Transports, World, steps};
 
 /// The generator SplitMix64 (Steele, Lea, Flood 2014).
 struct Seeded(u64);
@@ -19,28 +19,38 @@ impl Choice for Seeded {
     }
 }
 
-fn live(seed: u64, steps: u64) {
+fn live(transports: Transports, seed: u64, steps: u64) {
     let choice = &mut Seeded(seed);
     let mut world = World::new(steps::settings(choice), steps::settings(choice));
+    world.transports = transports;
     for _ in 0..steps {
         world.step(choice).unwrap();
         world.check();
     }
-    world.calm_down().unwrap();
+    world.calm_down(choice).unwrap();
 }
 
-#[test]
-fn whatever_happens_nothing_is_lost_doubled_or_kept() {
+fn live_often(transports: Transports, seeds: u64) {
     let number = |name| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let steps = number("SC_SIM_STEPS").unwrap_or(2000);
     let seeds = match number("SC_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SC_SIM_SEEDS").unwrap_or(300),
+        None => 0..number("SC_SIM_SEEDS").unwrap_or(seeds),
     };
     for seed in seeds {
-        if let Err(failure) = panic::catch_unwind(|| live(seed, steps)) {
+        if let Err(failure) = panic::catch_unwind(|| live(transports, seed, steps)) {
             eprintln!("run again with SC_SIM_SEED={seed} SC_SIM_STEPS={steps}");
             panic::resume_unwind(failure);
         }
     }
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_doubled_or_kept() {
+    live_often(Transports::Safe, 300);
+}
+
+#[test]
+fn whatever_dies_nothing_is_lost_doubled_or_kept() {
+    live_often(Transports::Mortal, 600);
 }
