@@ -153,6 +153,11 @@ impl World {
         listener
     }
 
+    /// What a client needs to believe the server.
+    pub(crate) fn trust(&self) -> TlsClient {
+        TlsClient::new(Trust::Pin(self.pin)).unwrap()
+    }
+
     /// Has the client connect, with this secret.
     pub(crate) fn connect(&mut self, secret: TunnelSecret) {
         let connect = Connect {
@@ -160,7 +165,7 @@ impl World {
             secret,
             server: "server:443".parse().unwrap(),
             server_name: "localhost".into(),
-            tls: TlsClient::new(Trust::Pin(self.pin)).unwrap(),
+            tls: self.trust(),
         };
         let client = self.client();
         self.cores[client].command(Command::Connect(Box::new(connect)), self.now);
@@ -325,6 +330,19 @@ impl World {
             self.halves[end].quota = Some(n);
             self.wake_reader(end);
         }
+    }
+
+    /// The client's address changes: it sees a reset. What it has sent on the newest transport
+    /// waits on its way, until [`Self::release`].
+    pub(crate) fn roam(&mut self) -> Option<End> {
+        let end = self.hold_back()?;
+        let half = &mut self.halves[end];
+        half.held = false;
+        half.lost = true;
+        half.arrived.clear();
+        half.reset = true;
+        self.wake(end);
+        Some(end)
     }
 
     /// What waited on its way arrives.

@@ -54,3 +54,16 @@ fn whatever_happens_nothing_is_lost_doubled_or_kept() {
 fn whatever_dies_nothing_is_lost_doubled_or_kept() {
     live_often(Transports::Mortal, 600);
 }
+
+/// Lives that once went wrong, and what had been forgotten.
+#[test]
+fn lives_that_once_went_wrong() {
+    for (seed, what) in [
+        (0, "a part of a frame that went to the old transport is no part of the new one's"),
+        (3, "a RESUME that comes late, behind a newer one, says too little"),
+        (4, "what went to an older transport may have arrived, also when a newer one got less"),
+    ] {
+        eprintln!("{what}");
+        live(Transports::Mortal, seed, 2000);
+    }
+}
