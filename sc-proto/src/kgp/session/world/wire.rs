@@ -68,6 +68,7 @@ impl Wires {
 
 impl World {
     /// Bytes under way to end `to` get lost.
+    #[cfg(test)]
     pub(crate) fn lose(&mut self, to: usize) {
         if let Some(bytes) = self.wires.under_way(self.ends[to].on, to) {
             bytes.clear();
