@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use sc_proto::contract::TunnelEnd;
 use sc_proto::{Command, Event, ListenerId, Stop};
-use world::{Cut, End, TUNNEL, World};
+use world::faults::Cut;
+use world::{End, TUNNEL, World};
 
 const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::ResetForClient];
 
@@ -456,6 +457,25 @@ fn a_resume_on_another_worker_is_handed_over() {
             assert_eq!(world.take_all(browser), "while it was down");
             assert_eq!(count(&world, resumed), 2);
         }
+        assert_legal(&world);
+    }
+}
+
+#[test]
+fn a_client_that_goes_at_once_is_not_waited_for() {
+    for backlog in [0, 100_000] {
+        let (mut world, proxy) = World::tunnel(14, |_| {});
+        let (browser, site) = connect(&mut world, proxy);
+        let client = world.client();
+        world.send(site, &vec![1; backlog]);
+        for _ in 0..4 {
+            world.step();
+        }
+        world.cores[client].command(Command::Stop(Stop::Now), world.now);
+        world.pass(Duration::from_millis(100));
+        assert!(world.events.contains(&(client, Event::Stopped)));
+        assert!(world.was_reset(browser) && world.was_reset(site));
+        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
         assert_legal(&world);
     }
 }

@@ -21,7 +21,8 @@ use sc_proto::Event;
 use sc_proto::contract::{Refusal, TransportLoss, TunnelId};
 use sc_proto::kgp::frame::Frame;
 use sc_proto::tls::{BufferPool, TlsPipe, TlsState};
-use world::{Cut, End, KGP, TUNNEL, World};
+use world::faults::Cut;
+use world::{End, KGP, TUNNEL, World};
 
 /// A connection to the server's port, spoken by the test itself.
 struct Stranger {

@@ -234,6 +234,11 @@ impl Core {
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);
         }
+        let goes = entry.reach.is_some() && end == TunnelEnd::Local;
+        let words = if goes { entry.session.last_words(&mut self.pool) } else { Vec::new() };
+        if let Some(transport) = self.sockets.get_mut(entry.transport).and_then(Socket::transport) {
+            transport.first.extend_from_slice(&words);
+        }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
         // A client that is to go, and not to come back, is told so.

@@ -52,7 +52,7 @@ fn whatever_happens_nothing_is_lost_doubled_or_kept() {
 
 #[test]
 fn whatever_dies_nothing_is_lost_doubled_or_kept() {
-    live_often(Transports::Mortal, 600);
+    live_often(Transports::Mortal, 1500);
 }
 
 /// Lives that once went wrong, and what had been forgotten.
