@@ -5,10 +5,13 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::Time;
-use crate::contract::{DialFailure, ResetReason, SessionId, SocketId, StreamKind, TransportLoss};
+use crate::contract::{
+    DialFailure, Refusal, ResetReason, ResumeSecret, SessionId, SocketId, StreamKind,
+    TransportLoss, TunnelId,
+};
 use crate::kgp::frame::{Frame, FrameType, HEADER, Open, StreamId, put_header};
-use crate::kgp::handshake::Parameters;
-use crate::kgp::session::world::{Choice, World, steps};
+use crate::kgp::handshake::{Parameters, Resume, VERSION};
+use crate::kgp::session::world::{Choice, Transports, World, steps};
 use crate::kgp::session::{Session, Side};
 use crate::kgp::{Pool, ProtocolError, StreamKey};
 
@@ -60,14 +63,28 @@ impl Choice for Input<'_> {
 ///
 /// If not so.
 pub fn pair(input: &[u8]) {
+    live(input, Transports::Safe);
+}
+
+/// As [`pair`], over transports that die, linger and are replaced.
+///
+/// # Panics
+///
+/// If a byte is lost, doubled or moved, or the two do not come to rest.
+pub fn resume_pair(input: &[u8]) {
+    live(input, Transports::Mortal);
+}
+
+fn live(input: &[u8], transports: Transports) {
     let choice = &mut Input(input);
     let mut world = World::new(steps::settings(choice), steps::settings(choice));
+    world.transports = transports;
     let mut life = || {
         while !choice.0.is_empty() {
             world.step(choice)?;
             world.check();
         }
-        world.calm_down()
+        world.calm_down(choice)
     };
     match life() {
         // The input may block a transport for as long as it takes.
@@ -143,7 +160,7 @@ impl Victim {
         };
         let amount = [0, 1, 5000, 1 << 20, 1 << 40, u64::MAX][choice.below(6)];
         let window = amount as u32;
-        let frame = match choice.below(12) {
+        let frame = match choice.below(13) {
             0 | 1 => {
                 let kind = StreamKind::Connect;
                 let Ok(target) = "a:1".parse() else {
@@ -163,6 +180,7 @@ impl Victim {
             8 => Frame::Credit { stream, limit: amount },
             9 => Frame::Ack { received: choice.below(1 << 24) as u64 },
             10 => Frame::Ping { token: amount },
+            11 => out_of_place(choice.below(3), amount),
             _ => match choice.below(20) {
                 0 => Frame::GoAway,
                 _ => Frame::Pong { token: amount },
@@ -186,7 +204,7 @@ impl Victim {
     fn act(&mut self, choice: &mut Input<'_>) {
         let (session, pool, now) = (&mut self.session, &mut self.pool, self.now);
         let key = self.keys.get(choice.below(self.keys.len())).copied();
-        match (choice.below(16), key) {
+        match (choice.below(18), key) {
             (0, _) => {
                 let Ok(target) = "a:1".parse() else { return };
                 if let Ok(key) = session.open(owner(), StreamKind::Http, target, pool, now) {
@@ -197,10 +215,9 @@ impl Victim {
             (2, _) => while session.next_control(now).is_some() {},
             (3, _) => {
                 self.now = now.after(Duration::from_millis(choice.below(30_000) as u64));
-                let due = session.deadline();
                 let alive = session.handle_timeout(self.now).is_ok();
                 let next = session.deadline();
-                assert!(!alive || due > Some(self.now) || next > Some(self.now));
+                assert!(!alive || next.is_none_or(|at| at > self.now));
             }
             (4, _) => {
                 if choice.below(20) == 0 {
@@ -231,8 +248,32 @@ impl Victim {
                 let n = [1, 3000, u64::MAX][choice.below(3)];
                 session.consumed(key, n, now);
             }
+            (16, _) => session.detach(),
+            (17, _) => {
+                // A peer that has the secret and lies about what it has.
+                let received = [choice.below(1 << 20) as u64, u64::MAX][choice.below(2)];
+                let before = session.received();
+                let judged = session.judge_received(received).is_ok();
+                assert_eq!(session.resume(received, pool, now).is_ok(), judged);
+                assert_eq!(session.received(), before);
+            }
             _ => {}
         }
+    }
+}
+
+/// A frame of the handshake, which has no place in a session.
+fn out_of_place(which: usize, received: u64) -> Frame<'static> {
+    match which {
+        0 => Frame::Refused(Refusal::Session),
+        1 => Frame::Resumed { received },
+        _ => Frame::Resume(Resume {
+            version: VERSION,
+            tunnel: TunnelId([0; 16]),
+            session: SessionId([0; 16]),
+            secret: ResumeSecret::new([0; 32]),
+            received,
+        }),
     }
 }
 

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use sc_proto::contract::TunnelEnd;
 use sc_proto::{Command, Event, ListenerId, Stop};
-use world::{Cut, End, TUNNEL, World};
+use world::faults::Cut;
+use world::{End, TUNNEL, World};
 
 const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::ResetForClient];
 
@@ -34,6 +35,38 @@ fn count(world: &World, of: impl Fn(&Event) -> bool) -> usize {
 
 fn resumed(event: &Event) -> bool {
     matches!(event, Event::TunnelResumed { .. })
+}
+
+/// Each transition is told once, and none that cannot be.
+fn assert_legal(world: &World) {
+    for at in 0..world.cores.len() {
+        // Whether the session has a transport; `None`: there is no session.
+        let mut carried = None;
+        for (core, event) in &world.events {
+            if *core != at {
+                continue;
+            }
+            let before = carried;
+            carried = match event {
+                Event::TunnelUp { .. } => Some(true),
+                Event::TunnelInterrupted { .. } => Some(false),
+                Event::Reconnecting { .. } => before,
+                Event::TunnelResumed { .. } => Some(true),
+                Event::TunnelDown { .. } => None,
+                _ => continue,
+            };
+            let is_legal = match event {
+                Event::TunnelUp { .. } => before.is_none(),
+                Event::TunnelInterrupted { .. } => before == Some(true),
+                Event::Reconnecting { .. } => before == Some(false),
+                Event::TunnelResumed { outage, .. } => {
+                    before == Some(outage.is_zero()) || before == Some(false)
+                }
+                _ => before.is_some(),
+            };
+            assert!(is_legal, "{event:?} of {at} in {:?}", world.events);
+        }
+    }
 }
 
 /// Bytes of one direction of one stream, and what of them has arrived.
@@ -109,6 +142,7 @@ fn streams_survive_any_number_of_cuts_at_any_place() {
             }
         }
         assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 0);
+        assert_legal(&world);
         resumes += count(&world, resumed);
         for flow in flows.chunks(2) {
             world.finish(flow[0].from);
@@ -186,6 +220,7 @@ fn after_the_grace_streams_are_reset_on_both_sides() {
     world.pass(Duration::from_secs(2));
     assert!(world.was_reset(browser) && world.was_reset(site));
     assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
+    assert_legal(&world);
     let tries = count(&world, |event| matches!(event, Event::Reconnecting { .. }));
     assert!((100..1000).contains(&tries), "{tries}");
 }
@@ -231,6 +266,7 @@ fn a_transport_that_was_held_up_harms_nobody() {
             }
         }
         assert!(flows.iter().all(Flow::is_done), "after {steps} steps");
+        assert_legal(&world);
         let down = count(&world, |event| matches!(event, Event::TunnelDown { .. }));
         assert_eq!(down, 0, "after {steps} steps: {:?}", world.events);
     }
@@ -346,4 +382,100 @@ fn transports_that_die_at_once_are_not_replaced_without_end() {
     }
     let tries = count(&world, resumed) / 2;
     assert!((5..30).contains(&tries), "{tries} in 30 seconds");
+}
+
+/// The server has not noticed anything when the client comes back, and what was under way on the
+/// old transport arrives later.
+#[test]
+fn bytes_of_a_fenced_transport_are_not_taken() {
+    for steps in 0..60 {
+        let (mut world, proxy) = World::tunnel(12, |_| {});
+        world.whole_reads();
+        let (browser, site) = connect(&mut world, proxy);
+        let mut flows =
+            [Flow::new(browser, site, 400_000, 1), Flow::new(site, browser, 400_000, 2)];
+        for round in 0..40 {
+            for flow in &mut flows {
+                flow.step(&mut world);
+            }
+            if round % 10 != 3 {
+                world.pass(Duration::from_millis(150));
+                continue;
+            }
+            for _ in 0..steps {
+                world.step();
+            }
+            let old = world.roam().unwrap();
+            world.pass(Duration::from_millis(10 * (steps % 7)));
+            world.release(old);
+        }
+        for _ in 0..10 {
+            world.pass(Duration::from_millis(100));
+            flows.iter_mut().for_each(|flow| flow.receive(&mut world));
+        }
+        assert!(flows.iter().all(Flow::is_done), "after {steps} steps");
+        let interrupted = |core| {
+            let of = |(at, event): &&(usize, Event)| {
+                *at == core && matches!(event, Event::TunnelInterrupted { .. })
+            };
+            world.events.iter().filter(of).count()
+        };
+        assert_legal(&world);
+        assert_eq!((interrupted(0), interrupted(1)), (0, 4), "the server did not notice");
+        assert_eq!(count(&world, resumed), 8);
+        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 0);
+    }
+}
+
+#[test]
+fn a_resume_on_another_worker_is_handed_over() {
+    for removed_after in (0..60).map(Some).chain([None]) {
+        let mut world = World::with_server_workers(13, 2, |_| {});
+        let proxy = world.add_tunnel(1);
+        world.connect(world::SECRET);
+        world.run();
+        let browser = world.browse(1, proxy).unwrap();
+        world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
+        world.run();
+        let (_, site) = world.sites.pop_front().unwrap();
+        let _ = world.take_all(browser);
+        world.cut(Cut::Reset);
+        world.send(site, b"while it was down");
+        if let Some(steps) = removed_after {
+            for _ in 0..steps {
+                world.step();
+            }
+            for worker in [0, 1] {
+                world.cores[worker].command(Command::RemoveTunnel(TUNNEL), world.now);
+            }
+            world.pass(Duration::from_secs(70));
+            assert!(world.was_reset(browser) && world.was_reset(site));
+            assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
+            assert!(world.cores.iter().all(|core| core.next_deadline().is_none()));
+        } else {
+            world.pass(Duration::from_secs(1));
+            assert_eq!(world.take_all(browser), "while it was down");
+            assert_eq!(count(&world, resumed), 2);
+        }
+        assert_legal(&world);
+    }
+}
+
+#[test]
+fn a_client_that_goes_at_once_is_not_waited_for() {
+    for backlog in [0, 100_000] {
+        let (mut world, proxy) = World::tunnel(14, |_| {});
+        let (browser, site) = connect(&mut world, proxy);
+        let client = world.client();
+        world.send(site, &vec![1; backlog]);
+        for _ in 0..4 {
+            world.step();
+        }
+        world.cores[client].command(Command::Stop(Stop::Now), world.now);
+        world.pass(Duration::from_millis(100));
+        assert!(world.events.contains(&(client, Event::Stopped)));
+        assert!(world.was_reset(browser) && world.was_reset(site));
+        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
+        assert_legal(&world);
+    }
 }

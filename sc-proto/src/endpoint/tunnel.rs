@@ -13,7 +13,6 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
-use crate::kgp::frame::Frame;
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -246,15 +245,15 @@ impl Core {
         {
             tunnel.session = None;
         }
-        let tell = entry.session.takes_control() && !entry.session.is_drained();
+        let drained = entry.session.is_drained();
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);
         }
+        if !drained {
+            self.farewell(&mut entry, &end);
+        }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
-        if tell {
-            self.farewell(&entry);
-        }
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
@@ -263,14 +262,17 @@ impl Core {
     }
 
     /// Tells the peer that nobody comes back to this session: it need not wait for that.
-    fn farewell(&mut self, entry: &SessionEntry) {
+    fn farewell(&mut self, entry: &mut SessionEntry, end: &TunnelEnd) {
         let transport = self.sockets.get_mut(entry.transport).and_then(Socket::transport);
         let Some(transport) = transport else { return };
-        match entry.reach {
-            // A client that is to go is refused.
-            None => drop(transport.refuse(Refusal::Ending)),
-            // A server learns it from a GOAWAY before the end of the transport.
-            Some(_) => transport.first.extend_from_slice(Frame::GoAway.encode().as_slice()),
+        let at_boundary = entry.session.takes_control();
+        match (&entry.reach, end) {
+            // A client that is to go is refused, if that does not stand amid a frame.
+            (None, _) if at_boundary => drop(transport.refuse(Refusal::Ending)),
+            (Some(_), TunnelEnd::Local) => {
+                transport.first.extend_from_slice(&entry.session.last_words(&mut self.pool));
+            }
+            (None | Some(_), _) => {}
         }
     }
 

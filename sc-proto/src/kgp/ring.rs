@@ -66,7 +66,7 @@ impl Ring {
         self.chunks.len() * CHUNK
     }
 
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn reached(&self) -> u64 {
         self.reached
     }

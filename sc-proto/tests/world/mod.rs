@@ -3,6 +3,7 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod faults;
 pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -48,19 +49,6 @@ struct Half {
     held: bool,
     /// How much more may arrive at this end, if that is limited.
     quota: Option<usize>,
-}
-
-/// How a transport dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Cut {
-    /// Both ends see a reset; bytes under way are lost.
-    Reset,
-    /// Both ends see the end of data, without TLS' goodbye.
-    Close,
-    /// Nobody sees anything: bytes get lost from here on.
-    Silence,
-    /// Only the client sees a reset: the server keeps the old connection.
-    ResetForClient,
 }
 
 pub(crate) struct World {
@@ -158,6 +146,11 @@ impl World {
         listener
     }
 
+    /// What a client needs to believe the server.
+    pub(crate) fn trust(&self) -> TlsClient {
+        TlsClient::new(Trust::Pin(self.pin)).unwrap()
+    }
+
     /// Has the client connect, with this secret.
     pub(crate) fn connect(&mut self, secret: TunnelSecret) {
         let connect = Connect {
@@ -165,7 +158,7 @@ impl World {
             secret,
             server: "server:443".parse().unwrap(),
             server_name: "localhost".into(),
-            tls: TlsClient::new(Trust::Pin(self.pin)).unwrap(),
+            tls: self.trust(),
         };
         let client = self.client();
         self.cores[client].command(Command::Connect(Box::new(connect)), self.now);
@@ -309,63 +302,6 @@ impl World {
         if let Holder::Core(core, id) = self.halves[end].holder {
             self.cores[core].writable(id);
         }
-    }
-
-    /// The newest transport dies.
-    pub(crate) fn cut(&mut self, cut: Cut) {
-        let Some(end) = self.transports.last().copied() else { return };
-        let ends = [end, Self::other(end)];
-        for end in ends {
-            let half = &mut self.halves[end];
-            half.lost = true;
-            match cut {
-                Cut::Reset => {
-                    half.arrived.clear();
-                    half.reset = true;
-                }
-                Cut::Close => half.ended = true,
-                Cut::Silence | Cut::ResetForClient => half.arrived.clear(),
-            }
-        }
-        if cut == Cut::ResetForClient {
-            self.halves[end].reset = true;
-        }
-        for end in ends {
-            self.wake(end);
-        }
-    }
-
-    /// Everything on the newest transport waits on its way, until [`Self::release`].
-    pub(crate) fn hold_back(&mut self) -> Option<End> {
-        let end = self.transports.last().copied()?;
-        for end in [end, Self::other(end)] {
-            self.halves[end].held = true;
-        }
-        Some(end)
-    }
-
-    /// From now on no more than `n` bytes arrive at each end of the newest transport, until the
-    /// next call.
-    pub(crate) fn limit(&mut self, n: usize) {
-        let Some(end) = self.transports.last().copied() else { return };
-        for end in [end, Self::other(end)] {
-            self.halves[end].quota = Some(n);
-            self.wake_reader(end);
-        }
-    }
-
-    /// What waited on its way arrives.
-    pub(crate) fn release(&mut self, end: End) {
-        for end in [end, Self::other(end)] {
-            self.halves[end].held = false;
-            self.wake(end);
-        }
-    }
-
-    /// Bytes on their way over the newest transport, towards client and server.
-    pub(crate) fn under_way(&self) -> usize {
-        let count = |end: End| self.halves[end].arrived.len();
-        self.transports.last().map_or(0, |end| count(*end) + count(Self::other(*end)))
     }
 
     /// Makes one step of every core; says whether anyone had something to do.

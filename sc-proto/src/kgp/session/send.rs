@@ -1,5 +1,7 @@
 //! Bytes and frames going out.
 
+use alloc::vec::Vec;
+
 use super::{
     ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session, SpeakDue,
     StreamKey, Time,
@@ -7,6 +9,8 @@ use super::{
 use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
 use crate::kgp::pool::CHUNK;
 
+/// Most bytes that are still sent by a side that goes at once.
+const MAX_LAST_WORDS: u64 = 2 * MAX_UNSENT;
 /// A read is not begun with less room than this; a new chunk is taken instead.
 const MIN_READ: usize = 4 * 1024;
 
@@ -207,6 +211,20 @@ impl Session {
         }
         self.frame_rest = end - n;
         self.ring.mark_sent(n);
+    }
+
+    /// What a side that goes at once still says: all that waits, and GOAWAY behind it, so that
+    /// the peer does not wait for it to come back. Nothing if too much waits.
+    pub(crate) fn last_words(&mut self, pool: &mut Pool) -> Vec<u8> {
+        self.go_away(pool);
+        let mut words = Vec::new();
+        if self.ring.unsent_len() <= MAX_LAST_WORDS {
+            while !self.ring.unsent().is_empty() {
+                words.extend_from_slice(self.ring.unsent());
+                self.mark_sent(usize::MAX);
+            }
+        }
+        words
     }
 
     /// Appends a reliable frame other than DATA.

@@ -264,7 +264,7 @@ fn a_peer_that_never_acknowledges_is_held_and_then_thrown_out() {
     let broken = (1..200_000).find_map(|i| {
         let refused = inject(&mut w, CLIENT, open_frame(2 * i));
         while w.transmit(CLIENT, &mut Whole) {}
-        w.ends[SERVER].pipe.clear();
+        w.lose(SERVER);
         refused.err()
     });
     assert_eq!(broken, Some(ProtocolError::Unacknowledged));

@@ -1,11 +1,13 @@
-//! Two sessions joined by a transport in memory, with model applications at both ends.
+//! Two sessions joined by transports in memory, with model applications at both ends.
 //!
 //! Every byte of a stream is a function of the stream, the direction and the place, so a byte
 //! that is lost, doubled or moved is seen at once. Who drives: the specification tests, the
-//! random simulation and the fuzz target `session`; `steps.rs` has what the latter two do.
+//! random simulation and the fuzz targets; `steps.rs` has what the latter two do, `wire.rs` how
+//! transports die and are replaced.
 #![allow(clippy::panic, clippy::expect_used, reason = "only tests use it")]
 
 pub(crate) mod steps;
+mod wire;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -20,9 +22,7 @@ use crate::kgp::frame::{Frame, Open};
 use crate::kgp::handshake::Parameters;
 use crate::kgp::session::{OpenRefused, Received, Session, Side};
 use crate::kgp::{Pool, ProtocolError, Settings, StreamKey};
-
-/// Bytes one direction of the transport holds.
-const PIPE: usize = 200_000;
+use wire::{WireId, Wires};
 
 /// Where decisions come from: a seed, or the bytes of a fuzzer.
 pub(crate) trait Choice {
@@ -76,8 +76,8 @@ pub(crate) struct End {
     pub(crate) apps: BTreeMap<u32, App>,
     /// Bytes that came and are no whole frame yet.
     partial: Vec<u8>,
-    /// Bytes under way to this end.
-    pub(crate) pipe: Vec<u8>,
+    /// What carries its session, as far as this end knows.
+    on: Option<WireId>,
     /// The transport takes nothing from this end.
     pub(crate) is_blocked: bool,
     /// Whether OPENs are answered at once.
@@ -95,6 +95,15 @@ pub(crate) struct World {
     pub(crate) now: Time,
     pub(crate) ends: [End; 2],
     next: u32,
+    wires: Wires,
+    pub(crate) transports: Transports,
+}
+
+/// Whether the transports of a world may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transports {
+    Safe,
+    Mortal,
 }
 
 pub(crate) const CLIENT: usize = 0;
@@ -142,7 +151,7 @@ impl End {
             side,
             apps: BTreeMap::new(),
             partial: Vec::new(),
-            pipe: Vec::new(),
+            on: Some(0),
             is_blocked: false,
             answers: Answers::AtOnce,
         }
@@ -283,6 +292,8 @@ impl World {
             now: Time::ZERO,
             ends: [End::new(Side::Client, client, server), End::new(Side::Server, server, client)],
             next: 0,
+            wires: Wires::new(),
+            transports: Transports::Safe,
         }
     }
 
@@ -300,12 +311,13 @@ impl World {
 
     /// Moves bytes from end `from` into the transport. False: nothing to move, or no room.
     pub(crate) fn transmit(&mut self, from: usize, choice: &mut impl Choice) -> bool {
-        if self.ends[from].is_blocked || self.ends[1 - from].pipe.len() >= PIPE {
+        let on = self.ends[from].on;
+        if self.ends[from].is_blocked || !self.wires.has_room(on, 1 - from) {
             return false;
         }
         match self.ends[from].next_piece(self.now, choice) {
             Some(piece) => {
-                self.ends[1 - from].pipe.extend_from_slice(&piece);
+                self.wires.put(on, 1 - from, &piece);
                 true
             }
             None => false,
@@ -319,11 +331,11 @@ impl World {
         choice: &mut impl Choice,
     ) -> Result<bool, ProtocolError> {
         let end = &mut self.ends[to];
-        if end.pipe.is_empty() {
+        let Some(pipe) = self.wires.under_way(end.on, to) else {
             return Ok(false);
-        }
-        let n = 1 + choice.below(end.pipe.len());
-        end.partial.extend(end.pipe.drain(..n));
+        };
+        let n = 1 + choice.below(pipe.len());
+        end.partial.extend(pipe.drain(..n));
         let input = core::mem::take(&mut end.partial);
         let mut rest = input.as_slice();
         while let Some((frame, n)) = Frame::decode(rest)? {

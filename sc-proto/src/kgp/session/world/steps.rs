@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::super::{Direction, MAX_UNSENT, Session};
-use super::{Answers, App, CLIENT, Choice, End, Outcome, SERVER, World, byte};
+use super::{Answers, App, CLIENT, Choice, End, Outcome, SERVER, Transports, World, byte};
 use crate::contract::{DialFailure, ResetReason, TransportLoss};
 use crate::kgp::Settings;
 use crate::kgp::credit::Window;
@@ -29,6 +29,10 @@ pub(crate) fn settings(choice: &mut impl Choice) -> Settings {
 impl World {
     /// Does one thing at one end, or lets time pass.
     pub(crate) fn step(&mut self, choice: &mut impl Choice) -> Result<(), TransportLoss> {
+        if self.transports == Transports::Mortal && choice.below(10) == 0 {
+            self.change_transports(choice);
+            return Ok(());
+        }
         let i = choice.below(2);
         match choice.below(40) {
             0..3 => drop(self.open(i)),
@@ -65,8 +69,9 @@ impl World {
             34..38 => self.ends[i].take(1 << choice.below(20), self.now),
             38 => {
                 self.pass(Duration::from_micros(choice.below(20_000) as u64));
-                self.fire(CLIENT)?;
-                self.fire(SERVER)?;
+                for i in [CLIENT, SERVER] {
+                    self.fire_or_break(i)?;
+                }
             }
             _ => {
                 if choice.below(100) == 1 {
@@ -96,6 +101,9 @@ impl World {
         }
         self.transmit(i, choice);
         self.deliver(i, choice)?;
+        if self.transports == Transports::Mortal {
+            self.change_transports(choice);
+        }
         let end = &mut self.ends[i];
         let committed = end.session.commit(key, n, &mut end.pool);
         if let Some(app) = end.apps.get_mut(&stream) {
@@ -108,12 +116,30 @@ impl World {
         Ok(())
     }
 
+    /// Fires what is due; a transport that counts as dead is given up.
+    fn fire_or_break(&mut self, i: usize) -> Result<(), TransportLoss> {
+        match self.fire(i) {
+            Err(TransportLoss::Silent) if self.transports == Transports::Mortal => {
+                self.break_off(i);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// What must hold at any moment.
     pub(crate) fn check(&self) {
         for (end, peer) in [(0, 1), (1, 0)].map(|(a, b)| (&self.ends[a], &self.ends[b])) {
             end.session.check();
-            let unsent = end.session.ring.unsent_len();
-            assert!(unsent <= MAX_UNSENT + CHUNK as u64 + 50_000, "{unsent}");
+            let ring = &end.session.ring;
+            let fresh = ring.end() - ring.reached();
+            assert!(fresh <= MAX_UNSENT + CHUNK as u64 + 50_000, "{fresh}");
+            // What keeps a resume possible, at any moment.
+            assert!(ring.acked() <= ring.sent() && ring.sent() <= ring.reached());
+            assert!((ring.acked()..=ring.reached()).contains(&peer.session.received()));
+            if end.session.is_done() {
+                assert!(peer.session.received() >= end.session.owed, "it would go too early");
+            }
             for (_, stream) in end.session.streams.iter() {
                 let other = peer.session.by_id.get(&stream.id);
                 let other = other.and_then(|key| peer.session.streams.get(*key));
@@ -133,7 +159,11 @@ impl World {
     }
 
     /// Everybody reads, answers and comes to an end; then all must be done soon.
-    pub(crate) fn calm_down(&mut self) -> Result<(), TransportLoss> {
+    pub(crate) fn calm_down(&mut self, choice: &mut impl Choice) -> Result<(), TransportLoss> {
+        if self.transports == Transports::Mortal {
+            self.mend(choice);
+            self.check();
+        }
         for end in &mut self.ends {
             end.is_blocked = false;
             end.answers = Answers::AtOnce;
