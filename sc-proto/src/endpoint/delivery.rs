@@ -168,6 +168,7 @@ impl Core {
             self.next_exchange(key);
         }
         self.flush(key, now);
+        self.check_stopped();
     }
 
     /// Goes on with writing; when all is written, with what was to follow.

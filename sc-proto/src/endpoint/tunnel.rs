@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::resume::{Outage, Reach};
-use super::socket::{Socket, SocketKey};
+use super::socket::{Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -126,10 +126,15 @@ impl Core {
         self.check_stopped();
     }
 
-    /// Tells the embedder when the last transport has gone after a stop.
+    /// Tells the embedder when the last transport has gone after a stop, and, unless there is
+    /// no time for it, what came over it has been written.
     pub(super) fn check_stopped(&mut self) {
         let waiting = self.stopping.is_some() && !self.stopped_told;
-        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+        if waiting
+            && self.sessions.len() == 0
+            && !self.has_transports()
+            && (self.stopping == Some(Stop::Now) || !self.has_undelivered())
+        {
             self.stopped_told = true;
             self.events.push_back(Event::Stopped);
         }
@@ -206,7 +211,17 @@ impl Core {
         }
     }
 
+    /// Whether a socket has not taken all that came for it.
+    fn has_undelivered(&self) -> bool {
+        let undelivered = |socket: &Socket| match &socket.role {
+            Role::Proxied(proxied) => proxied.has_output(),
+            Role::Transport(_) => false,
+        };
+        self.sockets.iter().any(|(_, socket)| undelivered(socket))
+    }
+
     pub(super) fn drain_timeout(&mut self, now: Time) {
+        self.stopping = Some(Stop::Now);
         for key in self.sessions.keys() {
             self.end_session(key, TunnelEnd::Local, now);
         }
