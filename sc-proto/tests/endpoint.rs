@@ -215,6 +215,32 @@ fn draining_lets_streams_finish() {
 }
 
 #[test]
+fn a_drained_client_goes_when_its_sites_have_taken_everything() {
+    for patience in [100, 400] {
+        let (mut world, proxy) = World::tunnel(15, |_| {});
+        let (browser, site) = connect(&mut world, proxy);
+        let client = world.client();
+        world.send(browser, &[5; 100_000]);
+        world.finish(browser);
+        world.finish(site);
+        world.pass(Duration::from_secs(1));
+        world.cores[client].command(Command::Stop(Stop::Drain), world.now);
+        world.pass(Duration::from_secs(patience));
+        let stopped = world.events.contains(&(client, Event::Stopped));
+        assert_eq!(stopped, patience > 300, "there is a limit for a site that reads nothing");
+        if !stopped {
+            let mut got = 0;
+            while !world.has_ended(site) {
+                got += world.discard(site);
+                world.run();
+            }
+            assert_eq!(got, 100_000);
+            assert!(world.events.contains(&(client, Event::Stopped)));
+        }
+    }
+}
+
+#[test]
 fn a_lost_client_fails_running_exchanges() {
     let (mut world, proxy) = World::tunnel(9, |_| {});
     let (raw, _site) = connect(&mut world, proxy);

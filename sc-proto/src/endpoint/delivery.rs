@@ -173,6 +173,7 @@ impl Core {
             self.check_stopped();
         }
         self.flush(key, now);
+        self.check_stopped();
     }
 
     /// Goes on with writing; when all is written, with what was to follow.

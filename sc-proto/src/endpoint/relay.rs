@@ -116,6 +116,7 @@ impl Core {
     pub(super) fn close_socket(&mut self, key: SocketKey, mode: CloseMode) {
         if self.forget(key).is_some() {
             self.actions.push_back(Action::Close { socket: key.into(), mode });
+            self.check_stopped();
         }
     }
 
