@@ -18,6 +18,7 @@ pub mod figures;
 pub mod http;
 pub mod link;
 pub mod linked;
+pub mod namespaces;
 pub mod nginx;
 pub mod payload;
 pub mod ports;
