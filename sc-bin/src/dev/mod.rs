@@ -10,7 +10,7 @@ mod target;
 
 use std::env;
 use std::io::{self, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ use crate::server::{self, Running, StartError, UserError};
 const REST_PORT: u16 = 4480;
 const TUNNEL_PORT: u16 = 4481;
 const SITE_PORT: u16 = 4488;
+/// Whatever port the system gives.
+const ANY_PORT: u16 = 0;
 const PROXY_PORTS: &str = "4490-4499";
 /// Whom the server knows.
 const USER: &str = "dev";
@@ -88,7 +90,10 @@ impl Application {
     fn start(args: DevArgs) -> Result<Self, DevError> {
         match args.target {
             Some(url) => Ok(Self::Own(TargetUrl::parse(&url)?)),
-            None => Site::start(free(SITE_PORT)).map(Self::Demo).map_err(DevError::Site),
+            None => Site::start(SITE_PORT)
+                .or_else(|_| Site::start(ANY_PORT))
+                .map(Self::Demo)
+                .map_err(DevError::Site),
         }
     }
 
@@ -108,7 +113,7 @@ fn all(args: DevArgs) -> Result<Exit, DevError> {
     let _watch = SignalWatch::start(inputs.sender.clone()).map_err(DevError::Signals)?;
     let application = Application::start(args)?;
     let folder = tempfile::Builder::new().prefix("sc-dev-").tempdir().map_err(DevError::Folder)?;
-    let server = server::start(server_settings(folder.path().join("server")))?;
+    let server = start_server(server_settings(folder.path().join("server")))?;
     let exit = tunnel(&server, &application, inputs);
     server.stop();
     drop(application);
@@ -122,8 +127,8 @@ fn all(args: DevArgs) -> Result<Exit, DevError> {
 fn server_settings(data_dir: PathBuf) -> server::Settings {
     let local = server::Settings::local(data_dir);
     server::Settings {
-        rest_address: loopback(free(REST_PORT)),
-        tunnel_address: loopback(free(TUNNEL_PORT)),
+        rest_address: loopback(REST_PORT),
+        tunnel_address: loopback(TUNNEL_PORT),
         proxy_ports: PROXY_PORTS.parse().unwrap_or(local.proxy_ports),
         drain_limit: DRAIN_LIMIT,
         ..local
@@ -177,21 +182,39 @@ fn loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
 }
 
-/// The port if it is free on loopback, else 0 for any.
-fn free(port: u16) -> u16 {
-    match TcpListener::bind(loopback(port)) {
-        Ok(_) => port,
-        Err(_) => 0,
+/// Starts the server; where a port is taken, on any other. A probe before would tell nothing: two
+/// `sc dev` may start together.
+fn start_server(mut settings: server::Settings) -> Result<Running, StartError> {
+    loop {
+        match server::start(settings.clone()) {
+            Err(StartError::Listen { address, .. }) if address.port() != ANY_PORT => {
+                for own in [&mut settings.rest_address, &mut settings.tunnel_address] {
+                    if *own == address {
+                        own.set_port(ANY_PORT);
+                    }
+                }
+            }
+            done => return done,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
     fn a_taken_port_is_left_alone() {
-        let held = TcpListener::bind(loopback(0)).unwrap();
-        assert_eq!(free(held.local_addr().unwrap().port()), 0);
+        let held = [(); 2].map(|()| TcpListener::bind(loopback(ANY_PORT)).unwrap());
+        let [rest, tunnel] = held.each_ref().map(|held| held.local_addr().unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let local = server::Settings::local(folder.path().to_owned());
+        let settings = server::Settings { rest_address: rest, tunnel_address: tunnel, ..local };
+        let server = start_server(settings).unwrap();
+        assert_ne!(server.rest_address(), rest);
+        assert_ne!(server.tunnel_address(), tunnel);
+        server.stop();
     }
 }

@@ -122,6 +122,14 @@ impl DataPlane {
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
+    /// Lets a tunnel finish what runs: its proxy port is closed, its session takes no new stream
+    /// and ends with the last one.
+    pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {
+        self.close_proxy(place);
+        // A worker that is gone has nothing left to finish.
+        let _ = self.handle.command(place.home, Command::DrainTunnel(tunnel));
+    }
+
     /// Ends a tunnel: its proxy port is closed, its session too.
     pub(crate) fn remove_tunnel(&self, tunnel: TunnelId, place: Place) {
         self.close_proxy(place);

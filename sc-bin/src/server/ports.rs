@@ -1,5 +1,6 @@
 //! Proxy ports: one listening socket per tunnel, from a range.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -124,10 +125,22 @@ impl ProxyPorts {
         self.released = Some(Instant::now());
     }
 
-    /// Binds a free port and listens on it.
-    pub(crate) async fn acquire(&mut self) -> Result<TcpListener, PortError> {
+    /// Binds a free port and listens on it: the one of `wish` if it can be had, and none of those
+    /// that are `kept` for others while there is another.
+    pub(crate) async fn acquire(
+        &mut self,
+        wish: Option<u16>,
+        kept: &BTreeSet<u16>,
+    ) -> Result<TcpListener, PortError> {
+        if let Some(listener) = self.acquire_wished(wish).await {
+            return Ok(listener);
+        }
         loop {
-            match self.try_acquire() {
+            let done = match self.try_acquire(kept) {
+                Err(PortError::Exhausted { .. }) => self.try_acquire(&BTreeSet::new()),
+                done => done,
+            };
+            match done {
                 Err(PortError::Exhausted { .. }) if self.one_is_about_to_be_free() => {
                     tokio::time::sleep(RETRY_AFTER).await;
                 }
@@ -136,16 +149,35 @@ impl ProxyPorts {
         }
     }
 
+    async fn acquire_wished(&self, wish: Option<u16>) -> Option<TcpListener> {
+        let port = wish.filter(|port| match self.range {
+            PortRange::Any => *port != 0,
+            PortRange::Between(first, last) => (first..=last).contains(port),
+        })?;
+        loop {
+            match listen(SocketAddr::new(self.ip, port)) {
+                Ok(listener) => return Some(listener),
+                Err(_) if self.one_is_about_to_be_free() => {
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+                Err(_) => return None,
+            }
+        }
+    }
+
     fn one_is_about_to_be_free(&self) -> bool {
         self.released.is_some_and(|at| at.elapsed() < RELEASE)
     }
 
-    fn try_acquire(&mut self) -> Result<TcpListener, PortError> {
+    fn try_acquire(&mut self, kept: &BTreeSet<u16>) -> Result<TcpListener, PortError> {
         let (first, last) = match self.range {
             PortRange::Any => (0, 0),
             PortRange::Between(first, last) => (first, last),
         };
         for port in (self.next..=last).chain(first..self.next) {
+            if kept.contains(&port) {
+                continue;
+            }
             let address = SocketAddr::new(self.ip, port);
             match listen(address) {
                 Ok(listener) => {
@@ -208,13 +240,39 @@ mod tests {
                 break (taken, next);
             }
         };
+        let none = BTreeSet::new();
         let mut ports = ProxyPorts::new(ip, PortRange::Between(free - 1, free));
-        let got = ports.acquire().await.unwrap();
+        let got = ports.acquire(None, &none).await.unwrap();
         assert_eq!(got.local_addr().unwrap().port(), free);
-        let full = ports.acquire().await;
+        let full = ports.acquire(None, &none).await;
         assert!(matches!(full, Err(PortError::Exhausted { .. })), "{full:?}");
         ports.released();
         drop(taken);
-        assert_eq!(ports.acquire().await.unwrap().local_addr().unwrap().port(), free - 1);
+        assert_eq!(
+            ports.acquire(None, &none).await.unwrap().local_addr().unwrap().port(),
+            free - 1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_is_kept_for_its_tunnel_while_there_is_another() {
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let first = loop {
+            let port = listen(SocketAddr::new(ip, 0)).unwrap().local_addr().unwrap().port();
+            if port < u16::MAX && listen(SocketAddr::new(ip, port + 1)).is_ok() {
+                break port;
+            }
+        };
+        let mut ports = ProxyPorts::new(ip, PortRange::Between(first, first + 1));
+        let kept = BTreeSet::from([first]);
+        let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
+        let other = ports.acquire(None, &kept).await.unwrap();
+        assert_eq!(port(&other), first + 1);
+        let back = ports.acquire(Some(first), &kept).await.unwrap();
+        assert_eq!(port(&back), first);
+        drop(back);
+        // Better a kept one than none; a wish outside of the range is none.
+        let last = ports.acquire(Some(1), &kept).await.unwrap();
+        assert_eq!(port(&last), first);
     }
 }

@@ -20,12 +20,12 @@ pub(crate) struct End {
 }
 
 impl Registry {
-    /// Writes a new record.
+    /// Writes a new record, or one anew whose tunnel comes back.
     pub(crate) async fn insert_tunnel(&self, tunnel: &Tunnel) -> Result<(), RegistryError> {
         let metadata = serde_json::to_string(&tunnel.metadata)
             .map_err(|_| RegistryError::Broken(format!("tunnel {}", tunnel.id)))?;
         sqlx::query(
-            "INSERT INTO tunnels
+            "INSERT OR REPLACE INTO tunnels
                 (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -75,13 +75,58 @@ impl Registry {
         Ok(())
     }
 
-    /// The tunnel is asked to end.
-    pub(crate) async fn tunnel_halting(&self, id: TunnelId) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE tunnels SET status = 'halting' WHERE id = ? AND ended IS NULL")
-            .bind(id.to_string())
-            .execute(&self.pool)
-            .await?;
+    /// The tunnel is asked to end. The first who asks is recorded.
+    pub(crate) async fn tunnel_halting(
+        &self,
+        id: TunnelId,
+        why: &End,
+    ) -> Result<(), RegistryError> {
+        sqlx::query(
+            "UPDATE tunnels SET status = 'halting', user_shutdown = ?, shutdown_reason = ?
+             WHERE id = ? AND ended IS NULL AND shutdown_reason IS NULL",
+        )
+        .bind(why.user_shutdown)
+        .bind(&why.reason)
+        .bind(id.to_string())
+        .execute(&self.pool)
+        .await?;
         Ok(())
+    }
+
+    /// The newest record of that user and name, if it is of a tunnel that the server ended for
+    /// reasons of its own: it stopped, or saw no client for too long.
+    pub(crate) async fn tunnel_given_up(
+        &self,
+        owner: &str,
+        name: Option<&str>,
+    ) -> Result<Option<Tunnel>, RegistryError> {
+        let row = sqlx::query(
+            "SELECT * FROM tunnels WHERE owner = ? AND name IS ?
+             ORDER BY COALESCE(launched, created) DESC, ended DESC LIMIT 1",
+        )
+        .bind(owner)
+        .bind(name)
+        .fetch_optional(&self.pool)
+        .await?;
+        let newest = row.as_ref().map(tunnel_of).transpose()?;
+        Ok(newest.filter(|tunnel| {
+            // What a user says may begin like this, too.
+            let by_server = tunnel.user_shutdown == Some(false);
+            let reason = tunnel.shutdown_reason.as_deref().unwrap_or_default();
+            tunnel.status == Status::Terminated && by_server && reason.starts_with("server")
+        }))
+    }
+
+    /// Where the tunnels had their proxies that the server has given up since a moment.
+    pub(crate) async fn proxies_given_up(&self, since: u64) -> Result<Vec<String>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT proxy_address FROM tunnels
+             WHERE ended >= ? AND user_shutdown = 0 AND shutdown_reason LIKE 'server%'",
+        )
+        .bind(to_sql(since))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok(row.try_get("proxy_address")?)).collect()
     }
 
     /// All tunnels that run are asked to end.
@@ -108,11 +153,14 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends all records that a server before this one left open. Says how many.
+    /// Ends all records that a server before this one left open. Says how many. Those that were
+    /// asked to end keep their reason.
     pub(crate) async fn end_left_over_tunnels(&self, end: &End) -> Result<u64, RegistryError> {
         let done = sqlx::query(
             "UPDATE tunnels
-             SET status = 'terminated', ended = ?, user_shutdown = ?, shutdown_reason = ?
+             SET status = 'terminated', ended = ?,
+                 user_shutdown = COALESCE(user_shutdown, ?),
+                 shutdown_reason = COALESCE(shutdown_reason, ?)
              WHERE ended IS NULL",
         )
         .bind(to_sql(end.at))
@@ -261,6 +309,36 @@ mod tests {
         expected.user_shutdown = Some(true);
         expected.shutdown_reason = Some("sigterm".to_owned());
         assert_eq!(registry.tunnel("jane", id).await.unwrap(), Some(expected));
+    }
+
+    #[tokio::test]
+    async fn what_the_server_gave_up_can_come_back() {
+        let (registry, _dir) = registry().await;
+        let name = tunnel(1, "jane").tunnel_identifier;
+        let given_up = async || {
+            let found = registry.tunnel_given_up("jane", name.as_deref()).await.unwrap();
+            found.map(|tunnel| tunnel.id.0[0])
+        };
+        registry.insert_tunnel(&tunnel(1, "jane")).await.unwrap();
+        assert_eq!(given_up().await, None, "it runs");
+        let mut left = end(2000, "serverRestart");
+        left.user_shutdown = false;
+        registry.end_left_over_tunnels(&left).await.unwrap();
+        assert_eq!(given_up().await, Some(1));
+        assert_eq!(registry.tunnel_given_up("jane", None).await.unwrap(), None);
+        assert_eq!(registry.proxies_given_up(2000).await.unwrap(), ["127.0.0.1:20000"]);
+        assert!(registry.proxies_given_up(2001).await.unwrap().is_empty());
+
+        // It comes back, and is asked to end by its owner when the server crashes.
+        registry.insert_tunnel(&tunnel(1, "jane")).await.unwrap();
+        assert!(registry.proxies_given_up(0).await.unwrap().is_empty());
+        let id = TunnelId([1; 16]);
+        registry.tunnel_halting(id, &end(0, "serverlike")).await.unwrap();
+        registry.tunnel_halting(id, &end(0, "second")).await.unwrap();
+        registry.end_left_over_tunnels(&left).await.unwrap();
+        assert_eq!(given_up().await, None);
+        let record = registry.tunnel("jane", id).await.unwrap().unwrap();
+        assert_eq!(record.shutdown_reason.as_deref(), Some("serverlike"));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
 use sc_proto::Event;
-use sc_proto::contract::{SessionId, TunnelEnd, TunnelId};
+use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
 
 use super::super::ports::PortRange;
@@ -83,6 +83,46 @@ fn a_tunnel_is_ready_while_it_has_its_client() {
     assert_eq!(server.record(&tunnel["id"])["status"], "running");
     // Events of tunnels that are not there are nothing.
     server.running.tell(up(&json!({"id": "00".repeat(16)}), 1));
+    server.stop();
+}
+
+#[test]
+fn an_interrupted_tunnel_is_not_ready_and_its_minute_counts_from_there() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let (id, session) = (id(&tunnel), SessionId([1; 16]));
+    let interrupted =
+        || Event::TunnelInterrupted { tunnel: id, session, cause: TransportLoss::Silent };
+    let resumed = || Event::TunnelResumed {
+        tunnel: id,
+        session,
+        replayed: 1,
+        streams: 2,
+        outage: Duration::from_secs(3),
+    };
+    let is_ready = || server.record(&tunnel["id"])["is_ready"].as_bool().unwrap();
+    server.running.tell(up(&tunnel, 1));
+    server.running.tell(interrupted());
+    assert!(!is_ready());
+    server.running.tell(resumed());
+    assert!(is_ready());
+    server.running.after(Duration::from_secs(600));
+    assert!(is_ready());
+    server.running.tell(interrupted());
+    server.running.after(Duration::from_secs(58));
+    assert_eq!(server.record(&tunnel["id"])["status"], "running");
+    server.running.after(Duration::from_secs(60));
+    assert_eq!(server.record(&tunnel["id"])["shutdown_reason"], "serverTimeout");
+    // Its client comes back for it: the same id and port, another secret.
+    let again = server.create("{}");
+    assert_eq!(again["id"], tunnel["id"]);
+    assert_eq!(again["proxy_address"], tunnel["proxy_address"]);
+    assert_ne!(again["kgp"]["secret"], tunnel["kgp"]["secret"]);
+    assert_eq!(server.record(&tunnel["id"])["status"], "running");
+    // What its owner ended does not come back.
+    let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
+    assert_eq!(server.call("DELETE", &path, None).0, 200);
+    assert_ne!(server.create("{}")["id"], tunnel["id"]);
     server.stop();
 }
 

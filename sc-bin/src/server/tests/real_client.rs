@@ -1,10 +1,11 @@
 //! Clients that really connect: the core and the runtime of a client in this process.
 
-use std::net::{SocketAddr, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, ConnectFailure, Stop, Target};
+use sc_proto::contract::{Connect, ConnectFailure, Target};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
@@ -46,6 +47,25 @@ impl Client {
     }
 }
 
+/// A connection through the tunnel, which runs until it is dropped.
+struct Stream {
+    _user: TcpStream,
+    _site: TcpStream,
+}
+
+impl Stream {
+    fn open(tunnel: &Value) -> Self {
+        let site = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut user = TcpStream::connect(tunnel["proxy_address"].as_str().unwrap()).unwrap();
+        let address = site.local_addr().unwrap();
+        write!(user, "CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        user.read_exact(&mut status).unwrap();
+        assert_eq!(&status, b"HTTP/1.1 200");
+        Self { _user: user, _site: site.accept().unwrap().0 }
+    }
+}
+
 /// Waits until the server says so.
 fn until(is_so: impl Fn() -> bool) {
     let begun = Instant::now();
@@ -84,6 +104,7 @@ fn a_delete_that_waits_lets_the_client_finish() {
     let client = Client::connect(&tunnel);
     assert!(matches!(client.next(), Event::TunnelUp { .. }));
     until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    let stream = Stream::open(&tunnel);
     let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
     let delete = |query: &str| server.call("DELETE", &format!("{path}{query}"), None).0;
     assert_eq!(delete("?wait_for_jobs=1&reason=first"), 200);
@@ -95,7 +116,7 @@ fn a_delete_that_waits_lets_the_client_finish() {
     let proxy: SocketAddr = tunnel["proxy_address"].as_str().unwrap().parse().unwrap();
     until(|| TcpStream::connect(proxy).is_err());
 
-    client.runtime.handle().command(WorkerId(0), Command::Stop(Stop::Drain)).unwrap();
+    drop(stream);
     until(|| server.record(&tunnel["id"])["status"] == "terminated");
     let record = server.record(&tunnel["id"]);
     assert_eq!(record["shutdown_reason"], "first");
@@ -110,6 +131,7 @@ fn a_halting_tunnel_ends_in_the_end() {
     let tunnel = server.create("{}");
     let client = Client::connect(&tunnel);
     until(|| server.record(&tunnel["id"])["is_ready"] == true);
+    let _stream = Stream::open(&tunnel);
     let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
     assert_eq!(server.call("DELETE", &path, None).0, 200);
     server.running.after(Duration::from_secs(58));
@@ -121,6 +143,28 @@ fn a_halting_tunnel_ends_in_the_end() {
         (&json!("terminated"), &json!("request"))
     );
     client.runtime.stop();
+    server.stop();
+}
+
+#[test]
+fn a_newer_tunnel_of_the_name_lets_the_older_one_finish() {
+    let server = TestServer::start();
+    let old = server.create("{}");
+    let client = Client::connect(&old);
+    until(|| server.record(&old["id"])["is_ready"] == true);
+    let stream = Stream::open(&old);
+    let new = server.create("{}");
+    assert_ne!(new["id"], old["id"]);
+    let record = server.record(&old["id"]);
+    assert_eq!(record["status"], "halting");
+    assert_eq!(record["shutdown_reason"], "collision");
+    let newer = Client::connect(&new);
+    until(|| server.record(&new["id"])["is_ready"] == true);
+    drop(stream);
+    until(|| server.record(&old["id"])["status"] == "terminated");
+    assert_eq!(server.record(&new["id"])["status"], "running");
+    client.runtime.stop();
+    newer.runtime.stop();
     server.stop();
 }
 

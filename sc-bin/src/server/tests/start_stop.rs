@@ -69,6 +69,15 @@ fn a_restart_ends_what_was_left_over() {
         assert_eq!(record["shutdown_reason"], reason);
         let list = format!("/{USER}/tunnels");
         assert_eq!(request(&running, "GET", &list, Some(&basic), None).1, json!([]));
+        // Another name does not get what is kept for this one.
+        let other = r#"{"tunnel_identifier": "other"}"#;
+        let other = request(&running, "POST", &list, Some(&basic), Some(other)).1;
+        let again = request(&running, "POST", &list, Some(&basic), Some("{}")).1;
+        for field in ["id", "proxy_address", "creation_time"] {
+            assert_eq!(again[field], made[field], "{field} after {reason}");
+        }
+        assert_ne!(other["id"], made["id"]);
+        assert_ne!(again["kgp"]["secret"], made["kgp"]["secret"]);
         running.stop();
     }
 }

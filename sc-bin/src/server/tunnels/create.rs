@@ -1,5 +1,6 @@
 //! Making a tunnel.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,9 @@ const MAX_NAME: usize = 256;
 
 /// Most tunnels at once: bounds memory when the range of proxy ports does not.
 const MAX_TUNNELS: usize = 10_000;
+
+/// How long the proxy port of a tunnel that the server gave up is kept for it, in seconds.
+const KEPT_FOR: u64 = 600;
 
 /// Version 4 clients send this in `domain_names` when their user said nothing.
 const NO_DOMAIN: &str = "sauce-connect.proxy";
@@ -70,7 +74,8 @@ struct Wanted {
 
 impl Tunnels {
     /// Makes a tunnel for `owner`. Another one of the same owner and name, or both unnamed, is
-    /// ended first.
+    /// asked to end first. One that the server itself had ended comes back with the id it had
+    /// and, if it can be had, the proxy port; its secret is a new one.
     ///
     /// Not to be dropped half-way: what it has set up would stay. A caller who may be cancelled
     /// spawns it.
@@ -83,10 +88,13 @@ impl Tunnels {
         let mut ports = self.life.lock().await;
         self.check_room()?;
         for old in self.colliding(&wanted) {
-            self.end_held(&mut ports, old, EndReason::Collision).await;
+            self.end_collided(&mut ports, old).await;
         }
-        let proxy = ports.acquire().await?;
-        let tunnel = self.new_record(&wanted, &proxy)?;
+        let before = self.registry.tunnel_given_up(&wanted.owner, wanted.name.as_deref()).await?;
+        let kept = self.kept_ports().await?;
+        let wish = before.as_ref().and_then(|before| port_of(&before.proxy_address));
+        let proxy = ports.acquire(wish, &kept).await?;
+        let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
         self.registry.insert_tunnel(&tunnel).await?;
         let tunnel = self.launch(tunnel, &secret, proxy).await?;
@@ -114,10 +122,28 @@ impl Tunnels {
         same.map(|live| live.record.id).collect()
     }
 
-    fn new_record(&self, wanted: &Wanted, proxy: &TcpListener) -> Result<Tunnel, CreateError> {
+    /// Ports of tunnels whose clients may come back for them.
+    async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
+        let since = unix_now().saturating_sub(KEPT_FOR);
+        let proxies = self.registry.proxies_given_up(since).await?;
+        Ok(proxies.iter().filter_map(|address| port_of(address)).collect())
+    }
+
+    /// The record of what is wanted. A tunnel that comes back has the id it had `before`.
+    fn new_record(
+        &self,
+        wanted: &Wanted,
+        before: Option<&Tunnel>,
+        proxy: &TcpListener,
+    ) -> Result<Tunnel, CreateError> {
+        let now = unix_now();
+        let (id, creation_time) = match before {
+            Some(before) => (before.id, before.creation_time),
+            None => (TunnelId(random::bytes()?), now),
+        };
         let proxy_port = proxy.local_addr().map_or(0, |address| address.port());
         Ok(Tunnel {
-            id: TunnelId(random::bytes()?),
+            id,
             owner: wanted.owner.clone(),
             status: Status::Booting,
             is_ready: false,
@@ -126,7 +152,7 @@ impl Tunnels {
             host: self.announced.tunnel_host.clone(),
             ssh_port: self.announced.tunnel_port,
             proxy_address: host_and_port(&self.announced.proxy_host, proxy_port),
-            creation_time: unix_now(),
+            creation_time,
             launch_time: None,
             last_connected: None,
             shutdown_time: None,
@@ -213,6 +239,11 @@ fn warnings(request: &CreateTunnel) -> Messages {
         }
     }
     messages
+}
+
+/// The port of a `host:port`.
+fn port_of(address: &str) -> Option<u16> {
+    address.rsplit_once(':')?.1.parse().ok()
 }
 
 fn host_and_port(host: &str, port: u16) -> String {

@@ -79,12 +79,29 @@ impl Tunnels {
         let why = EndReason::Request(reason);
         let mut ports = self.life.lock().await;
         match streams {
-            Streams::MayFinish if self.halt(id, &why) => {
-                if let Err(error) = self.registry.tunnel_halting(id).await {
-                    log::error!("tunnel {id}: that it is to end is not recorded: {error}");
-                }
-            }
-            Streams::MayFinish | Streams::AreCut => self.end_held(&mut ports, id, why).await,
+            Streams::MayFinish => self.halt_or_end(&mut ports, id, why).await,
+            Streams::AreCut => self.end_held(&mut ports, id, why).await,
+        }
+    }
+
+    /// Ends a tunnel whose place a newer one of its name takes: what runs may finish, unless its
+    /// client is not there at the moment, which the newer one was started for, then.
+    pub(super) async fn end_collided(&self, ports: &mut ProxyPorts, id: TunnelId) {
+        let connected = self.state().live.get(&id).is_some_and(|live| live.sessions.is_connected());
+        match connected {
+            true => self.halt_or_end(ports, id, EndReason::Collision).await,
+            false => self.end_held(ports, id, EndReason::Collision).await,
+        }
+    }
+
+    /// Lets what runs finish, or ends the tunnel if there is nothing that could run.
+    async fn halt_or_end(&self, ports: &mut ProxyPorts, id: TunnelId, why: EndReason) {
+        if !self.halt(id, &why) {
+            return self.end_held(ports, id, why).await;
+        }
+        ports.released();
+        if let Err(error) = self.registry.tunnel_halting(id, &why.at(unix_now())).await {
+            log::error!("tunnel {id}: that it is to end is not recorded: {error}");
         }
     }
 
@@ -105,8 +122,8 @@ impl Tunnels {
             live.record.user_shutdown = Some(end.user_shutdown);
             live.record.shutdown_reason = Some(end.reason);
             live.halting = Some(Halting { why: why.clone(), since: Instant::now() });
-            self.data_plane.close_proxy(live.place);
-            log::info!("{} is asked to end by its owner", Label(&live.record));
+            self.data_plane.drain_tunnel(id, live.place);
+            log::info!("{} ends when what runs is done", Label(&live.record));
         }
         true
     }
