@@ -59,7 +59,7 @@ mod probe {
     /// Whether nftables can drop packets.
     pub(crate) fn packet_filter() -> bool {
         in_namespace(
-            "nft 'table inet probe { chain all { type filter hook output priority 0; drop; } }'",
+            "nft 'table inet probe { chain every { type filter hook output priority 0; drop; }; }'",
         )
     }
 
