@@ -92,7 +92,8 @@ mod probe {
     fn shell(command: &str) -> bool {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("PATH=$PATH:/usr/sbin:/sbin; {command}"));
-        let status = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let status =
+            shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
         status.is_ok_and(|status| status.success())
     }
 }

@@ -137,7 +137,9 @@ fn a_firewall_resets_connections() {
 
 /// The command for a table `cut` whose only chain, at `hook`, does `rule`.
 fn filter(hook: &str, rule: &str) -> String {
-    format!("nft 'table inet cut {{ chain every {{ type filter hook {hook} priority 0; {rule}; }}; }}'")
+    format!(
+        "nft 'table inet cut {{ chain every {{ type filter hook {hook} priority 0; {rule}; }}; }}'"
+    )
 }
 
 #[test]

@@ -54,9 +54,7 @@ fn memory_is_bounded_while_the_link_is_down() {
         let (carried, back) = (load.carried(), Instant::now());
         traffic::small_request(linked.tunnel.proxy, &site);
         let recovery = back.elapsed();
-        wait::until("the load to go on", || {
-            (load.carried() > carried + (256 << 20)).then_some(())
-        });
+        wait::until("the load to go on", || (load.carried() > carried + (256 << 20)).then_some(()));
         drop(end);
         for (index, name) in ["server", "client"].into_iter().enumerate() {
             figures::tell(&format!(

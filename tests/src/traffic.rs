@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
