@@ -2,12 +2,15 @@
 //! connection.
 //!
 //! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
-//! at once for trying, `api` the REST API's types that client and server share.
+//! at once for trying, `api` the REST API's types that client and server share, `calendar`
+//! how both write times, `interrupt` how both are told to end.
 
 mod api;
+mod calendar;
 mod cli;
 mod client;
 mod dev;
+mod interrupt;
 mod server;
 
 use std::process::ExitCode;

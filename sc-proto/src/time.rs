@@ -67,12 +67,16 @@ pub struct Deadline {
 pub enum DeadlineReason {
     /// A transport must have finished TLS and the KGP handshake.
     Handshake,
+    /// The next request of a browser must have begun.
+    KeepAlive,
     /// A request head must be complete.
     RequestHead,
     /// A stream waits for room to be opened.
     OpenWait,
     /// The other end must have said whether it reached a site.
     OpenAnswer,
+    /// A byte must have moved on a proxied connection.
+    Idle,
     /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.
     Session,
     /// A session that lost its transport is given up.

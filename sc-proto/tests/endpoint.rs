@@ -14,39 +14,8 @@ use std::time::Duration;
 
 use sc_proto::contract::{ConnectFailure, Refusal, Stop, TransportLoss, TunnelEnd, TunnelSecret};
 use sc_proto::{Command, Event};
+use world::traffic::{connect, pattern, transfer};
 use world::{SECRET, TUNNEL, World};
-
-fn pattern(n: usize) -> Vec<u8> {
-    (0..n).map(|i| (i * 31 % 251) as u8).collect()
-}
-
-/// Opens a CONNECT stream; gives the browser's and the site's end.
-fn connect(world: &mut World, proxy: sc_proto::ListenerId) -> (usize, usize) {
-    let browser = world.browse(0, proxy).unwrap();
-    world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
-    world.run();
-    let (target, site) = world.sites.pop_front().unwrap();
-    assert_eq!(target, "app.test:443");
-    assert_eq!(world.take_all(browser), "HTTP/1.1 200 Connection Established\r\n\r\n");
-    (browser, site)
-}
-
-/// Moves `bytes` from one end to the other, reading a little at a time.
-fn transfer(world: &mut World, from: usize, to: usize, bytes: &[u8]) {
-    let mut got = Vec::new();
-    for part in bytes.chunks(100_000) {
-        world.send(from, part);
-        world.run();
-        got.extend(world.take(to, 70_000));
-    }
-    while got.len() < bytes.len() {
-        world.run();
-        let more = world.take(to, 70_000);
-        assert!(!more.is_empty(), "stalled after {} of {}", got.len(), bytes.len());
-        got.extend(more);
-    }
-    assert!(got == bytes, "the bytes differ");
-}
 
 #[test]
 fn connect_carries_bytes_both_ways() {

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use sc_proto::contract::TunnelEnd;
-use sc_proto::{Command, Event, ListenerId};
+use sc_proto::{Command, Event, ListenerId, Stop};
 use world::{Cut, End, TUNNEL, World};
 
 const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::ResetForClient];
@@ -204,4 +204,146 @@ fn a_session_that_the_server_gave_up_is_not_resumed() {
     let client = world.client();
     assert!(world.events.iter().any(|(core, event)| *core == client
         && matches!(event, Event::TunnelDown { end: TunnelEnd::Lost(_), .. })));
+}
+
+/// Transports are held up at every moment of a resume and come back to life when a newer one
+/// carries the session.
+#[test]
+fn a_transport_that_was_held_up_harms_nobody() {
+    for steps in 0..80 {
+        let (mut world, proxy) = World::tunnel(6, |_| {});
+        world.whole_reads();
+        let (browser, site) = connect(&mut world, proxy);
+        let mut flows =
+            [Flow::new(browser, site, 500_000, 1), Flow::new(site, browser, 500_000, 2)];
+        world.cut(Cut::ResetForClient);
+        for _ in 0..steps {
+            world.step();
+        }
+        let held = world.hold_back().unwrap();
+        for round in 0..100 {
+            for flow in &mut flows {
+                flow.step(&mut world);
+            }
+            world.pass(Duration::from_millis(200));
+            if round == 50 {
+                world.release(held);
+            }
+        }
+        assert!(flows.iter().all(Flow::is_done), "after {steps} steps");
+        let down = count(&world, |event| matches!(event, Event::TunnelDown { .. }));
+        assert_eq!(down, 0, "after {steps} steps: {:?}", world.events);
+    }
+}
+
+#[test]
+fn a_drained_client_goes_when_its_last_bytes_have_arrived() {
+    for cut in CUTS {
+        for steps in 0..40 {
+            let (mut world, proxy) = World::tunnel(7, |_| {});
+            world.whole_reads();
+            let (browser, site) = connect(&mut world, proxy);
+            let client = world.client();
+            world.cores[client].command(Command::Stop(Stop::Drain), world.now);
+            world.finish(browser);
+            world.pass(Duration::from_secs(1));
+            assert!(world.has_ended(site));
+            world.send(site, &[3; 100_000]);
+            world.finish(site);
+            for _ in 0..steps {
+                world.step();
+            }
+            world.cut(cut);
+            let mut got = 0;
+            for _ in 0..20 {
+                world.pass(Duration::from_secs(1));
+                got += world.discard(browser);
+            }
+            assert_eq!(got, 100_000, "{cut:?} after {steps} steps");
+            assert!(world.has_ended(browser));
+            assert!(
+                world.events.contains(&(client, Event::Stopped)),
+                "{cut:?} after {steps} steps"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stop_during_an_outage_does_not_wait_for_nothing() {
+    let (mut world, _) = World::tunnel(8, |_| {});
+    let client = world.client();
+    world.online = false;
+    world.cut(Cut::Reset);
+    world.pass(Duration::from_secs(5));
+    assert!(world.cores[client].next_deadline().is_some());
+    world.cores[client].command(Command::Stop(Stop::Drain), world.now);
+    world.run();
+    assert!(world.events.contains(&(client, Event::Stopped)), "{:?}", world.events);
+}
+
+#[test]
+fn a_slow_link_is_not_taken_for_a_dead_one() {
+    let (mut world, proxy) = World::tunnel(9, |_| {});
+    world.whole_reads();
+    world.pass(Duration::from_secs(10));
+    let (browser, site) = connect(&mut world, proxy);
+    // 3 kB/s: a large frame takes twenty seconds, as does everything behind it.
+    let mut flow = Flow::new(site, browser, 100_000, 1);
+    world.limit(0);
+    for _ in 0..5 {
+        flow.step(&mut world);
+        world.run();
+    }
+    for _ in 0..10 * 60 {
+        world.limit(300);
+        world.pass(Duration::from_millis(100));
+        flow.receive(&mut world);
+    }
+    assert!(flow.is_done());
+    let lost = count(&world, |event| matches!(event, Event::TunnelInterrupted { .. }));
+    assert_eq!(lost, 0, "{:?}", world.events);
+}
+
+#[test]
+fn a_try_ends_with_its_session() {
+    for stop in [None, Some(Stop::Now)] {
+        // The server has more patience.
+        let (mut world, _) = World::tunnel(10, |config| {
+            let grace = if config.tls_server.is_some() { 60 } else { 1 };
+            config.grace = Duration::from_secs(grace);
+        });
+        let client = world.client();
+        world.cut(Cut::Reset);
+        for _ in 0..4 {
+            world.step();
+        }
+        // A connection stands; nothing comes over it.
+        let held = world.hold_back().unwrap();
+        world.pass(Duration::from_millis(500));
+        if let Some(stop) = stop {
+            world.cores[client].command(Command::Stop(stop), world.now);
+            world.run();
+            assert!(world.events.contains(&(client, Event::Stopped)));
+        }
+        world.pass(Duration::from_millis(600));
+        world.release(held);
+        world.pass(Duration::from_secs(20));
+        assert_eq!(count(&world, resumed), 0, "{:?}", world.events);
+        assert_eq!(world.cores[client].next_deadline(), None);
+        world.pass(Duration::from_secs(60));
+        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
+        assert_eq!(world.cores[0].next_deadline(), None);
+    }
+}
+
+#[test]
+fn transports_that_die_at_once_are_not_replaced_without_end() {
+    let (mut world, _) = World::tunnel(11, |_| {});
+    for _ in 0..3000 {
+        world.cut(Cut::Reset);
+        world.pass(Duration::from_millis(10));
+    }
+    let tries = count(&world, resumed) / 2;
+    assert!((5..30).contains(&tries), "{tries} in 30 seconds");
 }

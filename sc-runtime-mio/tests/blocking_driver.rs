@@ -56,5 +56,5 @@ fn a_blocking_loop_drives_the_same_core() {
     assert!((500..600).contains(&status), "{status}");
     drop(guard);
     let (_, event) = server.events.recv_timeout(tunnel::PATIENCE).unwrap();
-    assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
+    assert!(matches!(event, Event::TunnelInterrupted { .. }), "it may come back: {event:?}");
 }

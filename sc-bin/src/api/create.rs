@@ -1,7 +1,5 @@
 //! Making a tunnel: `POST /{user}/tunnels`.
 
-use std::fmt;
-
 use sc_proto::contract::TunnelSecret;
 use serde::{Deserialize, Serialize};
 
@@ -62,22 +60,13 @@ pub(crate) struct CreateAnswer {
 }
 
 /// Extension: what a client needs to connect to its tunnel's server.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct KgpAccess {
     /// Proof of the right to serve the tunnel.
     #[serde(with = "hex::tunnel_secret")]
     pub(crate) secret: TunnelSecret,
     /// The one certificate to accept. `None`: check the certificate against root certificates.
     pub(crate) certificate_sha256: Option<CertificateSha256>,
-}
-
-impl fmt::Debug for KgpAccess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KgpAccess")
-            .field("secret", &self.secret)
-            .field("certificate_sha256", &self.certificate_sha256)
-            .finish()
-    }
 }
 
 /// Texts for the user, by weight.

@@ -6,6 +6,8 @@
 //! process's environment can be read by its own user only. Until the replacement, a few
 //! milliseconds, the key is visible: whoever minds uses the environment from the start.
 
+use std::ffi::OsString;
+
 use super::settings::CONCEALED;
 
 /// Where the key is moved to.
@@ -14,7 +16,7 @@ const VARIABLE: &str = "SAUCE_ACCESS_KEY";
 /// Arguments with the key taken out.
 #[derive(Debug, PartialEq, Eq)]
 struct Concealed {
-    args: Vec<String>,
+    args: Vec<OsString>,
     key: String,
 }
 
@@ -23,22 +25,22 @@ struct Concealed {
 #[cfg(unix)]
 pub(crate) fn conceal_key() {
     use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
 
-    let Ok(args) = std::env::args_os().map(|arg| arg.into_string()).collect::<Result<Vec<_>, _>>()
-    else {
-        return;
-    };
+    let args: Vec<OsString> = std::env::args_os().collect();
     let Some(Concealed { args, key }) = conceal(&args) else {
         return;
     };
     let Some((name, rest)) = args.split_first() else {
         return;
     };
-    let Ok(program) = std::env::current_exe() else {
-        return;
+    let error = match std::env::current_exe() {
+        Ok(program) => Command::new(program).arg0(name).args(rest).env(VARIABLE, key).exec(),
+        Err(error) => error,
     };
-    let error = std::process::Command::new(program).arg0(name).args(rest).env(VARIABLE, key).exec();
-    log::warn!("the access key stays visible in the process list: {error}");
+    log::warn!(
+        "the access key stays visible in the process list ({error}); give it by {VARIABLE} instead"
+    );
 }
 
 /// Other systems do not show arguments to other users, or have no way to replace a process.
@@ -47,14 +49,16 @@ pub(crate) fn conceal_key() {}
 
 /// The process's arguments as one string to be shown and stored, without the key.
 pub(crate) fn shown_args() -> String {
-    let args: Vec<String> =
-        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<OsString> = std::env::args_os().collect();
     let args = conceal(&args).map_or(args, |concealed| concealed.args);
-    args.get(1..).unwrap_or_default().join(" ")
+    let shown = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    shown.collect::<Vec<_>>().join(" ")
 }
 
 /// Takes the last key out of `args` and blots out all; `None` if there is none.
-fn conceal(args: &[String]) -> Option<Concealed> {
+///
+/// An argument that is not UTF-8, as a file's name may be, holds no key.
+fn conceal(args: &[OsString]) -> Option<Concealed> {
     let mut key = None;
     let mut blot = |text: &str| {
         if text != CONCEALED && !text.is_empty() {
@@ -64,19 +68,26 @@ fn conceal(args: &[String]) -> Option<Concealed> {
     };
     let mut shown = Vec::with_capacity(args.len());
     let mut value_follows = false;
-    for arg in args {
+    for given in args {
+        let Some(arg) = given.to_str() else {
+            shown.push(given.clone());
+            value_follows = false;
+            continue;
+        };
         if value_follows {
             value_follows = false;
-            shown.push(blot(arg).to_owned());
+            shown.push(blot(arg).into());
             continue;
         }
-        value_follows = ["-k", "--api-key", "--access-key"].contains(&arg.as_str());
+        value_follows = ["-k", "--api-key", "--access-key"].contains(&arg);
         let with_value = ["--api-key=", "--access-key=", "-k=", "-k"]
             .into_iter()
             .find_map(|flag| Some((flag, arg.strip_prefix(flag)?)));
         match with_value {
-            Some((flag, value)) if !value_follows => shown.push(format!("{flag}{}", blot(value))),
-            _ => shown.push(arg.clone()),
+            Some((flag, value)) if !value_follows => {
+                shown.push(format!("{flag}{}", blot(value)).into());
+            }
+            _ => shown.push(given.clone()),
         }
     }
     key.map(|key| Concealed { args: shown, key })
@@ -86,8 +97,8 @@ fn conceal(args: &[String]) -> Option<Concealed> {
 mod tests {
     use super::*;
 
-    fn args(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
+    fn args(text: &str) -> Vec<OsString> {
+        text.split(' ').map(OsString::from).collect()
     }
 
     #[test]
@@ -103,9 +114,22 @@ mod tests {
             ("sc -k OLD -k SECRET", "sc -k **** -k ****"),
         ] {
             let concealed = conceal(&args(given)).unwrap();
-            assert_eq!(concealed.args.join(" "), shown);
+            assert_eq!(concealed.args, args(shown));
             assert_eq!(concealed.key, "SECRET", "{given}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_with_an_odd_name_does_not_uncover_the_key() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let odd = OsString::from_vec(b"/ca-\xff.pem".to_vec());
+        let mut given = args("sc --cainfo");
+        given.push(odd.clone());
+        given.extend(args("-k SECRET"));
+        let concealed = conceal(&given).unwrap();
+        assert_eq!(concealed.args[2..], [odd, "-k".into(), CONCEALED.into()]);
+        assert_eq!(concealed.key, "SECRET");
     }
 
     #[test]

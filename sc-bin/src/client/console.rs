@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::failure::Failure;
 use super::line::{Line, Speaker};
+use crate::calendar::Moment;
 use crate::cli::Dialect;
 
 /// This program's version, as its first line has it.
@@ -180,31 +181,9 @@ pub(crate) fn common(line: &Line) -> String {
 /// `YYYY/MM/DD HH:MM:SS.uuuuuu`, in UTC.
 fn stamp(now: SystemTime) -> String {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
-    let (year, month, day) = civil(days);
-    format!(
-        "{year:04}/{month:02}/{day:02} {:02}:{:02}:{:02}.{:06}",
-        second / 3600,
-        second / 60 % 60,
-        second % 60,
-        since.subsec_micros()
-    )
-}
-
-/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01. The year is thought to
-/// begin in March, so that the leap day is its last (Howard Hinnant, "chrono-compatible low-level
-/// date algorithms").
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
+    let Moment { year, month, day, hour, minute, second } = Moment::of_unix(since.as_secs());
+    let micros = since.subsec_micros();
+    format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
 }
 
 #[cfg(test)]

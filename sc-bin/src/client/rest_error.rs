@@ -15,6 +15,9 @@ pub(crate) enum RestError {
     /// No answer in time.
     #[error("no answer in time")]
     TimedOut,
+    /// What answers there does not speak TLS.
+    #[error("what answers there does not speak TLS")]
+    NoTls,
     /// The server's certificate was not accepted, or TLS failed otherwise.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -45,11 +48,15 @@ impl RestError {
     pub(super) fn retry_limit(&self) -> Option<Duration> {
         match self {
             Self::Unreachable(_) | Self::TimedOut => Some(RETRY_LIMIT),
+            // Whoever does not know the method or the version never will.
+            Self::Status { code: 501 | 505, .. } => None,
             Self::Status { code, .. } if *code >= 500 || [408, 425, 429].contains(code) => {
                 Some(RETRY_LIMIT)
             }
             Self::NameNotFound => Some(NAME_RETRY_LIMIT),
-            Self::Status { .. } | Self::Tls(_) | Self::Answer(_) | Self::Local(_) => None,
+            Self::Status { .. } | Self::NoTls | Self::Tls(_) | Self::Answer(_) | Self::Local(_) => {
+                None
+            }
         }
     }
 
@@ -63,7 +70,7 @@ impl RestError {
         match self {
             Self::Unreachable(_) | Self::TimedOut | Self::Answer(_) => true,
             Self::Status { code, .. } => *code >= 500,
-            Self::NameNotFound | Self::Tls(_) | Self::Local(_) => false,
+            Self::NameNotFound | Self::NoTls | Self::Tls(_) | Self::Local(_) => false,
         }
     }
 
@@ -80,6 +87,10 @@ impl RestError {
                 "check that the server runs (`sc server`), the REST URL, and firewalls between. \
                  Please check your firewall and proxy settings."
             }
+            Self::NoTls => {
+                "check the port of the REST URL; if the server was started without \
+                 --rest-tls-cert, the URL begins with http:// and not https://"
+            }
             Self::Tls(_) => {
                 "if the server's certificate is not from a public CA, name its CA file with \
                  --cainfo (version 4), --rest-cainfo (sc run) or SAUCE_CAINFO"
@@ -93,6 +104,9 @@ impl RestError {
                 "check the path of the REST URL (it usually ends with /rest/v1) and the user name"
             }
             Self::Status { code: 300..=399, .. } => "use the URL that the server redirects to",
+            Self::Status { code: 501 | 505, .. } => {
+                "check that the REST URL leads to an sc server, not to another program"
+            }
             Self::Status { code: 500.., .. } => "look into the server's log",
             Self::Status { .. } => "follow what the answer says",
             Self::Answer(_) => {
@@ -111,7 +125,7 @@ impl From<ureq::Error> for RestError {
             Error::Timeout(_) => Self::TimedOut,
             Error::Io(error) => from_io(&error),
             Error::ConnectionFailed => Self::Unreachable("connection failed".to_owned()),
-            Error::Rustls(error) => Self::Tls(error.to_string()),
+            Error::Rustls(error) => from_tls(&error),
             Error::Tls(text) => Self::Tls(text.to_owned()),
             Error::Pem(error) => Self::Tls(format!("{error:?}")),
             Error::Json(error) => Self::Answer(error.to_string()),
@@ -125,13 +139,34 @@ fn from_io(error: &io::Error) -> RestError {
     // TLS failures of the handshake come wrapped into an I/O error.
     let inner = error.get_ref();
     if let Some(tls) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return RestError::Tls(tls.to_string());
+        return from_tls(tls);
+    }
+    if is_lookup_failure(error) {
+        return RestError::NameNotFound;
     }
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => RestError::TimedOut,
         io::ErrorKind::ConnectionRefused => RestError::Unreachable("connection refused".to_owned()),
         _ => RestError::Unreachable(error.to_string()),
     }
+}
+
+fn from_tls(error: &rustls::Error) -> RestError {
+    match error {
+        rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => {
+            RestError::NoTls
+        }
+        other => RestError::Tls(other.to_string()),
+    }
+}
+
+/// Whether a name has no address. std has no kind for it, only this text on Unix and the system's
+/// code (`WSAHOST_NOT_FOUND`) on Windows. A resolver that fails for now counts as unreachable.
+fn is_lookup_failure(error: &io::Error) -> bool {
+    let text = error.to_string();
+    let passes = text.contains("emporary failure") || text.ends_with("ry again");
+    error.raw_os_error() == Some(11_001)
+        || text.starts_with("failed to lookup address information") && !passes
 }
 
 #[cfg(test)]
@@ -161,11 +196,26 @@ mod tests {
             status(401),
             status(403),
             status(404),
+            status(501),
+            RestError::NoTls,
             RestError::Tls("UnknownIssuer".to_owned()),
             RestError::Answer("EOF".to_owned()),
         ] {
             assert_eq!(error.retry_limit(), None, "{error}");
         }
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_told_from_a_resolver_that_is_away() {
+        use std::net::ToSocketAddrs as _;
+        let error = ("no.such.host.invalid", 1).to_socket_addrs().unwrap_err();
+        let told = from_io(&error);
+        // A machine without a resolver may say the second.
+        let passes = error.to_string().contains("emporary failure");
+        assert_eq!(told == RestError::NameNotFound, !passes, "{error}");
+        let away = "failed to lookup address information: Temporary failure in name resolution";
+        let away = from_io(&io::Error::other(away));
+        assert!(matches!(away, RestError::Unreachable(_)), "{away}");
     }
 
     #[test]

@@ -4,11 +4,10 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::iterator::backend::Handle;
+use signal_hook::iterator::Handle;
 
 use super::controller::Input;
+use crate::interrupt::Interrupts;
 
 /// Signals are taken as long as this lives; afterwards they are ignored.
 pub(crate) struct SignalWatch(Handle);
@@ -20,14 +19,10 @@ impl SignalWatch {
     ///
     /// The system refuses the handlers or the thread.
     pub(crate) fn start(inputs: SyncSender<Input>) -> io::Result<Self> {
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
-        let handle = signals.handle();
+        let mut interrupts = Interrupts::take()?;
+        let handle = interrupts.handle();
         thread::Builder::new().name("sc-signals".to_owned()).spawn(move || {
-            for _ in &mut signals {
-                if inputs.send(Input::Signal).is_err() {
-                    break;
-                }
-            }
+            while interrupts.next().is_some() && inputs.send(Input::Signal).is_ok() {}
         })?;
         Ok(Self(handle))
     }

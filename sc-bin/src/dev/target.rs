@@ -13,16 +13,16 @@ pub(super) struct TargetUrl {
     port: u16,
 }
 
-/// A text is not the URL of an application.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--target {0:?} is not a URL of the form http(s)://HOST[:PORT]/PATH without user and key")]
-pub(super) struct InvalidTargetUrl(String);
+/// A text is not the URL of an application. It is not shown: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--target is not a URL of the form http(s)://HOST[:PORT]/PATH without user and password")]
+pub(super) struct InvalidTargetUrl;
 
 impl TargetUrl {
     /// Reads a URL. What a shell or a terminal could take for something else is refused: the URL
     /// is printed as part of commands to be pasted.
     pub(super) fn parse(text: &str) -> Result<Self, InvalidTargetUrl> {
-        let invalid = || InvalidTargetUrl(text.to_owned());
+        let invalid = || InvalidTargetUrl;
         let harmless = |b: u8| b.is_ascii_graphic() && !b"'\"\\`$".contains(&b);
         if !text.bytes().all(harmless) {
             return Err(invalid());

@@ -116,8 +116,9 @@ impl TunnelCertificate {
 }
 
 fn read(files: &CertificateFiles) -> Result<TlsServer, CertificateError> {
-    let content = |path: &Path| std::fs::read(path).map_err(data_dir::doing("read", path));
-    let (chain, key) = (content(&files.certificate)?, content(&files.key)?);
+    let content = |what, path: &Path| std::fs::read(path).map_err(data_dir::doing(what, path));
+    let chain = content("read the certificate", &files.certificate)?;
+    let key = content("read the private key", &files.key)?;
     TlsServer::from_pem(&chain, &key)
         .map_err(|source| CertificateError::Unusable { files: files.clone(), source })
 }

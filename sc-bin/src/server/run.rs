@@ -3,13 +3,11 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use super::args::{ServerArgs, ServerCommand};
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Output, UserCommandError};
+use crate::interrupt::Interrupts;
 
 /// `sc server` ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +47,7 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
 fn serve(args: ServerArgs) -> Result<(), RunError> {
     let settings = args.options()?.settings()?;
     // Before the start, so that a signal during it is not lost.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(RunError::Signals)?;
+    let mut interrupts = Interrupts::take().map_err(RunError::Signals)?;
     let (data_dir, proxies) = (
         settings.data_dir.clone(),
         format!("{} ports {}", settings.proxy_host, settings.proxy_ports),
@@ -59,12 +57,12 @@ fn serve(args: ServerArgs) -> Result<(), RunError> {
     let announced = announce(&running, &tunnel_host, &proxies, &data_dir.display().to_string());
     announced.map_err(RunError::Print)?;
 
-    signals.forever().next();
+    interrupts.next();
     let stopper = running.stopper();
-    let handle = signals.handle();
+    let handle = interrupts.handle();
     // Ends with the process.
     let watcher = std::thread::spawn(move || {
-        if signals.forever().next().is_some() {
+        if interrupts.next().is_some() {
             stopper.now();
         }
     });

@@ -63,18 +63,47 @@ pub(crate) enum StartError {
     )]
     PlainRest(SocketAddr),
     /// An address cannot be had.
-    #[error("cannot listen on {address} for {purpose}: {source}")]
+    #[error("cannot listen on {address} for {}: {source}. Choose another by {}", purpose.shown(), purpose.flag())]
     Listen {
         /// Which.
         address: SocketAddr,
         /// What for.
-        purpose: &'static str,
+        purpose: Purpose,
         /// Why not.
         source: io::Error,
     },
     /// Threads cannot be had.
     #[error("cannot start the server's threads: {0}")]
     Threads(io::Error),
+}
+
+/// What is listened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The REST API.
+    Rest,
+    /// Clients' tunnels.
+    Tunnels,
+    /// The tunnels' proxies.
+    Proxies,
+}
+
+impl Purpose {
+    fn shown(self) -> &'static str {
+        match self {
+            Self::Rest => "the REST API",
+            Self::Tunnels => "tunnels",
+            Self::Proxies => "the tunnels' proxies",
+        }
+    }
+
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Rest => "--rest-address",
+            Self::Tunnels => "--tunnel-address",
+            Self::Proxies => "--proxy-host",
+        }
+    }
 }
 
 /// A server in this process. Dropping it without [`Running::stop`] leaves it running.
@@ -118,8 +147,10 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
     };
-    let (rest_listener, rest_address) = listen(settings.rest_address, "the REST API")?;
-    let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, "tunnels")?;
+    let (rest_listener, rest_address) = listen(settings.rest_address, Purpose::Rest)?;
+    let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, Purpose::Tunnels)?;
+    // Better said now than to the first client.
+    listen(SocketAddr::new(settings.proxy_ip, 0), Purpose::Proxies)?;
 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -139,6 +170,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
+            troubles: LogLimit::new("uses of keys that are not recorded"),
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -258,7 +290,8 @@ impl Running {
     /// for the drain limit; then tunnels end, and with them the server. REST answers until the
     /// tunnels have ended, so that clients learn it. Not to be called from async code.
     pub(crate) fn stop(self) {
-        log::info!("the server stops");
+        let seconds = self.drain_limit.as_secs();
+        log::info!("the server stops; running connections may finish, for {seconds} s at most");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
             let draining = self.tunnels.begin_stop().await;
@@ -301,7 +334,7 @@ fn refuse_plain_rest(settings: &Settings) -> Result<(), StartError> {
 
 fn listen(
     address: SocketAddr,
-    purpose: &'static str,
+    purpose: Purpose,
 ) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
     let listened = ports::listen(address).and_then(|listener| {
         let address = listener.local_addr()?;
@@ -362,6 +395,7 @@ async fn keep_house(state: Arc<RestState>) {
     for tick in 0_u64.. {
         ticks.tick().await;
         state.strangers.sum_up();
+        state.troubles.sum_up();
         tunnels.sum_up_strangers();
         tunnels.end_overdue(Instant::now()).await;
         if tick % OWNER_TICKS == 0 {

@@ -8,6 +8,7 @@ use super::args::UserAction;
 use super::data_dir::{DataDir, DataDirError};
 use super::registry::{Registry, RegistryError, User, UserError};
 use super::tunnels::unix_now;
+use crate::calendar::Moment;
 
 /// A user command failed.
 #[derive(Debug, thiserror::Error)]
@@ -99,44 +100,8 @@ impl Output<'_> {
 /// Name, when added, when last used.
 fn line(user: &User) -> String {
     let last_used = match user.last_used {
-        Some(at) => format!("last used {}", utc(at)),
+        Some(at) => format!("last used {}", Moment::of_unix(at).rfc3339()),
         None => "never used".to_owned(),
     };
-    format!("{}\tadded {}\t{last_used}", user.name, utc(user.created))
-}
-
-/// A moment in UTC as RFC 3339 writes it.
-fn utc(unix_seconds: u64) -> String {
-    let (days, second) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Days since 1 March of year 0, in cycles of 400 years; the year begins in March, so that the
-    // leap day is its last.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments() {
-        for (unix, text) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_700_000_000, "2023-11-14T22:13:20Z"),
-            (4_107_542_400, "2100-03-01T00:00:00Z"),
-        ] {
-            assert_eq!(utc(unix), text);
-        }
-    }
+    format!("{}\tadded {}\t{last_used}", user.name, Moment::of_unix(user.created).rfc3339())
 }

@@ -56,11 +56,13 @@ pub struct Connect {
     pub tls: TlsClient,
 }
 
-/// How to end.
+/// How to end. No new transport is taken or dialled. [`Event::Stopped`](super::Event::Stopped)
+/// follows once; 5 seconds are the most that a transport may take to say goodbye.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// Send GOAWAY, take no new stream, let running ones finish, then close.
-    /// Ends with [`Event::Stopped`](super::Event::Stopped), at the latest after the drain limit.
+    /// Send GOAWAY, take no new stream, let running ones finish and their last bytes be
+    /// delivered, then close. After [`Config::drain_timeout`](crate::Config::drain_timeout) it
+    /// goes on as [`Stop::Now`].
     Drain,
     /// Reset all streams and close at once.
     Now,

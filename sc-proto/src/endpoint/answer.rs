@@ -160,7 +160,7 @@ impl Core {
 
     /// Writes the last bytes of an exchange, then goes on or ends the connection.
     pub(super) fn conclude(&mut self, key: SocketKey, ending: Ending, plaintext: &[u8], now: Time) {
-        self.clear_timer(key);
+        self.expect_movement(key, now);
         self.push_bytes(key, &ending.page, plaintext);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
@@ -173,7 +173,6 @@ impl Core {
         match ending.after {
             After::KeepAlive => {
                 http.wants = Wants::Head;
-                self.time_head(key, now);
                 self.revive.push_back(key);
             }
             After::Close => {

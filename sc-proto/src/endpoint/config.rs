@@ -23,10 +23,14 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// From a request to the site's answer to the dial.
     pub dial_timeout: Duration,
-    /// From the first byte of a request to the end of its head, and for idle keep-alive connections.
+    /// From the first byte of a request to the end of its head, and before that from the last
+    /// answer to the first byte.
     pub request_head_timeout: Duration,
     /// How long a session waits for a new transport after it lost one.
     pub grace: Duration,
+    /// How long no byte may move, either way, on a connection that has a stream or something to
+    /// deliver. A browser or site that vanished without a word costs no more than this.
+    pub idle_timeout: Duration,
     /// How long a stop waits for running streams.
     pub drain_timeout: Duration,
 }
@@ -42,6 +46,7 @@ impl Default for Config {
             dial_timeout: Duration::from_secs(25),
             request_head_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(300),
         }
     }

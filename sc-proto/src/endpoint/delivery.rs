@@ -28,6 +28,10 @@ impl Core {
         let Some(proxied) = socket.proxied() else {
             return;
         };
+        if proxied.output == Output::Failed {
+            // Without its credit no more will come.
+            return;
+        }
         proxied.unreturned += range.len() as u64;
         if proxied.http.is_some() {
             self.take_answer(key, plaintext, range, now);
@@ -139,11 +143,11 @@ impl Core {
         };
         let n = match outcome {
             Write::Bytes(n) | Write::Blocked(n) => n,
-            Write::Failed => {
-                self.socket_failed(key, now);
-                return;
-            }
+            Write::Failed => return self.write_failed(key, now),
         };
+        if n > 0 {
+            socket.moved = now;
+        }
         let Some(proxied) = socket.proxied() else {
             return;
         };
@@ -166,6 +170,7 @@ impl Core {
         }
         if empty {
             self.next_exchange(key);
+            self.check_stopped();
         }
         self.flush(key, now);
     }

@@ -54,7 +54,20 @@ impl Core {
         hello: Hello,
         now: Time,
     ) -> Result<(), TransportLoss> {
-        let refusal = if hello.version != VERSION {
+        if let Some(refusal) = self.refusal(&hello) {
+            return Err(transport.refuse(refusal));
+        }
+        let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
+        if here {
+            return self.admit_here(key, transport, hello, now);
+        }
+        transport.stage = Stage::Admitted(Admitted::Hello(hello));
+        Ok(())
+    }
+
+    /// Server: why a client is not let in.
+    fn refusal(&self, hello: &Hello) -> Option<Refusal> {
+        if hello.version != VERSION {
             Some(Refusal::Version)
         } else if hello.parameters.check().is_err() {
             Some(Refusal::Parameters)
@@ -65,17 +78,7 @@ impl Core {
                 Some(tunnel) if tunnel.secret.verify(&hello.secret).is_ok() => None,
                 _ => Some(Refusal::Credentials),
             }
-        };
-        if let Some(refusal) = refusal {
-            transport.refuse(refusal);
-            return Err(TransportLoss::Refused(refusal));
         }
-        let here = self.tunnels.get(&hello.tunnel).is_some_and(|t| t.home == self.worker);
-        if here {
-            return self.admit_here(key, transport, hello, now);
-        }
-        transport.stage = Stage::Admitted(Admitted::Hello(hello));
-        Ok(())
     }
 
     /// Server: decides about a RESUME, or leaves that to the worker of its session.
@@ -92,8 +95,7 @@ impl Core {
             return Ok(());
         }
         if resume.version != VERSION {
-            transport.refuse(Refusal::Version);
-            return Err(TransportLoss::Refused(Refusal::Version));
+            return Err(transport.refuse(Refusal::Version));
         }
         self.resume_here(key, transport, &resume, now)
     }
@@ -107,13 +109,19 @@ impl Core {
         now: Time,
     ) -> Result<(), TransportLoss> {
         let tunnel = hello.tunnel;
-        let Some(entry) = self.tunnels.get(&tunnel) else {
-            transport.refuse(Refusal::Ending);
-            return Err(TransportLoss::Refused(Refusal::Ending));
+        // It may have changed while the transport was on its way from another worker.
+        let refusal = self.refusal(&hello);
+        let entry = self.tunnels.get_mut(&tunnel).filter(|entry| entry.home == self.worker);
+        let (None, Some(entry)) = (refusal, entry) else {
+            return Err(transport.refuse(Refusal::Ending));
         };
-        // The newest authenticated transport wins.
+        // The newest authenticated transport wins, and takes over the requests that wait.
         if let Some(old) = entry.session {
+            let waiting = core::mem::take(&mut entry.waiting);
             self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
+            if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                entry.waiting = waiting;
+            }
         }
         let id = SessionId(self.random.bytes());
         let secret = ResumeSecret::new(self.random.bytes());
@@ -156,6 +164,7 @@ impl Core {
         now: Time,
     ) {
         entry.session.attach(now);
+        entry.carried_since = now;
         let (id, tunnel) = (entry.session.id, entry.tunnel);
         let session_key = self.sessions.insert(entry);
         transport.stage = Stage::Attached(session_key);

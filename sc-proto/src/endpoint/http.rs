@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::Core;
 use super::relay::Sent;
-use super::socket::{Input, Link, Output, Proxied, Socket, SocketKey};
+use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
+use super::{Core, SCRATCH};
 use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
@@ -70,28 +70,31 @@ impl Http {
 impl Core {
     /// Puts a browser's socket in the list of those to read outside the turns of a session.
     pub(super) fn queue_read(&mut self, key: SocketKey) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if !socket.can_read || socket.read_queued {
+        if self.wanted(key).is_none() {
             return;
         }
-        let Some(proxied) = socket.proxied() else {
-            return;
-        };
-        let reads = match (&proxied.http, proxied.input) {
-            (_, Input::Discard) => true,
-            (_, Input::Ended) | (None, Input::Open) => false,
-            (Some(http), Input::Open) => match http.wants {
-                Wants::Head => true,
-                Wants::Body => false,
-                Wants::Nothing => http.kept.len() < KEPT_WHILE_PAUSED,
-            },
-        };
-        if reads {
+        if let Some(socket) = self.sockets.get_mut(key)
+            && !socket.read_queued
+        {
             socket.read_queued = true;
             self.reads.push_back(key);
         }
+    }
+
+    /// How many bytes of a browser are to be read outside the turns of a session.
+    pub(super) fn wanted(&self, key: SocketKey) -> Option<usize> {
+        let socket = self.sockets.get(key)?;
+        let Role::Proxied(proxied) = &socket.role else { return None };
+        let wanted = match (&proxied.http, proxied.input) {
+            (_, Input::Discard) => SCRATCH,
+            (_, Input::Ended) | (None, Input::Open) => 0,
+            (Some(http), Input::Open) => match http.wants {
+                Wants::Head => SCRATCH,
+                Wants::Body => 0,
+                Wants::Nothing => KEPT_WHILE_PAUSED.saturating_sub(http.kept.len()),
+            },
+        };
+        (socket.can_read && wanted > 0).then_some(wanted)
     }
 
     /// The outcome of reading a browser's socket into the scratch buffer.
@@ -100,10 +103,10 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n.min(self.scratch.len()),
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let Some(proxied) = socket.proxied() else { return };
         if proxied.input == Input::Open && n > 0 {
+            socket.moved = now;
             let mut scratch = core::mem::take(&mut self.scratch);
             self.take_request(key, &scratch[..n], now);
             core::mem::swap(&mut self.scratch, &mut scratch);
@@ -124,6 +127,7 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
+        let ahead = !proxied.ahead.is_empty();
         let end = match (&mut proxied.http, proxied.input) {
             (Some(http), Input::Open) => http.front.browser_ended(),
             (None, Input::Open) => BrowserEnd::Raw,
@@ -131,6 +135,8 @@ impl Core {
             (_, Input::Discard | Input::Ended) => BrowserEnd::Close,
         };
         match end {
+            // What came before goes first; then the end is read once more.
+            BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
                 self.unlink(key, ResetReason::Cancelled, now);
@@ -215,8 +221,12 @@ impl Core {
             if self.answer_waits(key) {
                 return used;
             }
-            // The body goes no faster than its stream has credit.
-            let credit = link.map_or(usize::MAX, |link| self.credit_of(link));
+            // The body goes no faster than its stream has credit, and behind the head.
+            let credit = match link {
+                Some(_) if self.head_waits(key) => 0,
+                Some(link) => self.credit_of(link),
+                None => usize::MAX,
+            };
             let Some(http) = self.http(key) else {
                 return used;
             };
@@ -255,6 +265,12 @@ impl Core {
                 Item::Closed => return bytes.len(),
             }
         }
+    }
+
+    /// Whether a part of the request's head has not been sent.
+    fn head_waits(&mut self, key: SocketKey) -> bool {
+        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
+        proxied.is_some_and(|proxied| !proxied.ahead.is_empty())
     }
 
     /// Whether the next request has to wait until the last answer is written.
@@ -300,18 +316,17 @@ impl Core {
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
-    pub(super) fn time_head(&mut self, key: SocketKey, now: Time) {
-        let Some(socket) = self.sockets.get_mut(key) else {
-            return;
+    fn time_head(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let running = socket.timer.map(|(_, reason)| reason);
+        let Some(http) = socket.proxied().and_then(Proxied::http) else { return };
+        let reason = match http.front.phase() {
+            Phase::Idle => DeadlineReason::KeepAlive,
+            Phase::Head => DeadlineReason::RequestHead,
+            Phase::Opening | Phase::Exchange | Phase::Raw | Phase::Closed => return,
         };
-        let running = matches!(socket.timer, Some((_, DeadlineReason::RequestHead)));
-        let reading_head = socket
-            .proxied()
-            .and_then(|proxied| proxied.http.as_ref())
-            .is_some_and(|http| http.wants == Wants::Head);
-        if reading_head && !running {
-            let deadline = now.after(self.config.request_head_timeout);
-            self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        if running != Some(reason) {
+            self.set_timer(key, now.after(self.config.request_head_timeout), reason);
         }
     }
 
@@ -376,7 +391,7 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
-                self.clear_timer(key);
+                self.expect_movement(key, now);
                 let Some(http) = self.http(key) else { return };
                 let bytes = http.front.opened();
                 self.push_bytes(key, &bytes, &[]);
@@ -398,7 +413,6 @@ impl Core {
 
     /// From here on bytes are relayed as they are.
     pub(super) fn become_raw(&mut self, key: SocketKey) {
-        self.clear_timer(key);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };

@@ -16,6 +16,7 @@
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 //! | `random.rs` | ids, secrets and jitter from the seed |
+//! | `statistics.rs` | what is held, in numbers |
 
 mod answer;
 mod config;
@@ -28,6 +29,7 @@ mod random;
 mod relay;
 mod resume;
 mod socket;
+mod statistics;
 mod timers;
 mod transport;
 mod tunnel;
@@ -54,6 +56,7 @@ use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub use statistics::Statistics;
 pub(crate) use transport::Transport;
 
 type SessionKey = Key<SessionEntry>;
@@ -183,7 +186,6 @@ impl Core {
         now: Time,
     ) -> Option<SocketId> {
         match self.listeners.get(&listener)? {
-            ListenerRole::Kgp if self.events.len() >= MAX_EVENTS => None,
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;
@@ -237,6 +239,9 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if entry.peer.is_none() {
+            return;
+        }
         entry.can_read = true;
         match entry.role {
             Role::Transport(_) => self.queue_transport_read(key),
@@ -263,8 +268,8 @@ impl Core {
         }
     }
 
-    /// Where to read into, after [`Action::Read`]. Empty if the id is stale: then report
-    /// [`Read::WouldBlock`].
+    /// Where to read into, after [`Action::Read`]. Empty if the id is stale, or another
+    /// [`Action::Read`] was taken since: then report [`Read::WouldBlock`].
     ///
     /// Read and report with [`Core::read_done`] before calling anything else, or what was read
     /// is lost and its connection is reset.
@@ -296,6 +301,13 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if place.is_none() && outcome == Read::WouldBlock {
+            // Another read took the place. Nothing is lost, and nothing known.
+            if entry.can_read {
+                self.readable(socket);
+            }
+            return;
+        }
         match outcome {
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {

@@ -1,5 +1,6 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
+use alloc::collections::VecDeque;
 use core::ops::Range;
 
 use super::http::Http;
@@ -8,9 +9,9 @@ use super::{Core, Place, SessionKey};
 use crate::contract::{
     Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId,
 };
-use crate::http1::Failure;
+use crate::http1::{Failure, Phase};
 use crate::kgp::frame::{Frame, Open};
-use crate::kgp::{ProtocolError, Received, StreamKey};
+use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
 
 impl Core {
@@ -29,9 +30,14 @@ impl Core {
         let tunnel = entry.tunnel;
         match entry.session.receive(frame, range.len(), &mut self.pool, now)? {
             Received::Nothing | Received::GoAway => {}
-            Received::Open { stream, open } => {
-                self.dial(Link { session, stream }, tunnel, open, now);
-            }
+            Received::Open { stream, open } => match entry.session.side() {
+                Side::Client => self.dial(Link { session, stream }, tunnel, open, now),
+                // The way leads into the office. A client that could have the server dial would
+                // stand in the server's own network.
+                Side::Server => {
+                    entry.session.answer(stream, Err(DialFailure::Denied), &mut self.pool);
+                }
+            },
             Received::Answered { owner, outcome } => {
                 self.answered(owner.into(), outcome, now);
             }
@@ -55,11 +61,7 @@ impl Core {
     /// The peer opened a stream: its target is dialled.
     fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         let mut proxied = Proxied::new(tunnel, Some(link), None);
-        proxied.on_reset = match open.kind {
-            StreamKind::Connect => CloseMode::Abort,
-            // The exchange is over for the browser; the site need not see a failure.
-            StreamKind::Http => CloseMode::Graceful,
-        };
+        proxied.kind = open.kind;
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
         if let Some(entry) = self.sessions.get_mut(link.session) {
             entry.session.set_owner(link.stream, key.into());
@@ -89,7 +91,10 @@ impl Core {
             self.kick_transport(transport);
         }
         match outcome {
-            Ok(()) => self.flush(key, now),
+            Ok(()) => {
+                self.expect_movement(key, now);
+                self.flush(key, now);
+            }
             Err(_) => drop(self.forget(key)),
         }
         self.note_drained(link.session);
@@ -123,6 +128,7 @@ impl Core {
         {
             entry.session.drop_remains(link.stream);
         }
+        self.check_stopped();
         Some(socket)
     }
 
@@ -167,13 +173,30 @@ impl Core {
         self.close_socket(key, CloseMode::Abort);
     }
 
+    /// The socket takes no more bytes. A site that breaks an upload off has often said why:
+    /// the answer to an exchange is read to its end.
+    pub(super) fn write_failed(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let connected = socket.peer.is_some();
+        let Some(proxied) = socket.proxied() else { return };
+        if !connected || proxied.kind == StreamKind::Connect || proxied.input != Input::Open {
+            return self.socket_failed(key, now);
+        }
+        proxied.output = Output::Failed;
+        proxied.spill = VecDeque::new();
+        proxied.lent = None;
+        // How it ended shows in a read.
+        socket.can_read = true;
+        self.offer_source(key);
+    }
+
     fn stream_finished(&mut self, key: SocketKey, plaintext: &[u8], now: Time) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
         if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
-        } else {
+        } else if proxied.output == Output::Open {
             proxied.output = Output::EndWanted;
             self.flush(key, now);
         }
@@ -187,7 +210,7 @@ impl Core {
         if proxied.http.is_some() {
             self.end_exchange(key, Failure::Reset(reason), plaintext, now);
         } else {
-            let mode = proxied.on_reset;
+            let mode = proxied.on_reset();
             self.close_socket(key, mode);
         }
     }
@@ -314,6 +337,11 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n,
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
+        if n > 0
+            && let Some(socket) = self.sockets.get_mut(key)
+        {
+            socket.moved = now;
+        }
         let committed = entry.session.commit(stream, n, &mut self.pool);
         let transport = entry.transport;
         match outcome {
@@ -350,13 +378,37 @@ impl Core {
             self.retry_waiting(tunnel, now);
             self.note_drained(link.session);
         }
+        if self.output_of(key) == Some(Output::Failed) {
+            // What there was to read went before the reset, in order.
+            return self.socket_failed(key, now);
+        }
         self.close_if_over(key);
+    }
+
+    fn output_of(&mut self, key: SocketKey) -> Option<Output> {
+        self.sockets.get_mut(key).and_then(Socket::proxied).map(|proxied| proxied.output)
     }
 
     pub(super) fn proxied_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
+            DeadlineReason::Idle => self.idle_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
+        }
+    }
+
+    /// The span in which a byte must move has passed since the timer was set.
+    fn idle_timeout(&mut self, key: SocketKey, now: Time) {
+        let Some(socket) = self.sockets.get_mut(key) else { return };
+        let deadline = socket.moved.after(self.config.idle_timeout);
+        if deadline > now {
+            return self.set_timer(key, deadline, DeadlineReason::Idle);
+        }
+        self.unlink(key, ResetReason::TimedOut, now);
+        if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
+            self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);
+        } else {
+            self.close_socket(key, CloseMode::Abort);
         }
     }
 
@@ -371,7 +423,7 @@ impl Core {
         let proxied = Proxied::new(tunnel, None, Some(http));
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), Some(peer)));
         let deadline = now.after(self.config.request_head_timeout);
-        self.set_timer(key, deadline, DeadlineReason::RequestHead);
+        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
         key
     }
 }

@@ -27,6 +27,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// the next one begins soon after the link is back.
 const TRY_ROUND_TRIPS: u32 = 16;
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
+/// Every so many tries one may take so long at least: the way to the server may have become
+/// slower than it was.
+const PATIENT_TRY: u32 = 4;
+const LONG_TRY: Duration = Duration::from_secs(4);
+/// A transport that is lost sooner than this was of no use. After some of these in a row the
+/// first try is not made at once any more.
+const STEADY: Duration = Duration::from_secs(1);
+const QUICK_LOSSES: u32 = 3;
+/// The longest wait after a try that failed for want of a network, so that the link's return is
+/// noticed soon.
+const LONGEST_LOCAL_WAIT: Duration = Duration::from_millis(400);
 
 /// Client: how the server is reached again.
 #[derive(Clone, Debug)]
@@ -46,6 +57,10 @@ pub(super) struct Outage {
     cause: TransportLoss,
     /// Client: tries so far.
     attempt: u32,
+    /// Client: how many of them, or of transports just before, somebody had to deal with.
+    burden: u32,
+    /// Client: the socket of the try that is under way.
+    trying: Option<SocketKey>,
     /// Client: when the next try begins, if none is under way.
     next_try: Option<Time>,
     /// The round trip time before.
@@ -55,8 +70,18 @@ pub(super) struct Outage {
 impl Outage {
     /// How long a dial may take.
     fn patience(&self, longest: Duration) -> Duration {
-        self.rtt.saturating_mul(TRY_ROUND_TRIPS).clamp(SHORTEST_TRY.min(longest), longest)
+        let usual = self.rtt.saturating_mul(TRY_ROUND_TRIPS).max(SHORTEST_TRY);
+        let patience = match self.attempt % PATIENT_TRY {
+            0 => usual.max(LONG_TRY),
+            _ => usual,
+        };
+        patience.min(longest)
     }
+}
+
+/// The wait after the `n`th failure in a row, from 1.
+fn backoff(n: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << n.saturating_sub(1).min(10)).min(LONGEST_WAIT)
 }
 
 impl Core {
@@ -66,28 +91,52 @@ impl Core {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let session = &mut entry.session;
         let peer_left = loss == TransportLoss::Closed && session.peer_is_going();
-        if peer_left || session.is_drained() {
+        if self.stopping.is_some() && session.is_done() {
+            return self.end_session(key, TunnelEnd::Local, now);
+        }
+        if peer_left || session.is_done() {
             return self.end_session(key, TunnelEnd::PeerDrained, now);
         }
-        let idle_stop = self.stopping.is_some() && session.stream_count() == 0;
-        if !is_survivable(&loss) || idle_stop || self.stopping == Some(Stop::Now) {
+        if !is_survivable(&loss) || self.stopping == Some(Stop::Now) {
             return self.end_session(key, TunnelEnd::Lost(loss), now);
         }
         let until = now.after(self.config.grace);
         let rtt = session.rtt();
         session.detach();
+        let lived = now.since(entry.carried_since);
+        entry.quick_losses = if lived < STEADY { entry.quick_losses.saturating_add(1) } else { 0 };
+        let burden = entry.quick_losses.saturating_sub(QUICK_LOSSES);
         self.timers.set(until, Timer::Grace(key));
         entry.outage = Some(Outage {
             began: now,
             until,
             cause: loss.clone(),
             attempt: 0,
+            burden,
+            trying: None,
             next_try: None,
             rtt,
         });
         let (tunnel, session) = (entry.tunnel, session.id);
         self.events.push_back(Event::TunnelInterrupted { tunnel, session, cause: loss });
-        self.try_again(key, now);
+        match burden {
+            0 => self.try_again(key, now),
+            n => drop(self.try_later(key, backoff(n), now)),
+        }
+    }
+
+    /// Client: the next try follows after `wait`, or a little less. Says how long it is.
+    fn try_later(&mut self, key: SessionKey, wait: Duration, now: Time) -> Option<Duration> {
+        let random = self.random.number();
+        let entry = self.sessions.get_mut(key).filter(|entry| entry.reach.is_some())?;
+        let outage = entry.outage.as_mut()?;
+        // Between a half and the whole of it, so that many clients do not come at once.
+        let jitter = wait.as_nanos() as u64 / 2;
+        let wait = wait - Duration::from_nanos(random % jitter.max(1));
+        let at = now.after(wait);
+        outage.next_try = Some(at);
+        self.timers.set(at, Timer::Try(key));
+        Some(wait)
     }
 
     /// Client: dials the server for a session that waits.
@@ -110,7 +159,13 @@ impl Core {
         let stage = Stage::AwaitResumed(key);
         let deadline = now.after(patience);
         match TlsPipe::client(&reach.tls, &reach.server_name, unix_time, &mut self.tls_pool) {
-            Ok(pipe) => self.dial_transport(pipe, stage, first, reach.server.clone(), deadline),
+            Ok(pipe) => {
+                let socket =
+                    self.dial_transport(pipe, stage, first, reach.server.clone(), deadline);
+                if let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) {
+                    outage.trying = Some(socket);
+                }
+            }
             Err(error) => {
                 let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
                 self.try_failed(key, failure, now);
@@ -133,12 +188,13 @@ impl Core {
         first: Vec<u8>,
         target: Target,
         deadline: Time,
-    ) {
+    ) -> SocketKey {
         let transport = Transport { pipe, stage, first, intake: Intake::Open };
         let role = Role::Transport(Some(Box::new(transport)));
-        let socket = self.sockets.insert(Socket::new(role, None)).into();
-        let class = SocketClass::Transport;
+        let key = self.sockets.insert(Socket::new(role, None));
+        let (socket, class) = (key.into(), SocketClass::Transport);
         self.actions.push_back(Action::Dial { socket, target, class, deadline });
+        key
     }
 
     /// Client: a try has come to nothing. The next follows after a while.
@@ -147,22 +203,24 @@ impl Core {
             let end = TunnelEnd::Lost(TransportLoss::Refused(refusal));
             return self.end_session(key, end, now);
         }
-        let half = self.random.number();
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let Some(outage) = &mut entry.outage else { return };
+        outage.trying = None;
         let wait = match failure {
             // Nobody is burdened by tries that do not arrive.
             ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => FIRST_WAIT,
-            _ => FIRST_WAIT
-                .saturating_mul(1 << outage.attempt.saturating_sub(1).min(10))
-                .min(LONGEST_WAIT),
+            // As without a network.
+            ConnectFailure::Dial(DialFailure::NameNotFound | DialFailure::Other) => {
+                backoff(outage.attempt).min(LONGEST_LOCAL_WAIT)
+            }
+            _ => {
+                outage.burden = outage.burden.saturating_add(1);
+                backoff(outage.burden)
+            }
         };
-        // Between a half and the whole of it, so that many clients do not come at once.
-        let jitter = wait.as_nanos() as u64 / 2;
-        let wait = wait - Duration::from_nanos(half % jitter.max(1));
-        let at = now.after(wait);
-        outage.next_try = Some(at);
-        self.timers.set(at, Timer::Try(key));
+        let Some(wait) = self.try_later(key, wait, now) else { return };
+        let Some(entry) = self.sessions.get(key) else { return };
+        let Some(outage) = &entry.outage else { return };
         self.events.push_back(Event::Reconnecting {
             tunnel: entry.tunnel,
             session: entry.session.id,
@@ -186,9 +244,11 @@ impl Core {
             })
         });
         let Some(session) = session else {
-            transport.refuse(Refusal::Session);
-            return Err(TransportLoss::Refused(Refusal::Session));
+            return Err(transport.refuse(Refusal::Session));
         };
+        let Some(entry) = self.sessions.get(session) else { return Ok(()) };
+        // One that was under way for long, behind a newer one, must not harm the session.
+        entry.session.judge_received(resume.received)?;
         self.fence(session);
         let Some(entry) = self.sessions.get(session) else { return Ok(()) };
         let resumed = Frame::Resumed { received: entry.session.received() };
@@ -220,8 +280,8 @@ impl Core {
         };
         transport.stage = Stage::Attached(session);
         entry.transport = key;
-        let outage = entry.outage.take();
         let replayed = entry.session.resume(received, &mut self.pool, now)?;
+        let outage = entry.outage.take();
         let event = Event::TunnelResumed {
             tunnel: entry.tunnel,
             session: entry.session.id,
@@ -229,8 +289,9 @@ impl Core {
             streams: entry.session.stream_count(),
             outage: outage.as_ref().map_or(Duration::ZERO, |outage| now.since(outage.began)),
         };
+        entry.carried_since = now;
         if let Some(outage) = outage {
-            self.cancel_outage(session, &outage);
+            self.cancel_timers(session, &outage);
         }
         self.events.push_back(event);
         self.clear_timer(key);
@@ -239,7 +300,15 @@ impl Core {
         Ok(())
     }
 
+    /// The session of an outage has ended: so does the try that is under way.
     pub(super) fn cancel_outage(&mut self, session: SessionKey, outage: &Outage) {
+        self.cancel_timers(session, outage);
+        if let Some(socket) = outage.trying {
+            self.drop_transport(socket, CloseMode::Abort);
+        }
+    }
+
+    fn cancel_timers(&mut self, session: SessionKey, outage: &Outage) {
         self.timers.cancel(outage.until, Timer::Grace(session));
         if let Some(at) = outage.next_try {
             self.timers.cancel(at, Timer::Try(session));
@@ -256,9 +325,10 @@ impl Core {
 }
 
 impl Transport {
-    /// Tells the peer why it is not let in.
-    pub(super) fn refuse(&mut self, refusal: Refusal) {
+    /// Tells the peer why it is not let in, or let on. That is the end of the transport.
+    pub(super) fn refuse(&mut self, refusal: Refusal) -> TransportLoss {
         self.first.extend_from_slice(Frame::Refused(refusal).encode().as_slice());
+        TransportLoss::Refused(refusal)
     }
 }
 
@@ -271,5 +341,36 @@ fn is_survivable(loss: &TransportLoss) -> bool {
         | TransportLoss::HandshakeTimeout => true,
         TransportLoss::Tls(error) => !matches!(error, TlsError::Internal(_)),
         TransportLoss::Protocol(_) | TransportLoss::Refused(_) | TransportLoss::Ended => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn now_and_then_a_try_is_patient() {
+        let mut outage = Outage {
+            began: Time::ZERO,
+            until: Time::ZERO,
+            cause: TransportLoss::Failed,
+            attempt: 1,
+            burden: 0,
+            trying: None,
+            next_try: None,
+            rtt: Duration::from_millis(1),
+        };
+        let longest = Duration::from_secs(15);
+        assert_eq!(outage.patience(longest), SHORTEST_TRY);
+        outage.attempt = 4;
+        assert_eq!(outage.patience(longest), LONG_TRY, "the way may have become slower");
+        outage.rtt = Duration::from_secs(1);
+        assert_eq!(outage.patience(longest), longest);
+        assert_eq!(outage.patience(Duration::from_millis(50)), Duration::from_millis(50));
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit() {
+        assert_eq!([1, 2, 3, 7, 1000].map(|n| backoff(n).as_millis()), [100, 200, 400, 5000, 5000]);
     }
 }

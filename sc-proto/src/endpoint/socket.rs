@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::http::Http;
 use super::{SessionKey, Transport};
-use crate::contract::{CloseMode, SocketId, TunnelId};
+use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
 use crate::slab::Key;
 use crate::{DeadlineReason, Time};
@@ -42,6 +42,9 @@ pub(super) struct Socket {
     /// Whether it stands in the list of sockets to read outside the turns of a session.
     pub(super) read_queued: bool,
     pub(super) timer: Option<(Time, DeadlineReason)>,
+    /// When a byte of a proxied connection last moved. The timer for that looks here when it
+    /// fires, so that no byte has to move it.
+    pub(super) moved: Time,
 }
 
 /// What a socket is for.
@@ -72,8 +75,8 @@ pub(super) struct Proxied {
     pub(super) ahead: Bytes,
     pub(super) input: Input,
     pub(super) output: Output,
-    /// How the socket ends when the stream is reset.
-    pub(super) on_reset: CloseMode,
+    /// What a site's socket is for.
+    pub(super) kind: StreamKind,
 }
 
 /// The stream of a socket.
@@ -100,6 +103,8 @@ pub(super) enum Output {
     EndWanted,
     /// Everything is written and half-closed.
     Ended,
+    /// The socket takes no more, but may still be read. What comes for it is dropped.
+    Failed,
 }
 
 impl Socket {
@@ -113,6 +118,7 @@ impl Socket {
             write_queued: false,
             read_queued: false,
             timer: None,
+            moved: Time::ZERO,
         }
     }
 
@@ -143,12 +149,27 @@ impl Proxied {
             ahead: Bytes::new(),
             input: Input::Open,
             output: Output::Open,
-            on_reset: CloseMode::Abort,
+            kind: StreamKind::Connect,
         }
     }
 
     pub(super) fn http(&mut self) -> Option<&mut Http> {
         self.http.as_deref_mut()
+    }
+
+    /// Bytes kept here, but for what is lent.
+    pub(super) fn buffered(&self) -> usize {
+        let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
+        self.spill.len() + self.ahead.len() + http
+    }
+
+    /// How the socket ends when its stream is reset.
+    pub(super) fn on_reset(&self) -> CloseMode {
+        match self.kind {
+            StreamKind::Connect => CloseMode::Abort,
+            // The exchange is over for the browser; the site need not see a failure.
+            StreamKind::Http => CloseMode::Graceful,
+        }
     }
 
     pub(super) fn has_output(&self) -> bool {

@@ -61,6 +61,14 @@ impl Core {
         }
     }
 
+    /// From here on bytes have to move on this connection now and then.
+    pub(super) fn expect_movement(&mut self, key: SocketKey, now: Time) {
+        if let Some(socket) = self.sockets.get_mut(key) {
+            socket.moved = now;
+            self.set_timer(key, now.after(self.config.idle_timeout), DeadlineReason::Idle);
+        }
+    }
+
     pub(super) fn clear_timer(&mut self, key: SocketKey) {
         if let Some((at, reason)) = self.sockets.get_mut(key).and_then(|socket| socket.timer.take())
         {

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
-use super::{Core, SessionKey};
+use super::{Core, MAX_EVENTS, SessionKey};
 use crate::contract::{
     Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketId, TransportLoss,
     TunnelId, Write,
@@ -95,6 +95,11 @@ impl Core {
     /// Client: dials the server.
     pub(super) fn connect(&mut self, connect: Connect, now: Time) {
         let Connect { tunnel, secret, server, server_name, tls } = connect;
+        if self.stopping.is_some() {
+            let failure = ConnectFailure::Transport(TransportLoss::Ended);
+            self.events.push_back(Event::ConnectFailed { tunnel, failure });
+            return;
+        }
         let unix_time = self.unix_time(now);
         let pipe = match TlsPipe::client(&tls, &server_name, unix_time, &mut self.tls_pool) {
             Ok(pipe) => pipe,
@@ -110,15 +115,19 @@ impl Core {
         let reach = Reach { tunnel, server: server.clone(), server_name, tls };
         let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
-        self.dial_transport(pipe, stage, first, server, deadline);
+        let _ = self.dial_transport(pipe, stage, first, server, deadline);
     }
 
-    /// Server: a client's connection was accepted.
+    /// Server: a client's connection was accepted. None is taken by a full queue of events, nor
+    /// after a stop, which strangers could put off for ever else.
     pub(super) fn accept_transport(&mut self, peer: SocketAddr, now: Time) -> Option<SocketId> {
+        if self.stopping.is_some() || self.events.len() >= MAX_EVENTS {
+            return None;
+        }
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
-        let transport =
-            Transport { pipe, stage: Stage::AwaitHello, first: Vec::new(), intake: Intake::Open };
+        let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
+        let transport = Transport { pipe, stage, first, intake };
         let role = Role::Transport(Some(Box::new(transport)));
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
@@ -177,6 +186,7 @@ impl Core {
         };
         transport.pipe.filled(n, tls_pool);
         if n > 0 {
+            self.sign_of_life(key, now);
             self.pump_in(key, now);
         }
         match outcome {
@@ -190,6 +200,16 @@ impl Core {
                 self.settle();
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
+        }
+    }
+
+    /// Bytes came from a transport. Whole frames may take long on a slow link.
+    fn sign_of_life(&mut self, key: SocketKey, now: Time) {
+        let transport = self.sockets.get_mut(key).and_then(Socket::transport);
+        if let Some(Stage::Attached(session)) = transport.map(|transport| &transport.stage)
+            && let Some(entry) = self.sessions.get_mut(*session)
+        {
+            entry.session.heard(now);
         }
     }
 
@@ -239,8 +259,11 @@ impl Core {
             _ => None,
         };
         if let Some(session) = attached {
-            // Room in the ring: sockets may be read again.
+            // Room in the ring: sockets may be read again, streams be opened.
             self.queue_sources(session);
+            if let Some(tunnel) = self.sessions.get(session).map(|entry| entry.tunnel) {
+                self.retry_waiting(tunnel, now);
+            }
             self.note_drained(session);
         }
         if blocked && self.lent.is_empty() {
@@ -342,11 +365,6 @@ impl Core {
             self.actions.push_back(Action::Close { socket: key.into(), mode });
             self.check_stopped();
         }
-    }
-
-    /// Whether any transport is left, in whatever state.
-    pub(super) fn has_transports(&self) -> bool {
-        self.sockets.iter().any(|(_, socket)| matches!(socket.role, Role::Transport(_)))
     }
 
     /// Closes all transports that carry no session.

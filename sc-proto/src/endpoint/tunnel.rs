@@ -5,7 +5,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use super::resume::{Outage, Reach};
-use super::socket::{Socket, SocketKey};
+use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -14,6 +14,7 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
+use crate::kgp::frame::Frame;
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -26,7 +27,7 @@ pub(super) struct Tunnel {
     pub(super) home: WorkerId,
     pub(super) session: Option<SessionKey>,
     /// Requests that wait until a stream may be opened.
-    waiting: VecDeque<SocketKey>,
+    pub(super) waiting: VecDeque<SocketKey>,
 }
 
 /// A session and what belongs to it.
@@ -44,6 +45,10 @@ pub(crate) struct SessionEntry {
     pub(super) reach: Option<Box<Reach>>,
     /// Whether it stands in the list of sessions with sockets to read.
     pub(super) queued: bool,
+    /// When the present transport, or the last one, took it up.
+    pub(super) carried_since: Time,
+    /// How many transports in a row were lost soon after that.
+    pub(super) quick_losses: u32,
     timer: Option<Time>,
 }
 
@@ -55,7 +60,25 @@ impl SessionEntry {
         secret: ResumeSecret,
         reach: Option<Box<Reach>>,
     ) -> Self {
-        Self { session, tunnel, secret, transport, outage: None, reach, queued: false, timer: None }
+        Self {
+            session,
+            tunnel,
+            secret,
+            transport,
+            outage: None,
+            reach,
+            queued: false,
+            carried_since: Time::ZERO,
+            quick_losses: 0,
+            timer: None,
+        }
+    }
+}
+
+impl SessionEntry {
+    /// Whether it drains and nothing is left to do. Without a transport nothing can be said.
+    fn is_over(&self) -> bool {
+        self.session.is_drained() || self.outage.is_some() && self.session.is_done()
     }
 }
 
@@ -120,10 +143,18 @@ impl Core {
         self.note_drained(key);
     }
 
-    /// Tells the embedder when the last transport has gone after a stop.
+    /// Tells the embedder when, after a stop, the last transport has gone and, if it drains, the
+    /// last byte was delivered.
     pub(super) fn check_stopped(&mut self) {
-        let waiting = self.stopping.is_some() && !self.stopped_told;
-        if waiting && self.sessions.len() == 0 && !self.has_transports() {
+        let Some(stop) = self.stopping else { return };
+        if self.stopped_told || self.sessions.len() > 0 {
+            return;
+        }
+        let busy = self.sockets.iter().any(|(_, socket)| match &socket.role {
+            Role::Transport(_) => true,
+            Role::Proxied(proxied) => stop == Stop::Drain && proxied.has_output(),
+        });
+        if !busy {
             self.stopped_told = true;
             self.events.push_back(Event::Stopped);
         }
@@ -132,17 +163,14 @@ impl Core {
     /// Remembers a session that may have nothing left to do. Its end is looked at when no frame
     /// of it is being taken in.
     pub(super) fn note_drained(&mut self, key: SessionKey) {
-        if self.sessions.get(key).is_some_and(|entry| entry.session.is_drained()) {
+        if self.sessions.get(key).is_some_and(SessionEntry::is_over) {
             self.drained.push_back(key);
         }
     }
 
     /// Ends a session whose last stream is done, if it is draining.
     pub(super) fn check_drained(&mut self, key: SessionKey, now: Time) {
-        let Some(entry) = self.sessions.get(key) else {
-            return;
-        };
-        if entry.session.is_drained() {
+        if self.sessions.get(key).is_some_and(SessionEntry::is_over) {
             let end =
                 if self.stopping.is_some() { TunnelEnd::Local } else { TunnelEnd::PeerDrained };
             self.end_session(key, end, now);
@@ -197,11 +225,9 @@ impl Core {
         }
     }
 
+    /// The limit of a drain has passed.
     pub(super) fn drain_timeout(&mut self, now: Time) {
-        for key in self.sessions.keys() {
-            self.end_session(key, TunnelEnd::Local, now);
-        }
-        self.check_stopped();
+        self.stop(Stop::Now, now);
     }
 
     /// Ends a session: its streams are reset, its transport is closed.
@@ -227,19 +253,25 @@ impl Core {
         }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
-        // A client that is to go, and not to come back, is told so.
-        if entry.reach.is_none() && tell {
-            self.farewell(entry.transport);
+        if tell {
+            self.farewell(&entry);
         }
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);
+        self.retry_waiting(entry.tunnel, now);
         self.check_stopped();
     }
 
-    fn farewell(&mut self, transport: SocketKey) {
-        if let Some(transport) = self.sockets.get_mut(transport).and_then(Socket::transport) {
-            transport.refuse(Refusal::Ending);
+    /// Tells the peer that nobody comes back to this session: it need not wait for that.
+    fn farewell(&mut self, entry: &SessionEntry) {
+        let transport = self.sockets.get_mut(entry.transport).and_then(Socket::transport);
+        let Some(transport) = transport else { return };
+        match entry.reach {
+            // A client that is to go is refused.
+            None => drop(transport.refuse(Refusal::Ending)),
+            // A server learns it from a GOAWAY before the end of the transport.
+            Some(_) => transport.first.extend_from_slice(Frame::GoAway.encode().as_slice()),
         }
     }
 
@@ -256,13 +288,20 @@ impl Core {
 
     /// A request waits until its tunnel may open a stream again.
     pub(super) fn wait_for_stream(&mut self, tunnel: TunnelId, key: SocketKey) -> Waits {
-        match self.tunnels.get_mut(&tunnel) {
-            Some(entry) if entry.waiting.len() < MAX_WAITING => {
-                entry.waiting.push_back(key);
-                Waits::Yes
-            }
-            _ => Waits::No,
+        let Self { tunnels, sockets, .. } = self;
+        let Some(entry) = tunnels.get_mut(&tunnel) else { return Waits::No };
+        if entry.waiting.len() >= MAX_WAITING {
+            // Those whose browsers have left make room.
+            entry.waiting.retain(|key| {
+                let http = sockets.get_mut(*key).and_then(Socket::proxied).and_then(Proxied::http);
+                http.is_some_and(|http| http.opening.is_some())
+            });
         }
+        if entry.waiting.len() >= MAX_WAITING {
+            return Waits::No;
+        }
+        entry.waiting.push_back(key);
+        Waits::Yes
     }
 
     /// Opens streams for requests that wait, oldest first, as far as it goes.

@@ -8,7 +8,7 @@
 
 use super::pump::HasOutput;
 use super::socket::SocketKey;
-use super::{Core, Place, SCRATCH};
+use super::{Core, Place};
 use crate::Time;
 use crate::contract::Action;
 
@@ -100,12 +100,10 @@ impl Core {
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;
-                let socket = self.sockets.get_mut(key)?;
-                socket.read_queued = false;
-                if !socket.can_read {
-                    return None;
-                }
-                self.reading = Some((key, Place::Scratch { max: SCRATCH }));
+                self.sockets.get_mut(key)?.read_queued = false;
+                // It may have become a matter of its stream since it was listed.
+                let max = self.wanted(key)?;
+                self.reading = Some((key, Place::Scratch { max }));
                 Some(Action::Read(key.into()))
             }
             At::Sources => {

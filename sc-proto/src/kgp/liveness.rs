@@ -30,6 +30,8 @@ pub(crate) struct Liveness {
     keepalive: Duration,
     max_missed: u32,
     last_heard: Time,
+    /// When this side last sent a frame that overtakes the ring.
+    last_said: Time,
     /// The PING under way: its token and when it was sent.
     pinged: Option<(u64, Time)>,
     /// PINGs sent since anything was heard.
@@ -48,6 +50,7 @@ impl Liveness {
             keepalive,
             max_missed: settings.max_missed_acks.max(1),
             last_heard: now,
+            last_said: now,
             pinged: None,
             missed: 0,
             next: now.after(keepalive),
@@ -63,7 +66,28 @@ impl Liveness {
     }
 
     pub(crate) fn deadline(&self) -> Time {
-        self.next
+        self.speak_at().map_or(self.next, |at| at.min(self.next))
+    }
+
+    /// When the peer should hear of this side again: it may be sending a frame that takes long,
+    /// and cannot know that its bytes arrive.
+    fn speak_at(&self) -> Option<Time> {
+        (self.last_heard > self.last_said).then(|| self.last_said.after(self.keepalive))
+    }
+
+    /// Whether a frame should go for no other reason than that none has gone for long. Asked
+    /// once; then its time begins anew.
+    pub(crate) fn wants_to_speak(&mut self, now: Time) -> bool {
+        let due = self.speak_at().is_some_and(|at| at <= now);
+        if due {
+            self.last_said = now;
+        }
+        due
+    }
+
+    /// A frame that overtakes the ring goes to the peer.
+    pub(crate) fn said(&mut self, now: Time) {
+        self.last_said = now;
     }
 
     /// Anything came from the peer.
@@ -178,8 +202,25 @@ mod tests {
         let token = l.ping(at(0));
         l.heard(at(2500));
         l.pong(token, at(2500));
+        assert!(l.wants_to_speak(at(3500)));
         assert_eq!(l.check(at(3500)), Pulse::Ping);
         assert_eq!(l.deadline(), at(13_500), "four round trips of 2.5 s");
+    }
+
+    #[test]
+    fn who_listens_for_long_says_something_now_and_then() {
+        let mut l = liveness();
+        assert!(!l.wants_to_speak(at(5000)), "nothing was heard");
+        l.said(at(5000));
+        l.heard(at(5300));
+        l.heard(at(5900));
+        assert_eq!(l.deadline(), at(1000), "the check comes first");
+        assert_eq!(l.check(at(5900)), Pulse::Fine);
+        assert_eq!(l.deadline(), at(6000));
+        assert!(!l.wants_to_speak(at(5999)));
+        assert!(l.wants_to_speak(at(6000)));
+        assert!(!l.wants_to_speak(at(6000)), "once");
+        assert_eq!(l.deadline(), at(6900));
     }
 
     #[test]

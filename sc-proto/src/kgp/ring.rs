@@ -1,7 +1,8 @@
 //! The reliable bytes of a session on their way out: send buffer and replay buffer in one.
 //!
-//! Offsets count from the start of the session: `acked <= sent <= end`. Sockets are read straight
-//! into the ring, TLS encrypts out of it, an acknowledgement moves its tail.
+//! Offsets count from the start of the session: `acked <= sent <= reached <= end`. Sockets are
+//! read straight into the ring, TLS encrypts out of it, an acknowledgement moves its tail, a new
+//! transport moves `sent` to where the peer is.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -22,7 +23,10 @@ struct Chunk {
 pub(crate) struct Ring {
     chunks: VecDeque<Chunk>,
     acked: u64,
+    /// Sent on the present transport.
     sent: u64,
+    /// Sent on any transport: the peer may have it, whatever became of that transport.
+    reached: u64,
     end: u64,
     /// Index of the chunk that holds `sent`; meaningful while `sent < end`.
     sending: usize,
@@ -46,18 +50,28 @@ impl Ring {
         self.end - self.acked
     }
 
+    /// Bytes appended since the session began.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes that the peer has, as far as it has said.
+    pub(crate) fn acked(&self) -> u64 {
+        self.acked
+    }
+
     /// Bytes of memory it holds.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn memory(&self) -> usize {
         self.chunks.len() * CHUNK
     }
 
-    #[cfg(test)]
-    pub(crate) fn acked(&self) -> u64 {
-        self.acked
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn reached(&self) -> u64 {
+        self.reached
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn sent(&self) -> u64 {
         self.sent
     }
@@ -118,6 +132,7 @@ impl Ring {
     /// The first `n` bytes of [`Self::unsent`] went to the transport.
     pub(crate) fn mark_sent(&mut self, n: usize) {
         self.sent += n.min(self.unsent().len()) as u64;
+        self.reached = self.reached.max(self.sent);
         let full = self
             .chunks
             .get(self.sending)
@@ -132,6 +147,12 @@ impl Ring {
         if offset < self.acked || offset > self.sent {
             return Err(AckOutside);
         }
+        self.release(offset, pool);
+        Ok(())
+    }
+
+    /// Gives back what lies before `offset`.
+    fn release(&mut self, offset: u64, pool: &mut Pool) {
         self.acked = offset;
         while let Some(chunk) = self.chunks.front() {
             let is_lent = self.lent > 0 && self.chunks.len() == 1;
@@ -143,18 +164,23 @@ impl Ring {
                 self.sending = self.sending.saturating_sub(1);
             }
         }
-        Ok(())
+    }
+
+    /// Whether the peer can have taken in `offset` bytes: no fewer than it has acknowledged, no
+    /// more than ever went to any transport.
+    pub(crate) fn check_reached(&self, offset: u64) -> Result<(), AckOutside> {
+        if (self.acked..=self.reached).contains(&offset) { Ok(()) } else { Err(AckOutside) }
     }
 
     /// A new transport begins: what the peer has not got, from `offset` on, is sent again.
     /// Says how many bytes.
     pub(crate) fn rewind(&mut self, offset: u64, pool: &mut Pool) -> Result<u64, AckOutside> {
-        self.acknowledge(offset, pool)?;
-        let again = self.sent - offset;
+        self.check_reached(offset)?;
+        self.release(offset, pool);
         self.sent = offset;
         // What lies before the offset is gone, so the first chunk holds it.
         self.sending = 0;
-        Ok(again)
+        Ok(self.reached - offset)
     }
 
     /// Gives all memory back.
@@ -226,6 +252,21 @@ mod tests {
         }
         assert_eq!(ring.rewind(0, &mut pool), Err(AckOutside), "acknowledged before");
         assert_eq!(ring.rewind(200_001, &mut pool), Err(AckOutside), "never sent");
+    }
+
+    #[test]
+    fn the_peer_may_have_what_went_to_an_older_transport() {
+        let (mut ring, mut pool) = (Ring::default(), Pool::new(1));
+        push(&mut ring, &mut pool, b"hello world");
+        ring.mark_sent(8);
+        assert_eq!(ring.rewind(2, &mut pool), Ok(6));
+        ring.mark_sent(1);
+        assert_eq!(ring.acknowledge(5, &mut pool), Err(AckOutside), "not on this transport");
+        // Meanwhile the peer has read the older one on.
+        assert_eq!(ring.rewind(7, &mut pool), Ok(1));
+        assert_eq!(ring.unsent(), b"orld");
+        assert_eq!(ring.rewind(9, &mut pool), Err(AckOutside), "never sent");
+        assert_eq!(ring.unsent(), b"orld", "a refused rewind changes nothing");
     }
 
     #[test]

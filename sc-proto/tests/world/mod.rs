@@ -3,6 +3,8 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod traffic;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -42,6 +44,10 @@ struct Half {
     reset: bool,
     /// What is sent to this end gets lost, without a word.
     lost: bool,
+    /// What is sent to this end waits on the way.
+    held: bool,
+    /// How much more may arrive at this end, if that is limited.
+    quota: Option<usize>,
 }
 
 /// How a transport dies.
@@ -72,8 +78,10 @@ pub(crate) struct World {
     transports: Vec<End>,
     /// Whether the client reaches the server.
     pub(crate) online: bool,
-    /// Sites that refuse.
+    /// Sites that refuse. Those whose name begins with `refused` always do.
     pub(crate) refusing: bool,
+    /// Dials of sites whose name begins with `hanging` get no answer as long as this is set.
+    pub(crate) hanging: bool,
     random: u64,
     /// Whether reads are cut at random.
     cuts: bool,
@@ -120,6 +128,7 @@ impl World {
             transports: Vec::new(),
             online: true,
             refusing: false,
+            hanging: true,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
             pin,
@@ -176,7 +185,7 @@ impl World {
         (world, proxy)
     }
 
-    fn random(&mut self, below: usize) -> usize {
+    pub(crate) fn random(&mut self, below: usize) -> usize {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
@@ -187,8 +196,9 @@ impl World {
         let end = self.halves.len();
         for holder in [a, b] {
             let arrived = VecDeque::new();
-            let (ended, reset, lost) = (false, false, false);
-            self.halves.push(Half { holder, arrived, ended, reset, lost });
+            let (ended, reset, lost, held) = (false, false, false, false);
+            let quota = None;
+            self.halves.push(Half { holder, arrived, ended, reset, lost, held, quota });
         }
         (end, end + 1)
     }
@@ -225,6 +235,17 @@ impl World {
     pub(crate) fn finish(&mut self, end: End) {
         self.halves[Self::other(end)].ended = true;
         self.wake(Self::other(end));
+    }
+
+    /// The test closes its end: it sends no more, and what is still sent to it fails.
+    pub(crate) fn close(&mut self, end: End) {
+        self.halves[end].holder = Holder::Nobody;
+        self.finish(end);
+    }
+
+    /// Bytes the test has sent that have not been read.
+    pub(crate) fn unread(&self, end: End) -> usize {
+        self.halves[Self::other(end)].arrived.len()
     }
 
     /// The test resets its end.
@@ -273,6 +294,17 @@ impl World {
         self.wake_writer(end);
     }
 
+    /// The driver says of some socket, connected or not, that it is ready, for no reason.
+    pub(crate) fn wake_anyone(&mut self) {
+        let dialling = self.dialling.iter().map(|(core, id, _)| (*core, *id));
+        let all: Vec<_> = self.sockets.keys().copied().chain(dialling).collect();
+        if !all.is_empty() {
+            let (core, id) = all[self.random(all.len())];
+            self.cores[core].readable(id);
+            self.cores[core].writable(id);
+        }
+    }
+
     fn wake_writer(&mut self, end: End) {
         if let Holder::Core(core, id) = self.halves[end].holder {
             self.cores[core].writable(id);
@@ -299,6 +331,33 @@ impl World {
             self.halves[end].reset = true;
         }
         for end in ends {
+            self.wake(end);
+        }
+    }
+
+    /// Everything on the newest transport waits on its way, until [`Self::release`].
+    pub(crate) fn hold_back(&mut self) -> Option<End> {
+        let end = self.transports.last().copied()?;
+        for end in [end, Self::other(end)] {
+            self.halves[end].held = true;
+        }
+        Some(end)
+    }
+
+    /// From now on no more than `n` bytes arrive at each end of the newest transport, until the
+    /// next call.
+    pub(crate) fn limit(&mut self, n: usize) {
+        let Some(end) = self.transports.last().copied() else { return };
+        for end in [end, Self::other(end)] {
+            self.halves[end].quota = Some(n);
+            self.wake_reader(end);
+        }
+    }
+
+    /// What waited on its way arrives.
+    pub(crate) fn release(&mut self, end: End) {
+        for end in [end, Self::other(end)] {
+            self.halves[end].held = false;
             self.wake(end);
         }
     }
@@ -334,6 +393,25 @@ impl World {
         panic!("the world does not come to rest");
     }
 
+    /// Does up to `steps` things of random cores: what is under way stays under way.
+    pub(crate) fn run_some(&mut self, steps: usize) {
+        for _ in 0..steps {
+            let core = self.random(self.cores.len());
+            if self.random(100) == 0 {
+                self.wake_anyone();
+            }
+            if self.random(8) == 0 {
+                self.finish_dials();
+            }
+            if let Some(action) = self.cores[core].poll_action(self.now) {
+                self.act(core, action);
+            }
+            while let Some(event) = self.cores[core].poll_event() {
+                self.events.push((core, event));
+            }
+        }
+    }
+
     /// Lets time pass, firing every deadline on the way.
     pub(crate) fn pass(&mut self, span: Duration) {
         let until = self.now.after(span);
@@ -357,21 +435,21 @@ impl World {
     }
 
     fn finish_dials(&mut self) -> bool {
-        let dials = std::mem::take(&mut self.dialling);
+        let hangs = |target: &str| self.hanging && target.starts_with("hanging");
+        let (kept, dials) = std::mem::take(&mut self.dialling)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, _, target)| hangs(target));
+        self.dialling = kept;
         let any = !dials.is_empty();
         for (core, id, target) in dials {
             if target == "server:443" && !self.online {
                 self.cores[core].dial_failed(id, DialFailure::Unreachable, self.now);
             } else if target == "server:443" {
-                let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
-                let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
-                let accepted = accepted.expect("the server accepts");
-                self.cores[core].connected(id, Self::peer_address(), self.now);
-                self.transports.push(a);
-                self.hold(core, id, a);
-                self.hold(0, accepted, b);
-            } else if self.refusing {
+                self.finish_transport_dial(core, id);
+            } else if self.refusing || target.starts_with("refused") {
                 self.cores[core].dial_failed(id, DialFailure::Refused, self.now);
+            } else if target.starts_with("hanging") {
+                self.cores[core].dial_failed(id, DialFailure::TimedOut, self.now);
             } else {
                 let (a, b) = self.pair(Holder::Nobody, Holder::Test);
                 self.cores[core].connected(id, Self::peer_address(), self.now);
@@ -380,6 +458,18 @@ impl World {
             }
         }
         any
+    }
+
+    fn finish_transport_dial(&mut self, core: CoreId, id: SocketId) {
+        let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
+        let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
+        self.cores[core].connected(id, Self::peer_address(), self.now);
+        self.transports.push(a);
+        self.hold(core, id, a);
+        match accepted {
+            Some(accepted) => self.hold(0, accepted, b),
+            None => self.abort(b),
+        }
     }
 
     fn act(&mut self, core: CoreId, action: Action) {
@@ -420,11 +510,17 @@ impl World {
 
     fn read(&mut self, core: CoreId, id: SocketId) {
         let end = self.sockets[&(core, id)];
+        if self.halves[end].held || self.halves[end].quota == Some(0) {
+            let _ = self.cores[core].read_space(id);
+            return self.cores[core].read_done(id, Read::WouldBlock, self.now);
+        }
         let available = self.halves[end].arrived.len();
         let cut = if self.cuts && self.random(4) == 0 { 1 + self.random(100) } else { usize::MAX };
         let space = self.cores[core].read_space(id);
         assert!(!space.is_empty(), "a read without space");
-        let n = available.min(space.len()).min(cut);
+        let quota = self.halves[end].quota.unwrap_or(usize::MAX);
+        let n = available.min(space.len()).min(cut).min(quota);
+        self.halves[end].quota = self.halves[end].quota.map(|quota| quota - n);
         for (slot, byte) in space.iter_mut().zip(self.halves[end].arrived.drain(..n)) {
             *slot = byte;
         }

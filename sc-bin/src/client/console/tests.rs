@@ -108,18 +108,3 @@ fn a_failure_says_cause_tried_and_next_on_stderr() {
         assert!(console.out.is_empty());
     }
 }
-
-#[test]
-fn days_become_dates() {
-    for (days, date) in [
-        (0, (1970, 1, 1)),
-        (59, (1970, 3, 1)),
-        (11_016, (2000, 2, 29)),
-        (11_017, (2000, 3, 1)),
-        (20_453, (2025, 12, 31)),
-        (47_540, (2100, 2, 28)),
-        (47_541, (2100, 3, 1)),
-    ] {
-        assert_eq!(civil(days), date);
-    }
-}

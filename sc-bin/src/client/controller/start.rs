@@ -197,7 +197,7 @@ impl Controller {
         if let Some(text) = answer.messages.fatal.first() {
             return self.fail(Failure::Fatal(printable(text)), now);
         }
-        if !before.is_some_and(|before| (before.tunnel, &before.proxy) == (id, &proxy)) {
+        if before.is_none_or(|before| (before.tunnel, &before.proxy) != (id, &proxy)) {
             self.say(Line::Provisioned { id, proxy });
         }
         if purpose == Purpose::Recover {

@@ -35,12 +35,33 @@ pub(crate) enum RegistryError {
     /// Its tables cannot be brought up to date.
     #[error("cannot bring the registry up to date: {0}. Was it written by a newer version of sc?")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Another process writes and does not come to an end.
+    #[error(
+        "the registry is busy: another process has been writing to it for {} s. Try again",
+        BUSY_TIMEOUT.as_secs()
+    )]
+    Busy,
+    /// No room.
+    #[error("the disk of the registry is full: make room in the data directory")]
+    Full,
     /// A statement failed.
     #[error("the registry failed: {0}")]
-    Sql(#[from] sqlx::Error),
+    Sql(sqlx::Error),
     /// A record in the file makes no sense.
     #[error("the registry holds a broken record of {0}")]
     Broken(String),
+}
+
+impl From<sqlx::Error> for RegistryError {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLite's primary result code is the low byte of what it tells (https://sqlite.org/rescode.html).
+        let code = error.as_database_error().and_then(|inner| inner.code()?.parse::<u32>().ok());
+        match code.map(|code| code & 0xff) {
+            Some(5) => Self::Busy,
+            Some(13) => Self::Full,
+            _ => Self::Sql(error),
+        }
+    }
 }
 
 /// Users and tunnels on disk. Cheap to clone.

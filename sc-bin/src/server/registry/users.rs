@@ -41,7 +41,7 @@ pub(crate) enum UserError {
 
 impl From<sqlx::Error> for UserError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Registry(RegistryError::Sql(error))
+        Self::Registry(error.into())
     }
 }
 

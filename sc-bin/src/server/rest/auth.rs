@@ -57,7 +57,9 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestEr
     if !bool::from(access_key::verify(&key, stored.as_ref())) {
         return Err(refused());
     }
-    if let Err(error) = state.registry.key_used(&user, unix_now()).await {
+    if let Err(error) = state.registry.key_used(&user, unix_now()).await
+        && state.troubles.admits(Instant::now())
+    {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.
         log::warn!("REST: the use of a key is not recorded: {error}");
     }

@@ -46,6 +46,8 @@ pub(crate) struct RestState {
     pub(crate) tunnels: Arc<Tunnels>,
     /// For log lines about callers without the right credentials.
     pub(crate) strangers: LogLimit,
+    /// For log lines about a registry that cannot be written.
+    pub(crate) troubles: LogLimit,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// This API, as seen from this machine.

@@ -13,9 +13,11 @@ use super::super::certificate::CertificateFiles;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RestTlsError {
     /// A file is not there or holds no PEM.
-    #[error("cannot read {} for the REST API's HTTPS: {source}", path.display())]
+    #[error("cannot read {what} {} for the REST API's HTTPS: {}", path.display(), why(source))]
     File {
-        /// Which.
+        /// Certificate or key.
+        what: &'static str,
+        /// Which file.
         path: PathBuf,
         /// Why.
         source: pem::Error,
@@ -30,22 +32,33 @@ pub(crate) enum RestTlsError {
     },
 }
 
+fn why(error: &pem::Error) -> String {
+    match error {
+        pem::Error::NoItemsFound => "there is none in it".to_owned(),
+        pem::Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// HTTPS with a given certificate.
 pub(crate) fn acceptor(files: &CertificateFiles) -> Result<TlsAcceptor, RestTlsError> {
-    let unreadable = |path: &PathBuf| {
+    let unreadable = |what, path: &PathBuf| {
         let path = path.clone();
-        move |source| RestTlsError::File { path, source }
+        move |source| RestTlsError::File { what, path, source }
     };
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable(&files.certificate))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
+        .map_err(unreadable("the certificate", &files.certificate))?;
+    if chain.is_empty() {
+        return Err(unreadable("the certificate", &files.certificate)(pem::Error::NoItemsFound));
+    }
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(unreadable("the private key", &files.key))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|source| RestTlsError::Unusable { path: files.certificate.clone(), source })?;
-    let mut config = config;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

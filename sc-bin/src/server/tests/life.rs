@@ -8,7 +8,7 @@ use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
 
 use super::super::ports::PortRange;
-use super::TestServer;
+use super::{TestServer, until};
 
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000));
 
@@ -160,9 +160,7 @@ fn the_proxy_port_listens_and_is_released() {
     let path = format!("/tunnels/{}", tunnel["id"].as_str().unwrap());
     assert_eq!(server.call("DELETE", &path, None).0, 200);
     // Its worker closes it in its own time.
-    while TcpStream::connect(address).is_ok() {
-        std::thread::yield_now();
-    }
+    until(|| TcpStream::connect(address).is_err());
     server.stop();
 }
 

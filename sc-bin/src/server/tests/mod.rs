@@ -8,6 +8,7 @@ mod start_stop;
 mod users;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -107,6 +108,15 @@ fn request(
     let json = serde_json::from_str(&text)
         .unwrap_or_else(|error| panic!("{method} {path}: {error} in {text:?}"));
     (status, json)
+}
+
+/// Waits until something is so.
+fn until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "too long");
+        std::thread::yield_now();
+    }
 }
 
 /// Whether any file below `dir` contains `needle`.

@@ -11,7 +11,7 @@ use sc_proto::{Command, Config, Core, Event, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
 use serde_json::{Value, json};
 
-use super::TestServer;
+use super::{TestServer, until};
 use crate::api::CreateAnswer;
 
 /// A client's data plane that connects as an answer to a create request says.
@@ -63,15 +63,6 @@ impl Stream {
         user.read_exact(&mut status).unwrap();
         assert_eq!(&status, b"HTTP/1.1 200");
         Self { _user: user, _site: site.accept().unwrap().0 }
-    }
-}
-
-/// Waits until the server says so.
-fn until(is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "too long");
-        std::thread::yield_now();
     }
 }
 

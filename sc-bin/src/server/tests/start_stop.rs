@@ -41,7 +41,18 @@ fn what_is_taken_is_said() {
     settings.rest_address = server.running.rest_address();
     let text = start(settings).unwrap_err().to_string();
     assert!(text.contains(&server.running.rest_address().to_string()), "{text}");
+    assert!(text.contains("--rest-address"), "{text}");
     server.stop();
+}
+
+#[test]
+fn a_proxy_host_of_another_machine_is_said_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = Settings::local(dir.path().to_owned());
+    // TEST-NET-1: nobody's.
+    settings.proxy_ip = "192.0.2.1".parse().unwrap();
+    let text = start(settings).unwrap_err().to_string();
+    assert!(text.contains("192.0.2.1") && text.contains("--proxy-host"), "{text}");
 }
 
 #[test]

@@ -72,6 +72,13 @@ enum PingDue {
     Yes,
 }
 
+/// Whether an ACK is due for no other reason than that the peer should hear something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SpeakDue {
+    No,
+    Yes,
+}
+
 /// A place in the ring for payload of one stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Reserved {
@@ -110,11 +117,14 @@ pub(crate) struct Session {
     received: u64,
     acked: u64,
     ack_deadline: Option<Time>,
+    /// Where in the ring the last frame of any stream ends: up to here the peer has to get it.
+    owed: u64,
     credits_due: VecDeque<StreamKey>,
     /// Windows of streams that are over for the peer while their last bytes wait on this side.
     remains: BTreeMap<StreamKey, Window>,
     pong_due: Option<u64>,
     ping_due: PingDue,
+    speak_due: SpeakDue,
     liveness: Option<Liveness>,
     going: Going,
     peer_going: Going,
@@ -145,10 +155,12 @@ impl Session {
             received: 0,
             acked: 0,
             ack_deadline: None,
+            owed: 0,
             credits_due: VecDeque::new(),
             remains: BTreeMap::new(),
             pong_due: None,
             ping_due: PingDue::No,
+            speak_due: SpeakDue::No,
             liveness: None,
             going: Going::On,
             peer_going: Going::On,
@@ -168,6 +180,7 @@ impl Session {
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
         self.ping_due = PingDue::No;
+        self.speak_due = SpeakDue::No;
         self.pong_due = None;
         self.ack_deadline = None;
         self.frame_rest = 0;
@@ -183,6 +196,14 @@ impl Session {
         self.received
     }
 
+    /// Whether the peer can have taken in so much. If not, its RESUME is late or a lie.
+    pub(crate) fn judge_received(&self, received: u64) -> Result<(), TransportLoss> {
+        if received < self.ring.acked() {
+            return Err(TransportLoss::Ended);
+        }
+        self.ring.check_reached(received).map_err(|_| ProtocolError::Ack.into())
+    }
+
     /// A new transport carries the session on: the peer has taken in `received` bytes and knows
     /// what this side has. The rest is sent again; says how many bytes.
     pub(crate) fn resume(
@@ -191,8 +212,8 @@ impl Session {
         pool: &mut Pool,
         now: Time,
     ) -> Result<u64, ProtocolError> {
-        self.detach();
         let again = self.ring.rewind(received, pool).map_err(|_| ProtocolError::Ack)?;
+        self.detach();
         self.acked = self.received;
         // A CREDIT may have been lost. It is cumulative, so saying it once more is harmless.
         self.credits_due.clear();
@@ -212,9 +233,19 @@ impl Session {
         self.liveness.as_ref().and_then(Liveness::rtt).unwrap_or(DEFAULT_RTT)
     }
 
+    /// Which end of the session this is.
+    pub(crate) fn side(&self) -> Side {
+        self.side
+    }
+
     /// Streams open now.
     pub(crate) fn stream_count(&self) -> usize {
         self.streams.len()
+    }
+
+    /// Reliable bytes that the peer has not acknowledged.
+    pub(crate) fn retained(&self) -> u64 {
+        self.ring.retained()
     }
 
     /// The sockets of all streams.
@@ -222,10 +253,22 @@ impl Session {
         self.streams.iter().map(|(_, stream)| stream.owner).collect()
     }
 
-    /// Whether the session is draining and nothing is left to do for it.
+    /// Whether the session is draining and has said all there is to say: the peer has got all of
+    /// the streams, and knows that this side has.
     pub(crate) fn is_drained(&self) -> bool {
+        self.is_done() && self.ring.unsent_len() == 0 && self.received == self.acked
+    }
+
+    /// Whether the session is draining and the peer has got all of the streams. Until it has said
+    /// so they may have to be sent again.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_ending() && self.ring.acked() >= self.owed
+    }
+
+    /// Whether the session is draining and has no stream any more.
+    fn is_ending(&self) -> bool {
         let draining = self.going == Going::AwaySent || self.peer_going == Going::AwaySent;
-        draining && self.streams.len() == 0 && self.ring.unsent_len() == 0
+        draining && self.streams.len() == 0
     }
 
     /// Whether the peer said GOAWAY.
@@ -385,6 +428,13 @@ impl Session {
         }
     }
 
+    /// Bytes came from the transport: it lives, however long a whole frame takes.
+    pub(crate) fn heard(&mut self, now: Time) {
+        if let Some(liveness) = &mut self.liveness {
+            liveness.heard(now);
+        }
+    }
+
     /// When [`Self::handle_timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let keepalive = self.liveness.as_ref().map(Liveness::deadline);
@@ -400,6 +450,9 @@ impl Session {
         let Some(liveness) = &mut self.liveness else {
             return Ok(());
         };
+        if liveness.wants_to_speak(now) {
+            self.speak_due = SpeakDue::Yes;
+        }
         match liveness.check(now) {
             Pulse::Fine => Ok(()),
             Pulse::Ping => {

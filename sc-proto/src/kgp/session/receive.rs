@@ -40,9 +40,7 @@ impl Session {
         pool: &mut Pool,
         now: Time,
     ) -> Result<Received<'a>, ProtocolError> {
-        if let Some(liveness) = &mut self.liveness {
-            liveness.heard(now);
-        }
+        self.heard(now);
         let kind = frame.frame_type();
         if kind.is_reliable() {
             self.count_reliable(length, now);

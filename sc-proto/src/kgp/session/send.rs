@@ -1,7 +1,7 @@
 //! Bytes and frames going out.
 
 use super::{
-    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session,
+    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session, SpeakDue,
     StreamKey, Time,
 };
 use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
@@ -84,6 +84,7 @@ impl Session {
         let header = self.ring.space(HEADER, pool);
         put_header(header, FrameType::Data, n, stream.id.get());
         self.ring.append(HEADER + n);
+        self.owed = self.ring.end();
         Ok(())
     }
 
@@ -127,14 +128,17 @@ impl Session {
     fn control_is_due(&self) -> bool {
         self.pong_due.is_some()
             || self.ping_due == PingDue::Yes
+            || self.speak_due == SpeakDue::Yes
             || !self.credits_due.is_empty()
             || self.ack_is_due()
     }
 
-    /// An ACK goes with many bytes, or when it has waited long enough.
+    /// An ACK goes with many bytes, when it has waited long enough, or when the peer waits for
+    /// nothing else.
     fn ack_is_due(&self) -> bool {
         let unacked = self.received - self.acked;
-        unacked > 0 && (unacked >= ACK_BYTES || self.ack_deadline.is_none())
+        let is_time = unacked >= ACK_BYTES || self.ack_deadline.is_none() || self.is_ending();
+        unacked > 0 && is_time
     }
 
     /// The next frame that overtakes the ring, until there is none. Frames that only ride along
@@ -144,6 +148,15 @@ impl Session {
             // It would stand in the middle of another frame.
             return None;
         }
+        let frame = self.due_control(now)?;
+        self.speak_due = SpeakDue::No;
+        if let Some(liveness) = &mut self.liveness {
+            liveness.said(now);
+        }
+        Some(frame)
+    }
+
+    fn due_control(&mut self, now: Time) -> Option<FrameBytes> {
         if let Some(token) = self.pong_due.take() {
             return Some(Frame::Pong { token }.encode());
         }
@@ -154,7 +167,8 @@ impl Session {
             let token = liveness.ping(now);
             return Some(Frame::Ping { token }.encode());
         }
-        if self.received > self.acked && (self.ack_is_due() || self.ring.unsent_len() > 0) {
+        let rides_along = self.received > self.acked && self.ring.unsent_len() > 0;
+        if rides_along || self.ack_is_due() || self.speak_due == SpeakDue::Yes {
             self.acked = self.received;
             self.ack_deadline = None;
             return Some(Frame::Ack { received: self.received }.encode());
@@ -203,6 +217,9 @@ impl Session {
         let bytes = bytes.as_slice();
         self.ring.space(bytes.len(), pool)[..bytes.len()].copy_from_slice(bytes);
         self.ring.append(bytes.len());
+        if frame.frame_type() != FrameType::GoAway {
+            self.owed = self.ring.end();
+        }
     }
 }
 

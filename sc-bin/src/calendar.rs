@@ -1,0 +1,66 @@
+//! Moments in UTC, as people read them.
+
+/// A moment of the Gregorian calendar in UTC, to the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// The year, as 2026.
+    pub(crate) year: u64,
+    /// The month, 1 to 12.
+    pub(crate) month: u64,
+    /// The day of the month, 1 to 31.
+    pub(crate) day: u64,
+    /// The hour, 0 to 23.
+    pub(crate) hour: u64,
+    /// The minute, 0 to 59.
+    pub(crate) minute: u64,
+    /// The second, 0 to 59.
+    pub(crate) second: u64,
+}
+
+impl Moment {
+    /// The moment so many seconds after 1970-01-01T00:00:00Z. The year is thought to begin in
+    /// March, so that the leap day is its last (Howard Hinnant, "chrono-compatible low-level date
+    /// algorithms").
+    pub(crate) fn of_unix(seconds: u64) -> Self {
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * day_of_year + 2) / 153;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        Self {
+            year: year_of_era + era * 400 + u64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * from_march + 2) / 5 + 1,
+            hour: second / 3600,
+            minute: second / 60 % 60,
+            second: second % 60,
+        }
+    }
+
+    /// As RFC 3339 writes it: `2026-11-20T15:31:36Z`.
+    pub(crate) fn rfc3339(self) -> String {
+        let Self { year, month, day, hour, minute, second } = self;
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        for (unix, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_700_000_000, "2023-11-14T22:13:20Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(Moment::of_unix(unix).rfc3339(), text);
+        }
+    }
+}
