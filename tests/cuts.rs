@@ -39,7 +39,7 @@ fn faults(count: usize) -> Vec<Fault> {
     (0..count)
         .map(|index| match index % step {
             1 => slow[index / step % slow.len()],
-            even if even % 2 == 0 => Fault::Ended(Cut::Reset),
+            _ if index % 2 == 0 => Fault::Ended(Cut::Reset),
             _ => Fault::Ended(Cut::Close),
         })
         .collect()

@@ -18,6 +18,9 @@ const MAX_RECOVERY: Duration = Duration::from_secs(1);
 /// Until a dead transport is noticed. The requirement.
 const MAX_DETECTION: Duration = Duration::from_secs(5);
 
+/// Most bytes of one transfer: the outages take the time here.
+const MAX_LENGTH: u64 = 256 * 1024 * 1024;
+
 /// What the kernel does about a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Notice {
@@ -34,7 +37,7 @@ fn survive(name: &str, notice: Notice, cut: impl Fn(&Namespaces)) {
     let network = Namespaces::new();
     let (tunnel, site) = network.start_tunnel();
     let mut idle = Idle::open(tunnel.proxy, &site, 10);
-    let length = scale::cut_bytes();
+    let length = scale::cut_bytes().min(MAX_LENGTH);
     let mut recoveries = Vec::new();
     traffic::run(tunnel.proxy, &site, length, 1, |progress| {
         for round in 0..TIMES {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sc_tests::fault::Fault;
 use sc_tests::http::{self, Connection};
 use sc_tests::link::{Dials, Weather};
 use sc_tests::linked::{Linked, LinkedOptions};
@@ -185,4 +186,28 @@ fn after_the_grace_streams_end_and_the_tunnel_comes_back() {
     let record = linked.tunnel.server.rest(&linked.tunnel.user).tunnel_named("test");
     assert_eq!(record.expect("a record")["id"], linked.tunnel.id.as_str());
     assert!(linked.tunnel.client.process.is_running());
+}
+
+/// How long a link is down before its way back is timed: the client's waits have grown by then.
+const LONG: Duration = Duration::from_secs(12);
+
+#[test]
+fn a_link_that_swallows_connections_is_found_again() {
+    found_again(Dials::Swallowed, Duration::from_secs(6));
+}
+
+#[test]
+fn a_server_that_refuses_connections_is_found_again() {
+    found_again(Dials::Refused, Duration::from_secs(6));
+}
+
+/// Where someone answers the dials, the client's waits between them grow to 5 s.
+fn found_again(dials: Dials, limit: Duration) {
+    let (linked, site) = (Linked::start(), Site::start());
+    let mut idle = Idle::open(linked.tunnel.proxy, &site, 2);
+    let outcome = Fault::Silent(dials, LONG).happen(&linked, &site);
+    idle.expect_all_alive();
+    let (detection, recovery) = (outcome.detection, outcome.recovery);
+    figures::tell(&format!("{dials:?} {LONG:?}: noticed {detection:.1?}, recovery {recovery:.1?}"));
+    assert!(recovery < limit, "{recovery:?}");
 }
