@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sc_tests::fault::Fault;
 use sc_tests::http::{self, Connection};
-use sc_tests::link::{Dials, Weather};
+use sc_tests::link::{Cut, Dials, Weather};
 use sc_tests::linked::{Linked, LinkedOptions};
 use sc_tests::site::Site;
 use sc_tests::traffic::{self, Idle};
@@ -211,3 +211,20 @@ fn found_again(dials: Dials, limit: Duration) {
     figures::tell(&format!("{dials:?} {LONG:?}: noticed {detection:.1?}, recovery {recovery:.1?}"));
     assert!(recovery < limit, "{recovery:?}");
 }
+
+#[test]
+fn a_link_that_comes_back_much_slower_is_used() {
+    let (linked, site) = (Linked::start(), Site::start());
+    let mut idle = Idle::open(linked.tunnel.proxy, &site, 2);
+    // As when an office falls back from fibre to a satellite: what was measured before is void.
+    linked.link.set_weather(Weather { delay: SATELLITE, ..Weather::default() });
+    let began = Instant::now();
+    linked.link.cut(Cut::Reset);
+    traffic::small_request(linked.tunnel.proxy, &site);
+    figures::tell(&format!("{SATELLITE:?} one way after a cut: back in {:.1?}", began.elapsed()));
+    linked.link.set_weather(Weather::default());
+    idle.expect_all_alive();
+}
+
+/// A way by two hops over satellites, and more than TLS and RESUME take on a fast link.
+const SATELLITE: Duration = Duration::from_millis(600);
