@@ -6,6 +6,7 @@ use std::time::Duration;
 use sc_proto::Event;
 use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::super::ports::PortRange;
 use super::{TestServer, until};
@@ -182,5 +183,36 @@ fn a_full_range_is_said_and_a_freed_port_used_again() {
     // A collision frees the port that the new tunnel needs.
     let second = server.create(r#"{"tunnel_identifier": "a"}"#);
     assert_eq!(second["proxy_address"], first["proxy_address"]);
+    server.stop();
+}
+
+/// Whoever lost its tunnel asks at once why.
+#[test]
+fn the_reason_of_an_end_is_told_before_it_is_on_disk() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let file = server.data_dir().join("registry.sqlite");
+    let mut writer = runtime.block_on(async {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+        let mut writer = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut writer).await.unwrap();
+        writer
+    });
+    let path = format!("/tunnels/{}?reason=webui", tunnel["id"].as_str().unwrap());
+    std::thread::scope(|scope| {
+        let deleting = scope.spawn(|| server.call("DELETE", &path, None).0);
+        until(|| server.record(&tunnel["id"])["status"] == "terminated");
+        let record = server.record(&tunnel["id"]);
+        assert_eq!(record["shutdown_reason"], "webui");
+        assert_eq!(record["user_shutdown"], true);
+        assert!(!deleting.is_finished());
+        runtime.block_on(async {
+            sqlx::query("ROLLBACK").execute(&mut writer).await.unwrap();
+            writer.close().await.unwrap();
+        });
+        assert_eq!(deleting.join().unwrap(), 200);
+    });
+    assert_eq!(server.record(&tunnel["id"])["shutdown_reason"], "webui");
     server.stop();
 }

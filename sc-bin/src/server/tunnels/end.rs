@@ -130,19 +130,31 @@ impl Tunnels {
 
     /// Ends a tunnel. Whoever makes or ends one holds `ports`, from [`Tunnels::life`].
     pub(super) async fn end_held(&self, ports: &mut ProxyPorts, id: TunnelId, why: EndReason) {
-        let Some(live) = self.state().live.remove(&id) else {
-            return;
+        let (place, end) = {
+            // One step, so that whoever looks finds one or the other.
+            let mut state = self.state();
+            let Some(live) = state.live.remove(&id) else {
+                return;
+            };
+            // The first reason counts.
+            let end = live.halting.map_or(why, |halting| halting.why).at(unix_now());
+            let mut record = live.record;
+            let by = if end.user_shutdown { "its owner" } else { "the server" };
+            log::info!("{} ended by {by}: {:?}", Label(&record), end.reason);
+            record.status = Status::Terminated;
+            record.is_ready = false;
+            record.shutdown_time = Some(end.at);
+            record.user_shutdown = Some(end.user_shutdown);
+            record.shutdown_reason = Some(end.reason.clone());
+            state.ended.insert(id, record);
+            (live.place, end)
         };
-        self.data_plane.remove_tunnel(id, live.place);
+        self.data_plane.remove_tunnel(id, place);
         ports.released();
-        // The first reason counts.
-        let why = live.halting.map_or(why, |halting| halting.why);
-        let end = why.at(unix_now());
-        let by = if end.user_shutdown { "its owner" } else { "the server" };
-        log::info!("{} ended by {by}: {:?}", Label(&live.record), end.reason);
         if let Err(error) = self.registry.tunnel_ended(id, &end).await {
-            log::error!("{}: its end is not recorded: {error}", Label(&live.record));
+            log::error!("tunnel {id}: its end is not recorded: {error}");
         }
+        self.state().ended.remove(&id);
     }
 
     /// Ends tunnels that at `now` have been without their client, or halting, for too long.

@@ -58,6 +58,16 @@ pub(crate) struct Tunnels {
 struct State {
     phase: Phase,
     live: BTreeMap<TunnelId, Live>,
+    /// Last records of tunnels that have ended and are being written down. Their clients ask for
+    /// the reason at once.
+    ended: BTreeMap<TunnelId, Tunnel>,
+}
+
+impl State {
+    /// The record of a tunnel if it is newer than the registry's.
+    fn newest(&self, id: TunnelId) -> Option<&Tunnel> {
+        self.live.get(&id).map(|live| &live.record).or_else(|| self.ended.get(&id))
+    }
 }
 
 /// Whether the server takes new tunnels.
@@ -149,7 +159,11 @@ impl Tunnels {
             announced,
             unconnected_limit,
             life: tokio::sync::Mutex::new(ports),
-            state: Mutex::new(State { phase: Phase::Serving, live: BTreeMap::new() }),
+            state: Mutex::new(State {
+                phase: Phase::Serving,
+                live: BTreeMap::new(),
+                ended: BTreeMap::new(),
+            }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
         }
@@ -170,8 +184,8 @@ impl Tunnels {
         owner: &str,
         id: TunnelId,
     ) -> Result<Option<Tunnel>, RegistryError> {
-        if let Some(live) = self.state().live.get(&id) {
-            return Ok((live.record.owner == owner).then(|| live.record.clone()));
+        if let Some(record) = self.state().newest(id) {
+            return Ok((record.owner == owner).then(|| record.clone()));
         }
         let record = self.registry.tunnel(owner, id).await?;
         Ok(record.map(|record| self.current(record)))
@@ -190,8 +204,8 @@ impl Tunnels {
     /// A record of the registry, brought up to date. What does not run has ended, even if that
     /// could not be written down; unless it is just being made.
     fn current(&self, mut record: Tunnel) -> Tunnel {
-        match self.state().live.get(&record.id) {
-            Some(live) => live.record.clone(),
+        match self.state().newest(record.id) {
+            Some(newest) => newest.clone(),
             None => {
                 if record.status != Status::Booting {
                     record.status = Status::Terminated;
