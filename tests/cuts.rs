@@ -14,8 +14,6 @@ const WEB_SOCKETS: usize = 50;
 /// How many small requests are measured at least.
 const REQUESTS: usize = 400;
 
-/// From the link's return to an answered request. The requirement.
-const MAX_RECOVERY: Duration = Duration::from_secs(1);
 /// Until a silent link counts as dead. The requirement.
 const MAX_DETECTION: Duration = Duration::from_secs(5);
 /// How much longer than without cuts a small request may take between them: the machine is shared,
@@ -89,7 +87,7 @@ fn suffer(
 
 fn judge(outcomes: &[Outcome]) {
     for outcome in outcomes {
-        assert!(outcome.recovery < MAX_RECOVERY, "{outcome:?}");
+        assert!(outcome.recovery < outcome.fault.max_recovery(), "{outcome:?}");
         if outcome.fault.silent_for().is_some_and(|time| time > MAX_DETECTION) {
             assert!(outcome.detection.is_some_and(|took| took <= MAX_DETECTION), "{outcome:?}");
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sc_tests::fault::Fault;
+use sc_tests::fault::{Fault, Outcome};
 use sc_tests::http::{self, Connection};
 use sc_tests::link::{Cut, Dials, Weather};
 use sc_tests::linked::{Linked, LinkedOptions};
@@ -228,3 +228,28 @@ fn a_link_that_comes_back_much_slower_is_used() {
 
 /// A way by two hops over satellites, and more than TLS and RESUME take on a fast link.
 const SATELLITE: Duration = Duration::from_millis(600);
+
+/// How many tunnels lose their links at once, and how much longer each is without than the last.
+const TUNNELS: u32 = 12;
+const STEP: Duration = Duration::from_millis(450);
+
+#[test]
+fn at_any_moment_a_link_that_is_back_is_used_within_a_second() {
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let tunnels = (0..TUNNELS).map(|index| {
+            scope.spawn(move || {
+                let (linked, site) = (Linked::start(), Site::start());
+                let duration = Duration::from_secs(6) + STEP * index;
+                Fault::Silent(Dials::Dropped, duration).happen(&linked, &site)
+            })
+        });
+        let tunnels: Vec<_> = tunnels.collect();
+        tunnels.into_iter().map(|tunnel| tunnel.join().expect("a tunnel")).collect()
+    });
+    for Outcome { fault, detection, recovery, .. } in &outcomes {
+        figures::tell(&format!("{fault:?}: noticed {detection:.1?}, recovery {recovery:.1?}"));
+    }
+    for outcome in &outcomes {
+        assert!(outcome.recovery < outcome.fault.max_recovery(), "{outcome:?}");
+    }
+}

@@ -32,7 +32,21 @@ pub struct Outcome {
     pub recovered: Instant,
 }
 
+/// From the link's return to an answered request. The requirement.
+const MAX_RECOVERY: Duration = Duration::from_secs(1);
+/// A dial that is under way when the link returns waits for the kernel to send its SYN again, up to
+/// a second after the last; TLS and RESUME follow.
+const AFTER_SYN: Duration = Duration::from_millis(300);
+
 impl Fault {
+    /// How long it may take from the link's return to an answered request.
+    pub fn max_recovery(self) -> Duration {
+        match self {
+            Self::Silent(Dials::Dropped, _) => MAX_RECOVERY + AFTER_SYN,
+            Self::Silent(Dials::Swallowed | Dials::Refused, _) | Self::Ended(_) => MAX_RECOVERY,
+        }
+    }
+
     /// How long a transport carries nothing without being ended; `None`: it is ended at once.
     pub fn silent_for(self) -> Option<Duration> {
         match self {
