@@ -27,6 +27,75 @@ fn main() {
             println!("cargo::rustc-cfg={missing}");
         }
     }
+    // What is possible depends on who builds.
+    println!("cargo::rerun-if-env-changed=USER");
+    println!("cargo::rerun-if-env-changed=HOME");
+    let namespaces = probe::namespaces();
+    for (is_possible, missing) in [
+        (namespaces, "missing_namespaces"),
+        (namespaces && probe::packet_filter(), "missing_packet_filter"),
+        (namespaces && probe::socket_kill(), "missing_socket_kill"),
+    ] {
+        println!("cargo::rustc-check-cfg=cfg({missing})");
+        if !is_possible && !all_required {
+            println!("cargo::rustc-cfg={missing}");
+            println!("cargo::rerun-if-changed=does-not-exist");
+        }
+    }
+}
+
+/// Tries what needs privileges or a kernel that has it, in a network namespace of its own.
+mod probe {
+    use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{self, Command, Stdio};
+    use std::time::Duration;
+
+    /// Whether network namespaces and pairs of interfaces can be made.
+    pub(crate) fn namespaces() -> bool {
+        in_namespace("ip link add sc-probe0 type veth peer name sc-probe1")
+    }
+
+    /// Whether nftables can drop packets.
+    pub(crate) fn packet_filter() -> bool {
+        in_namespace(
+            "nft 'table inet probe { chain every { type filter hook output priority 0; drop; }; }'",
+        )
+    }
+
+    /// Whether `ss -K` ends sockets of others (Linux with CONFIG_INET_DIAG_DESTROY).
+    pub(crate) fn socket_kill() -> bool {
+        let connected = || {
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let near = TcpStream::connect(listener.local_addr()?)?;
+            let (far, _) = listener.accept()?;
+            near.set_read_timeout(Some(Duration::from_millis(200)))?;
+            Ok::<_, std::io::Error>((near, far))
+        };
+        let Ok((mut near, _far)) = connected() else { return false };
+        let Ok(address) = near.local_addr() else { return false };
+        let is_run = shell(&format!("ss -K src 127.0.0.1 sport = :{}", address.port()));
+        let timed_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        is_run && !near.read(&mut [0]).as_ref().is_err_and(timed_out)
+    }
+
+    fn in_namespace(command: &str) -> bool {
+        let name = format!("sc-probe-{}", process::id());
+        let is_made = shell(&format!("ip netns add {name}"));
+        let is_possible = is_made && shell(&format!("ip netns exec {name} {command}"));
+        if is_made {
+            shell(&format!("ip netns del {name}"));
+        }
+        is_possible
+    }
+
+    fn shell(command: &str) -> bool {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("PATH=$PATH:/usr/sbin:/sbin; {command}"));
+        let status =
+            shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    }
 }
 
 /// Where `program` may be: the search path, and where Debian puts servers.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use sc_tests::fault::{self, Fault, Outcome};
 use sc_tests::link::{Cut, Dials};
 use sc_tests::linked::Linked;
 use sc_tests::site::Site;
@@ -13,32 +14,11 @@ const WEB_SOCKETS: usize = 50;
 /// How many small requests are measured at least.
 const REQUESTS: usize = 400;
 
-/// From the link's return to an answered request. The requirement.
-const MAX_RECOVERY: Duration = Duration::from_secs(1);
 /// Until a silent link counts as dead. The requirement.
 const MAX_DETECTION: Duration = Duration::from_secs(5);
 /// How much longer than without cuts a small request may take between them: the machine is shared,
 /// and the last cut's replay is still written while the next requests come.
 const MAX_P99_GROWTH: Duration = Duration::from_millis(100);
-
-/// One thing that happens to the link.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    Ended(Cut),
-    Silent(Dials, Duration),
-}
-
-/// What came of it.
-#[derive(Clone, Copy, Debug)]
-struct Outcome {
-    fault: Fault,
-    began: Instant,
-    /// From the beginning of a silence to the client's line about it, if there was one.
-    detection: Option<Duration>,
-    /// From the link's return to an answered request.
-    recovery: Duration,
-    recovered: Instant,
-}
 
 /// The faults of a whole run: most of them quick, silences of several lengths among them.
 fn faults(count: usize) -> Vec<Fault> {
@@ -57,7 +37,7 @@ fn faults(count: usize) -> Vec<Fault> {
     (0..count)
         .map(|index| match index % step {
             1 => slow[index / step % slow.len()],
-            even if even % 2 == 0 => Fault::Ended(Cut::Reset),
+            _ if index % 2 == 0 => Fault::Ended(Cut::Reset),
             _ => Fault::Ended(Cut::Close),
         })
         .collect()
@@ -82,7 +62,8 @@ fn nothing_is_lost_however_often_the_transport_dies() {
     let took = began.elapsed();
     idle.expect_all_alive();
     assert!(linked.tunnel.client.process.is_running());
-    tell(&linked, &outcomes, length, took);
+    figures::tell(&format!("{} MiB each way in {took:.1?}", length >> 20));
+    fault::tell(&linked, &outcomes);
     judge(&outcomes);
     compare(&calm, &samples, &outcomes);
 }
@@ -99,79 +80,15 @@ fn suffer(
     let happen = |(index, fault): (usize, &Fault)| {
         let mark = share * (index as u64 + 1);
         wait::until("the transfers to go on", || (progress.both() >= mark).then_some(()));
-        suffer_one(linked, site, *fault)
+        fault.happen(linked, site)
     };
     faults.iter().enumerate().map(happen).collect()
 }
 
-fn suffer_one(linked: &Linked, site: &Site, fault: Fault) -> Outcome {
-    let before = linked.interruptions();
-    let is_noticed = || (linked.interruptions() > before).then(Instant::now);
-    let began = Instant::now();
-    let mut noticed = None;
-    match fault {
-        Fault::Ended(how) => assert_eq!(linked.link.cut(how), 1, "one transport is cut"),
-        Fault::Silent(dials, duration) => {
-            linked.link.silence(dials);
-            noticed = wait::for_at_most(duration, is_noticed);
-            // An outage has a length; this is the rest of it.
-            std::thread::sleep(duration.saturating_sub(began.elapsed()));
-            linked.link.come_back();
-        }
-    }
-    let back = Instant::now();
-    if fault == Fault::Ended(Cut::Forget) {
-        noticed = Some(wait::until("the forgotten transport to be noticed", is_noticed));
-    }
-    // For a forgotten transport the link is back at once, but nobody knows before it is noticed.
-    let back = if fault == Fault::Ended(Cut::Forget) { noticed.unwrap_or(back) } else { back };
-    traffic::small_request(linked.tunnel.proxy, site);
-    let recovered = Instant::now();
-    let detection = noticed.map(|noticed| noticed - began);
-    Outcome { fault, began, detection, recovery: recovered - back, recovered }
-}
-
-/// Prints the table.
-fn tell(linked: &Linked, outcomes: &[Outcome], length: u64, took: Duration) {
-    let mut kinds: Vec<Fault> = Vec::new();
-    for outcome in outcomes {
-        if !kinds.contains(&outcome.fault) {
-            kinds.push(outcome.fault);
-        }
-    }
-    let resumed = linked.resumed();
-    let replayed = resumed.iter().map(|resumed| resumed.replayed);
-    figures::tell(&format!(
-        "{} cuts in {took:.1?}, {} MiB each way, {:?}; the client resumed {} times and sent {} \
-         bytes again, at most {} at once",
-        outcomes.len(),
-        length >> 20,
-        linked.link.carried(),
-        resumed.len(),
-        replayed.clone().sum::<u64>(),
-        replayed.max().unwrap_or(0),
-    ));
-    for kind in kinds {
-        let same: Vec<_> = outcomes.iter().filter(|outcome| outcome.fault == kind).collect();
-        let recoveries = same.iter().map(|outcome| outcome.recovery);
-        figures::tell(&format!(
-            "{kind:?}: {} times, noticed within {:?}, recovery median {:.1?} max {:.1?}",
-            same.len(),
-            same.iter().filter_map(|outcome| outcome.detection).max(),
-            traffic::percentile(recoveries.clone(), 0.5).unwrap_or_default(),
-            recoveries.max().unwrap_or_default(),
-        ));
-    }
-}
-
 fn judge(outcomes: &[Outcome]) {
     for outcome in outcomes {
-        assert!(outcome.recovery < MAX_RECOVERY, "{outcome:?}");
-        let must_be_noticed = match outcome.fault {
-            Fault::Ended(how) => how == Cut::Forget,
-            Fault::Silent(_, duration) => duration > MAX_DETECTION,
-        };
-        if must_be_noticed {
+        assert!(outcome.recovery < outcome.fault.max_recovery(), "{outcome:?}");
+        if outcome.fault.silent_for().is_some_and(|time| time > MAX_DETECTION) {
             assert!(outcome.detection.is_some_and(|took| took <= MAX_DETECTION), "{outcome:?}");
         }
     }

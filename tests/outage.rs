@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sc_tests::fault::{Fault, Outcome};
 use sc_tests::http::{self, Connection};
-use sc_tests::link::{Dials, Weather};
+use sc_tests::link::{Cut, Dials, Weather};
 use sc_tests::linked::{Linked, LinkedOptions};
 use sc_tests::site::Site;
 use sc_tests::traffic::{self, Idle};
@@ -185,4 +186,70 @@ fn after_the_grace_streams_end_and_the_tunnel_comes_back() {
     let record = linked.tunnel.server.rest(&linked.tunnel.user).tunnel_named("test");
     assert_eq!(record.expect("a record")["id"], linked.tunnel.id.as_str());
     assert!(linked.tunnel.client.process.is_running());
+}
+
+/// How long a link is down before its way back is timed: the client's waits have grown by then.
+const LONG: Duration = Duration::from_secs(12);
+
+#[test]
+fn a_link_that_swallows_connections_is_found_again() {
+    found_again(Dials::Swallowed, Duration::from_secs(6));
+}
+
+#[test]
+fn a_server_that_refuses_connections_is_found_again() {
+    found_again(Dials::Refused, Duration::from_secs(6));
+}
+
+/// Where someone answers the dials, the client's waits between them grow to 5 s.
+fn found_again(dials: Dials, limit: Duration) {
+    let (linked, site) = (Linked::start(), Site::start());
+    let mut idle = Idle::open(linked.tunnel.proxy, &site, 2);
+    let outcome = Fault::Silent(dials, LONG).happen(&linked, &site);
+    idle.expect_all_alive();
+    let (detection, recovery) = (outcome.detection, outcome.recovery);
+    figures::tell(&format!("{dials:?} {LONG:?}: noticed {detection:.1?}, recovery {recovery:.1?}"));
+    assert!(recovery < limit, "{recovery:?}");
+}
+
+#[test]
+fn a_link_that_comes_back_much_slower_is_used() {
+    let (linked, site) = (Linked::start(), Site::start());
+    let mut idle = Idle::open(linked.tunnel.proxy, &site, 2);
+    // As when an office falls back from fibre to a satellite: what was measured before is void.
+    linked.link.set_weather(Weather { delay: SATELLITE, ..Weather::default() });
+    let began = Instant::now();
+    linked.link.cut(Cut::Reset);
+    traffic::small_request(linked.tunnel.proxy, &site);
+    figures::tell(&format!("{SATELLITE:?} one way after a cut: back in {:.1?}", began.elapsed()));
+    linked.link.set_weather(Weather::default());
+    idle.expect_all_alive();
+}
+
+/// A way by two hops over satellites, and more than TLS and RESUME take on a fast link.
+const SATELLITE: Duration = Duration::from_millis(600);
+
+/// How many tunnels lose their links at once, and how much longer each is without than the last.
+const TUNNELS: u32 = 12;
+const STEP: Duration = Duration::from_millis(450);
+
+#[test]
+fn at_any_moment_a_link_that_is_back_is_used_within_a_second() {
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let tunnels = (0..TUNNELS).map(|index| {
+            scope.spawn(move || {
+                let (linked, site) = (Linked::start(), Site::start());
+                let duration = Duration::from_secs(6) + STEP * index;
+                Fault::Silent(Dials::Dropped, duration).happen(&linked, &site)
+            })
+        });
+        let tunnels: Vec<_> = tunnels.collect();
+        tunnels.into_iter().map(|tunnel| tunnel.join().expect("a tunnel")).collect()
+    });
+    for Outcome { fault, detection, recovery, .. } in &outcomes {
+        figures::tell(&format!("{fault:?}: noticed {detection:.1?}, recovery {recovery:.1?}"));
+    }
+    for outcome in &outcomes {
+        assert!(outcome.recovery < outcome.fault.max_recovery(), "{outcome:?}");
+    }
 }

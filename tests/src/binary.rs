@@ -34,6 +34,13 @@ pub fn command_with_open_files(limit: u32) -> Command {
     without_settings(shell)
 }
 
+/// The binary in a network namespace.
+pub fn command_in_namespace(namespace: &str) -> Command {
+    let mut ip = Command::new("ip");
+    ip.args(["netns", "exec", namespace]).arg(sc());
+    without_settings(ip)
+}
+
 /// Takes away what would be read as a setting: a developer's own account, say.
 fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {

@@ -1,7 +1,7 @@
 //! How big the tests are. By default as fits a debug build at a desk; `.ci/run` says more.
 
 use std::env;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Size of the big file in MiB (`SC_TESTS_FILE_MIB`, default 64; the full check has 1024).
 pub fn file_bytes() -> u64 {
@@ -37,6 +37,12 @@ pub fn outage() -> Duration {
 /// How long the soak runs (`SC_TESTS_SOAK_SECONDS`, default 1800).
 pub fn soak() -> Duration {
     Duration::from_secs(number("SC_TESTS_SOAK_SECONDS", 1800))
+}
+
+/// Where chance begins (`SC_TESTS_SEED`, default: the time, which is another one in each run).
+pub fn seed() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    number("SC_TESTS_SEED", now.as_secs())
 }
 
 fn number(name: &str, default: u64) -> u64 {

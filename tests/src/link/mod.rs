@@ -2,7 +2,7 @@
 //!
 //! A [`Link`] is a TCP relay in user space: the client dials it, it dials the server. It resets,
 //! closes, falls silent, comes back, delays and stalls on command, and needs neither privileges
-//! nor a kernel with netem. One thread owns all sockets ([`relay`]), so that a reset is a reset
+//! nor a kernel with netem. One thread owns all sockets (`relay.rs`), so that a reset is a reset
 //! and nothing of a cut is left to chance: when a command returns, it has happened.
 
 mod carrier;

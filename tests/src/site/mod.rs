@@ -47,7 +47,15 @@ impl Site {
     /// # Panics
     /// If no port can be had.
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::start_at(Ipv4Addr::LOCALHOST)
+    }
+
+    /// Starts one on a free port of another address.
+    ///
+    /// # Panics
+    /// If no port can be had.
+    pub fn start_at(address: Ipv4Addr) -> Self {
+        let listener = TcpListener::bind((address, 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
         let inside = Arc::new(Inside::default());
         let shared = Arc::clone(&inside);
