@@ -5,9 +5,6 @@ use alloc::collections::VecDeque;
 
 use super::resume::{Outage, Reach};
 use super::socket::{Proxied, Role, Socket, SocketKey};
-=======
-use super::socket::{Role, Socket, SocketKey};
->>>>>>> resume-kgp
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -229,23 +226,6 @@ impl Core {
     /// The limit of a drain has passed.
     pub(super) fn drain_timeout(&mut self, now: Time) {
         self.stop(Stop::Now, now);
-=======
-    /// Whether a socket has not taken all that came for it.
-    fn has_undelivered(&self) -> bool {
-        let undelivered = |socket: &Socket| match &socket.role {
-            Role::Proxied(proxied) => proxied.has_output(),
-            Role::Transport(_) => false,
-        };
-        self.sockets.iter().any(|(_, socket)| undelivered(socket))
-    }
-
-    pub(super) fn drain_timeout(&mut self, now: Time) {
-        self.stopping = Some(Stop::Now);
-        for key in self.sessions.keys() {
-            self.end_session(key, TunnelEnd::Local, now);
-        }
-        self.check_stopped();
->>>>>>> resume-kgp
     }
 
     /// Ends a session: its streams are reset, its transport is closed.
