@@ -3,7 +3,8 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use sc_tests::deployment::Tunnel;
+use sc_tests::binary;
+use sc_tests::deployment::{Server, Tunnel};
 use sc_tests::http::{self, Connection};
 use sc_tests::payload::{Digest, Payload};
 use sc_tests::process::{Process, Signal};
@@ -95,7 +96,9 @@ fn a_second_signal_ends_a_server_at_once() {
 
 #[test]
 fn a_client_that_crashes_leaves_an_answer() {
-    let (tunnel, site) = (Tunnel::start(), Site::start());
+    // Its streams wait for it, but not for long.
+    let server = Server::start_as(binary::command(), &["--reconnect", "2"]);
+    let (tunnel, site) = (Tunnel::start_on(server, |command| command), Site::start());
     let rest = tunnel.server.rest(&tunnel.user);
     let mut user = begun_download(&tunnel, &site);
     tunnel.client.process.kill();
