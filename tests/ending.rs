@@ -96,8 +96,8 @@ fn a_second_signal_ends_a_server_at_once() {
 
 #[test]
 fn a_client_that_crashes_leaves_an_answer() {
-    // Streams wait for the client to come back, so long as it may.
-    let server = Server::start_as(binary::command(), &["--reconnect", "3"]);
+    // Its streams wait for it, but not for long.
+    let server = Server::start_as(binary::command(), &["--reconnect", "2"]);
     let (tunnel, site) = (Tunnel::start_on(server, |command| command), Site::start());
     let rest = tunnel.server.rest(&tunnel.user);
     let mut user = begun_download(&tunnel, &site);
