@@ -13,7 +13,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::data_dir::{self, DataDir};
-pub(crate) use tunnels::End;
+pub(crate) use tunnels::{End, was_given_up};
 pub(crate) use users::{User, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to

@@ -93,9 +93,8 @@ impl Registry {
         Ok(())
     }
 
-    /// The newest record of that user and name, if it is of a tunnel that the server ended for
-    /// reasons of its own: it stopped, or saw no client for too long.
-    pub(crate) async fn tunnel_given_up(
+    /// The newest record of that user and name.
+    pub(crate) async fn newest_tunnel(
         &self,
         owner: &str,
         name: Option<&str>,
@@ -108,13 +107,7 @@ impl Registry {
         .bind(name)
         .fetch_optional(&self.pool)
         .await?;
-        let newest = row.as_ref().map(tunnel_of).transpose()?;
-        Ok(newest.filter(|tunnel| {
-            // What a user says may begin like this, too.
-            let by_server = tunnel.user_shutdown == Some(false);
-            let reason = tunnel.shutdown_reason.as_deref().unwrap_or_default();
-            tunnel.status == Status::Terminated && by_server && reason.starts_with("server")
-        }))
+        row.as_ref().map(tunnel_of).transpose()
     }
 
     /// Where the tunnels had their proxies that the server has given up since a moment.
@@ -252,6 +245,15 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
     })
 }
 
+/// Whether the server ended this tunnel for reasons of its own: it stopped, or saw no client for
+/// too long.
+pub(crate) fn was_given_up(tunnel: &Tunnel) -> bool {
+    // What a user says may begin like this, too.
+    let by_server = tunnel.user_shutdown == Some(false);
+    let reason = tunnel.shutdown_reason.as_deref().unwrap_or_default();
+    tunnel.status == Status::Terminated && by_server && reason.starts_with("server")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::test_support::registry;
@@ -316,8 +318,8 @@ mod tests {
         let (registry, _dir) = registry().await;
         let name = tunnel(1, "jane").tunnel_identifier;
         let given_up = async || {
-            let found = registry.tunnel_given_up("jane", name.as_deref()).await.unwrap();
-            found.map(|tunnel| tunnel.id.0[0])
+            let newest = registry.newest_tunnel("jane", name.as_deref()).await.unwrap();
+            newest.filter(was_given_up).map(|tunnel| tunnel.id.0[0])
         };
         registry.insert_tunnel(&tunnel(1, "jane")).await.unwrap();
         assert_eq!(given_up().await, None, "it runs");
@@ -325,7 +327,7 @@ mod tests {
         left.user_shutdown = false;
         registry.end_left_over_tunnels(&left).await.unwrap();
         assert_eq!(given_up().await, Some(1));
-        assert_eq!(registry.tunnel_given_up("jane", None).await.unwrap(), None);
+        assert_eq!(registry.newest_tunnel("jane", None).await.unwrap(), None);
         assert_eq!(registry.proxies_given_up(2000).await.unwrap(), ["127.0.0.1:20000"]);
         assert!(registry.proxies_given_up(2001).await.unwrap().is_empty());
 

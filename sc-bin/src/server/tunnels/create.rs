@@ -13,7 +13,7 @@ use crate::api::{CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, Stat
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
 use crate::server::random::{self, NoRandomness};
-use crate::server::registry::RegistryError;
+use crate::server::registry::{RegistryError, was_given_up};
 
 /// Longest name of a tunnel, in bytes.
 const MAX_NAME: usize = 256;
@@ -74,8 +74,9 @@ struct Wanted {
 
 impl Tunnels {
     /// Makes a tunnel for `owner`. Another one of the same owner and name, or both unnamed, is
-    /// asked to end first. One that the server itself had ended comes back with the id it had
-    /// and, if it can be had, the proxy port; its secret is a new one.
+    /// asked to end first. The proxy port stays with the name, if it can be had, so that browsers
+    /// outlive the restart of a client. A tunnel that the server itself had ended comes back with
+    /// the id it had, too; its secret is a new one.
     ///
     /// Not to be dropped half-way: what it has set up would stay. A caller who may be cancelled
     /// spawns it.
@@ -90,9 +91,10 @@ impl Tunnels {
         for old in self.colliding(&wanted) {
             self.end_collided(&mut ports, old).await;
         }
-        let before = self.registry.tunnel_given_up(&wanted.owner, wanted.name.as_deref()).await?;
+        let newest = self.registry.newest_tunnel(&wanted.owner, wanted.name.as_deref()).await?;
         let kept = self.kept_ports().await?;
-        let wish = before.as_ref().and_then(|before| port_of(&before.proxy_address));
+        let wish = newest.as_ref().and_then(|newest| port_of(&newest.proxy_address));
+        let before = newest.filter(was_given_up);
         let proxy = ports.acquire(wish, &kept).await?;
         let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
