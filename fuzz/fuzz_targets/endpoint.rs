@@ -12,7 +12,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    Connect, DialFailure, ResetReason, SessionId, Stop, StreamKind, TunnelId, TunnelSecret,
+    Connect, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
+    TunnelSecret,
 };
 use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};
@@ -173,7 +174,12 @@ impl<'a> World<'a> {
         self.send(&encode(&if serves {
             Frame::Hello(Hello { version, tunnel: TUNNEL, secret: SECRET, parameters })
         } else {
-            Frame::Welcome(Welcome { version, session: SessionId([3; 16]), parameters })
+            Frame::Welcome(Welcome {
+                version,
+                session: SessionId([3; 16]),
+                secret: ResumeSecret::new([4; 32]),
+                parameters,
+            })
         }));
     }
 
