@@ -2,7 +2,7 @@
 //!
 //! This crate opens no socket, reads no clock, starts no thread and touches no file. It owns
 //! state and buffers; a *driver* owns sockets and time. Drivers are `sc-runtime-mio`,
-//! `sc-runtime-smol`, the plain loop in `examples/blocking.rs`, or yours.
+//! the plain loop in `examples/blocking.rs`, or yours.
 //!
 //! The whole of the contract between both is [`Core`] and the types in [`contract`]:
 //!
@@ -23,7 +23,8 @@
 //! }
 //! ```
 //!
-//! Any call order is legal. A stale id is ignored. Every queue inside is bounded.
+//! Any call order is legal; only what was read is lost, with its connection, if another call comes
+//! between `read_space` and `read_done`. A stale id is ignored. Every queue inside is bounded.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,7 +41,6 @@ pub mod kgp;
 pub mod tls;
 
 mod slab;
-
 mod time;
 
 pub use contract::{

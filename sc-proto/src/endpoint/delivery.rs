@@ -77,9 +77,10 @@ impl Core {
         };
         let transport = SocketKey::from(transport);
         let mut lent = core::mem::take(&mut self.lent);
-        for id in core::mem::take(&mut lent.borrowers) {
+        let mut borrowers = core::mem::take(&mut lent.borrowers);
+        for id in borrowers.drain(..) {
             let key = SocketKey::from(id);
-            // The socket is taken out for a moment so that the plaintext can be read beside it.
+            // The spill is taken out for a moment so that the plaintext can be read beside it.
             let Some(Role::Proxied(proxied)) = self.sockets.get_mut(key).map(|s| &mut s.role)
             else {
                 continue;
@@ -95,6 +96,7 @@ impl Core {
             }
         }
         self.consume_plaintext(transport, lent.length);
+        lent.borrowers = borrowers;
         lent.clear();
         self.lent = lent;
         if !self.resume.contains(&transport) {

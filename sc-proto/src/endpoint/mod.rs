@@ -194,7 +194,7 @@ impl Core {
         }
     }
 
-    /// Takes a transport from another worker; the driver has registered its socket. It counts as
+    /// Takes a transport from another worker; the driver gives its socket this id. It counts as
     /// writable, and as not readable until told otherwise.
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();

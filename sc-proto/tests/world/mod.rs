@@ -248,29 +248,12 @@ impl World {
         self.wake(Self::other(end));
     }
 
-    /// Bytes that the test sent and nobody has read yet.
-    pub(crate) fn waiting_at(&self, end: End) -> usize {
-        self.halves[Self::other(end)].arrived.len()
-    }
-
-    /// The test drops all bytes that have arrived; says how many.
-    pub(crate) fn discard(&mut self, end: End) -> usize {
-        let n = self.halves[end].arrived.len();
-        self.halves[end].arrived.clear();
-        self.wake(Self::other(end));
-        n
-    }
-
     /// The test takes up to `max` bytes that have arrived.
     pub(crate) fn take(&mut self, end: End, max: usize) -> Vec<u8> {
         let n = self.halves[end].arrived.len().min(max);
         let bytes = self.halves[end].arrived.drain(..n).collect();
         self.wake(Self::other(end));
         bytes
-    }
-
-    pub(crate) fn take_all(&mut self, end: End) -> String {
-        String::from_utf8_lossy(&self.take(end, usize::MAX)).into_owned()
     }
 
     /// Whether the other end has half-closed or closed, and all it sent has been taken.

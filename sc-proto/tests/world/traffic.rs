@@ -35,3 +35,22 @@ pub(crate) fn transfer(world: &mut World, from: End, to: End, bytes: &[u8]) {
     }
     assert!(got == bytes, "the bytes differ");
 }
+
+impl World {
+    pub(crate) fn take_all(&mut self, end: End) -> String {
+        String::from_utf8_lossy(&self.take(end, usize::MAX)).into_owned()
+    }
+
+    /// The test drops all bytes that have arrived; says how many.
+    pub(crate) fn discard(&mut self, end: End) -> usize {
+        let n = self.halves[end].arrived.len();
+        self.halves[end].arrived.clear();
+        self.wake(Self::other(end));
+        n
+    }
+
+    /// Bytes that the test sent and nobody has read yet.
+    pub(crate) fn waiting_at(&self, end: End) -> usize {
+        self.halves[Self::other(end)].arrived.len()
+    }
+}
