@@ -4,10 +4,13 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::time::Duration;
 
 use sc_proto::{Command, ListenerId, ListenerRole, WorkerId};
 
 use crate::inbox::Mailbox;
+use crate::statistics::{NoReport, WorkerStatistics};
 
 /// The way to the workers of a [`Runtime`](crate::Runtime), for any thread.
 ///
@@ -27,8 +30,14 @@ pub struct Stopped;
 #[derive(Debug)]
 pub(crate) enum Order {
     Command(Command),
-    Listen { id: ListenerId, role: ListenerRole, socket: TcpListener },
+    Listen {
+        id: ListenerId,
+        role: ListenerRole,
+        socket: TcpListener,
+    },
     Unlisten(ListenerId),
+    /// Tell how it stands, through this channel, which has room for the answer.
+    Report(SyncSender<WorkerStatistics>),
 }
 
 impl Handle {
@@ -70,6 +79,27 @@ impl Handle {
     /// [`Stopped`] if there is no such worker any more.
     pub fn unlisten(&self, worker: WorkerId, id: ListenerId) -> Result<(), Stopped> {
         self.order(worker, Order::Unlisten(id))
+    }
+
+    /// How a worker stands. The worker is woken for it and visits all it has, so this is for
+    /// someone who looks from time to time.
+    ///
+    /// # Errors
+    ///
+    /// [`NoReport::Stopped`] if there is no such worker any more, [`NoReport::Late`] if it does not
+    /// answer within `patience`.
+    pub fn statistics(
+        &self,
+        worker: WorkerId,
+        patience: Duration,
+    ) -> Result<WorkerStatistics, NoReport> {
+        let mailbox = self.mailboxes.get(usize::from(worker.0)).ok_or(NoReport::Stopped)?;
+        let (sender, answer) = mpsc::sync_channel(1);
+        mailbox.ask(sender)?;
+        answer.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => NoReport::Late,
+            RecvTimeoutError::Disconnected => NoReport::Stopped,
+        })
     }
 
     fn order(&self, worker: WorkerId, order: Order) -> Result<(), Stopped> {

@@ -10,6 +10,7 @@ use sc_proto::contract::HandOver;
 use crate::connection::Connection;
 use crate::dial::{Answer, ReplyTo};
 use crate::handle::{Order, Stopped};
+use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const COMMANDS: usize = 64;
@@ -56,6 +57,16 @@ impl Mailbox {
     /// Sends an order; waits while the worker is behind.
     pub(crate) fn order(&self, order: Order) -> Result<(), Stopped> {
         self.orders.send(order).map_err(|_| Stopped)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Asks for a report, unless the worker is too far behind to be asked.
+    pub(crate) fn ask(&self, answer: SyncSender<WorkerStatistics>) -> Result<(), NoReport> {
+        self.orders.try_send(Order::Report(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => NoReport::Late,
+            TrySendError::Disconnected(_) => NoReport::Stopped,
+        })?;
         self.wake();
         Ok(())
     }

@@ -38,12 +38,12 @@
 //!
 //! `worker` is the loop, `connection` one socket, `dial` connecting and name resolution, `listen`
 //! accepting, `handle`, `inbox` and `report` the ways in and out, `transfer` a read or write for
-//! the core, `slots`, `token` and `capacity` the bookkeeping of sockets, `tcp` what sockets are set
-//! to, `clock` the only reader of the clock.
+//! the core, `statistics` how a worker stands, `slots`, `token` and `capacity` the bookkeeping of
+//! sockets, `tcp` what sockets are set to, `clock` the only reader of the clock.
 //!
 //! What knows nothing of mio is written once for both runtimes: `sc-runtime-smol` is built with
 //! `clock`, `dial/addresses`, `dial/failure`, `fatal`, `handle`, `options`, `report`, `slots`,
-//! `tcp` and `transfer` from this folder.
+//! `statistics`, `tcp` and `transfer` from this folder.
 #![forbid(unsafe_code)]
 
 mod capacity;
@@ -57,6 +57,7 @@ mod listen;
 mod options;
 mod report;
 mod slots;
+mod statistics;
 mod tcp;
 mod token;
 mod transfer;
@@ -80,6 +81,7 @@ use crate::inbox::{Inbox, Mailbox, inbox};
 use crate::listen::Listeners;
 pub use crate::options::Options;
 use crate::report::Reporter;
+pub use crate::statistics::{NoReport, Work, WorkerStatistics};
 use crate::worker::{Parts, Shared, TurnLimits, Worker};
 
 /// Running workers. Dropping it is [`Runtime::stop`].

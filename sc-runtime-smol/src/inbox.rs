@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::mpsc::SyncSender;
 
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, Sender, TrySendError};
 use sc_proto::contract::HandOver;
 
 use crate::connection::Unwatched;
 use crate::handle::{Order, Stopped};
+use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const ORDERS: usize = 64;
@@ -48,6 +50,14 @@ impl Mailbox {
     /// Sends an order; waits while the worker is behind.
     pub(crate) fn order(&self, order: Order) -> Result<(), Stopped> {
         self.orders.send_blocking(order).map_err(|_| Stopped)
+    }
+
+    /// Asks for a report, unless the worker is too far behind to be asked.
+    pub(crate) fn ask(&self, answer: SyncSender<WorkerStatistics>) -> Result<(), NoReport> {
+        self.orders.try_send(Order::Report(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => NoReport::Late,
+            TrySendError::Closed(_) => NoReport::Stopped,
+        })
     }
 
     /// Hands a transport over; drops it, which closes it, if the worker is behind or gone.

@@ -66,6 +66,8 @@ mod options;
 mod report;
 #[path = "../../sc-runtime-mio/src/slots.rs"]
 mod slots;
+#[path = "../../sc-runtime-mio/src/statistics.rs"]
+mod statistics;
 #[path = "../../sc-runtime-mio/src/tcp.rs"]
 mod tcp;
 #[path = "../../sc-runtime-mio/src/transfer.rs"]
@@ -86,6 +88,7 @@ pub use crate::options::Options;
 use crate::places::Places;
 use crate::report::Reporter;
 use crate::resolve::Resolver;
+pub use crate::statistics::{NoReport, Work, WorkerStatistics};
 use crate::worker::{Shared, TurnLimits, Worker};
 
 /// Running workers. Dropping it is [`Runtime::stop`].

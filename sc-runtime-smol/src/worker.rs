@@ -34,6 +34,7 @@ use crate::places::Places;
 use crate::report::{Reported, Reporter};
 use crate::resolve::Resolver;
 use crate::slots::Slots;
+use crate::statistics::{Work, WorkerStatistics};
 use crate::transfer::{self, BYTES_PER_UNIT};
 
 /// Messages of each kind taken from the inbox in a turn.
@@ -59,6 +60,7 @@ pub(crate) struct Worker {
     reception: Reception,
     limits: TurnLimits,
     now: Time,
+    work: Work,
 }
 
 /// What all workers of a runtime have in common.
@@ -130,6 +132,7 @@ impl Worker {
             news,
             limits: shared.limits,
             now: Time::ZERO,
+            work: Work::default(),
         }
     }
 
@@ -140,8 +143,11 @@ impl Worker {
         let mut alarm = Alarm::new(self.clock);
         poll_fn(|cx| {
             self.now = self.clock.now();
+            self.work.begin(self.now);
             let _: Poll<()> = tasks.as_mut().poll(cx);
-            match self.turn(cx) {
+            let next = self.turn(cx);
+            self.work.end(self.clock.now());
+            match next {
                 Next::Stop => return Poll::Ready(()),
                 Next::Wait(until) if alarm.set(until, cx) == Due::Later => {}
                 Next::Turn | Next::Wait(_) => cx.waker().wake_by_ref(),
@@ -223,6 +229,10 @@ impl Worker {
             Order::Unlisten(id) => {
                 self.listeners.remove(&id);
                 self.core.remove_listener(id);
+            }
+            Order::Report(answer) => {
+                // Who asked may have lost patience.
+                let _ = answer.try_send(WorkerStatistics::of(&self.core, self.work));
             }
         }
     }
