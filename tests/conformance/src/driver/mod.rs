@@ -4,6 +4,8 @@
 //! into [`ALL`].
 
 mod blocking;
+#[cfg(target_os = "linux")]
+mod io_uring;
 mod mio;
 mod smol;
 mod tokio;
@@ -14,7 +16,14 @@ use std::sync::mpsc::Receiver;
 use sc_proto::{Command, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 /// All drivers, in the order of the table's columns.
-pub const ALL: &[Driver] = &[mio::DRIVER, smol::DRIVER, blocking::DRIVER, tokio::DRIVER];
+pub const ALL: &[Driver] = &[
+    mio::DRIVER,
+    smol::DRIVER,
+    blocking::DRIVER,
+    tokio::DRIVER,
+    #[cfg(target_os = "linux")]
+    io_uring::DRIVER,
+];
 
 /// A driver, and how it is started.
 #[derive(Clone, Copy, Debug)]
