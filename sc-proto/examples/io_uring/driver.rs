@@ -11,14 +11,14 @@ mod socket;
 mod sockets;
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub(crate) use flights::Flights;
 use flights::{Done, Task};
 use sc_proto::{Action, CloseMode, Core, Event, Read, SocketId, Time, Write};
 use socket::Socket;
-pub(crate) use sockets::threads::{Input, Inputs};
+use sockets::Flow;
+pub(crate) use sockets::threads::{Inbox, Input, Inputs};
 
 struct Driver {
     core: Core,
@@ -30,17 +30,17 @@ struct Driver {
 }
 
 /// The way to a driver with this ring.
-pub(crate) fn inputs(flights: &Flights) -> (Inputs, mpsc::Receiver<Input>) {
+pub(crate) fn inputs(flights: &Flights) -> (Inputs, Inbox) {
     sockets::threads::inputs(flights.waker())
 }
 
-/// Drives a core until it has stopped.
+/// Drives a core until `tell` breaks off.
 pub(crate) fn run(
     core: Core,
     flights: Flights,
     inputs: Inputs,
-    inbox: &mpsc::Receiver<Input>,
-    tell: impl Fn(Event),
+    inbox: &Inbox,
+    tell: impl Fn(Event) -> Flow,
 ) {
     let mut driver = Driver { core, sockets: BTreeMap::new(), flights, inputs, now: Time::ZERO };
     let epoch = Instant::now();
@@ -50,8 +50,7 @@ pub(crate) fn run(
             driver.perform(action);
         }
         while let Some(event) = driver.core.poll_event() {
-            tell(event.clone());
-            if event == Event::Stopped {
+            if tell(event).is_break() {
                 return;
             }
         }

@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (core, connect) = client::from_arguments()?;
     let (inputs, inbox) = driver::inputs(&flights);
     let _ = inputs.send(driver::Input::Command(connect));
-    driver::run(core, flights, inputs, &inbox, |event| println!("{event:?}"));
+    driver::run(core, flights, inputs, &inbox, client::report);
     Ok(())
 }
 

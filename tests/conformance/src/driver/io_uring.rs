@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::thread;
 
-use sc_proto::{Core, WorkerId};
+use sc_proto::Core;
 
-use super::{Driver, EVENTS, Order, Running, Workers, only};
+use super::{Driver, EVENTS, Order, Running, Workers, only, report};
 
 #[path = "../../../../sc-proto/examples/io_uring/driver.rs"]
 mod example;
@@ -25,7 +25,8 @@ fn start(cores: Vec<Core>) -> Running {
     let (sender, events) = mpsc::sync_channel(EVENTS);
     let flights = Flights::new().expect("it was there a moment ago");
     let (inputs, inbox) = example::inputs(&flights);
-    let (own, tell) = (inputs.clone(), move |event| drop(sender.send((WorkerId(0), event))));
+    let own = inputs.clone();
+    let tell = move |event| report(&sender, event);
     thread::spawn(move || example::run(core, flights, own, &inbox, tell));
     let order = move |_, order| {
         let input = match order {
