@@ -11,13 +11,7 @@ use sc_tests::deployment::Tunnel;
 use sc_tests::namespaces::{BETWEEN, Namespaces};
 use sc_tests::site::Site;
 use sc_tests::traffic::{self, Idle};
-use sc_tests::{figures, scale, wait};
-
-/// From the link's return to an answered request: the requirement is 1 s; the rest is for a dial
-/// under way then, whose SYN the kernel sends again up to a second after the last.
-const MAX_RECOVERY: Duration = Duration::from_millis(1300);
-/// Until a dead transport is noticed. The requirement.
-const MAX_DETECTION: Duration = Duration::from_secs(5);
+use sc_tests::{figures, limits, scale, wait};
 
 /// Most bytes of one transfer: the outages take the time here.
 const MAX_LENGTH: u64 = 256 * 1024 * 1024;
@@ -54,11 +48,11 @@ fn survive(name: &str, notice: Notice, cut: impl Fn(&Namespaces)) {
         "{name}: {TIMES} times, {resumed} resumed, recovery {recoveries:.1?}, {} MiB each way",
         length >> 20
     ));
-    let limit = match notice {
-        Notice::AtOnce => MAX_RECOVERY,
-        Notice::ByKeepalive => MAX_DETECTION + MAX_RECOVERY,
+    let required = match notice {
+        Notice::AtOnce => limits::RECOVERY,
+        Notice::ByKeepalive => limits::DETECTION + limits::RECOVERY,
     };
-    assert!(recoveries.iter().all(|took| *took < limit), "{recoveries:?}");
+    limits::expect_within(name, required, &recoveries);
 }
 
 fn recovery(tunnel: &Tunnel, site: &Site) -> Duration {
@@ -69,7 +63,7 @@ fn recovery(tunnel: &Tunnel, site: &Site) -> Duration {
 
 /// How long an outage is: longer than detection takes.
 fn outage() {
-    thread::sleep(MAX_DETECTION + Duration::from_secs(1));
+    thread::sleep(limits::DETECTION + Duration::from_secs(1));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use sc_tests::link::{Cut, Dials, Weather};
 use sc_tests::linked::Linked;
 use sc_tests::site::Site;
 use sc_tests::traffic::{self, Idle};
-use sc_tests::{figures, scale, usage, wait};
+use sc_tests::{figures, limits, scale, usage, wait};
 
 /// From one cut to the next.
 const EVERY: Duration = Duration::from_secs(20);
@@ -25,8 +25,8 @@ const ONE_IN: u32 = 100;
 /// Bytes of one transfer; they follow one another until the end.
 const LENGTH: u64 = 8 * 1024 * 1024;
 /// From the link's return to an answered request: TCP, TLS, RESUME and the request itself are
-/// seven round trips, and each may meet a loss.
-const MAX_RECOVERY: Duration = Duration::from_secs(3);
+/// seven round trips, and each may meet a loss. The median's limit.
+const MAX_RECOVERY: Duration = Duration::from_secs(2);
 /// How much more memory a process may hold at the end than after the first faults, in bytes.
 const MAX_GROWTH: u64 = 8 * 1024 * 1024;
 
@@ -34,7 +34,7 @@ const FAULTS: [Fault; 6] = [
     Fault::Ended(Cut::Reset),
     Fault::Silent(Dials::Dropped, Duration::from_secs(3)),
     Fault::Ended(Cut::Close),
-    Fault::Silent(Dials::Swallowed, Duration::from_secs(6)),
+    Fault::Silent(Dials::Swallowed, Duration::from_secs(8)),
     Fault::Ended(Cut::Forget),
     Fault::Silent(Dials::Dropped, Duration::from_secs(12)),
 ];
@@ -73,9 +73,8 @@ fn a_bad_line_for_long() {
         memory.iter().copied().reduce(most).map(|both| both.map(kib)),
         memory.last().map(|both| both.map(kib)),
     ));
-    for outcome in &outcomes {
-        assert!(outcome.recovery < MAX_RECOVERY, "{outcome:?}");
-    }
+    let recoveries: Vec<_> = outcomes.iter().map(|outcome| outcome.recovery).collect();
+    limits::expect_within("recovery", MAX_RECOVERY, &recoveries);
     let early = memory.iter().take(FAULTS.len()).copied().reduce(most).unwrap_or_default();
     let last = memory.last().copied().unwrap_or_default();
     for (early, last) in early.into_iter().zip(last) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::link::{Cut, Dials};
 use crate::linked::Linked;
 use crate::site::Site;
-use crate::{figures, traffic, wait};
+use crate::{figures, limits, traffic, wait};
 
 /// One thing that happens to the link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,27 +32,21 @@ pub struct Outcome {
     pub recovered: Instant,
 }
 
-/// From the link's return to an answered request. The requirement.
-const MAX_RECOVERY: Duration = Duration::from_secs(1);
-/// A dial that is under way when the link returns waits for the kernel to send its SYN again, up to
-/// a second after the last; TLS and RESUME follow.
-const AFTER_SYN: Duration = Duration::from_millis(300);
-
 impl Fault {
-    /// How long it may take from the link's return to an answered request.
-    pub fn max_recovery(self) -> Duration {
-        match self {
-            Self::Silent(Dials::Dropped, _) => MAX_RECOVERY + AFTER_SYN,
-            Self::Silent(Dials::Swallowed | Dials::Refused, _) | Self::Ended(_) => MAX_RECOVERY,
-        }
-    }
-
     /// How long a transport carries nothing without being ended; `None`: it is ended at once.
-    pub fn silent_for(self) -> Option<Duration> {
+    fn silent_for(self) -> Option<Duration> {
         match self {
             Self::Ended(Cut::Forget) => Some(Duration::MAX),
             Self::Ended(Cut::Reset | Cut::Close) => None,
             Self::Silent(_, time) => Some(time),
+        }
+    }
+
+    /// Whether it is the same but for the length of a silence.
+    fn is_like(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Silent(one, _), Self::Silent(another, _)) => one == another,
+            (one, another) => one == another,
         }
     }
 
@@ -86,6 +80,39 @@ impl Fault {
         let detection = noticed.map(|noticed| noticed - began);
         Outcome { fault: self, began, detection, recovery: recovered - back, recovered }
     }
+}
+
+impl Outcome {
+    /// After how long a silence was noticed that lasted long enough for it.
+    fn expect_noticed(&self) -> Option<Duration> {
+        let silent = self.fault.silent_for().filter(|time| *time > limits::DETECTION)?;
+        let too_long = limits::DETECTION + limits::SLACK;
+        assert!(self.detection.is_some() || silent <= too_long, "not noticed: {self:?}");
+        self.detection
+    }
+}
+
+/// Judges detection and recovery, all together and of each kind.
+///
+/// # Panics
+/// If they are not as required, or a silence too long to be missed was.
+pub fn judge(outcomes: &[Outcome]) {
+    let mut left = outcomes.to_vec();
+    while let Some(first) = left.first().map(|outcome| outcome.fault) {
+        let of_kind: Vec<_> = left.extract_if(.., |outcome| outcome.fault.is_like(first)).collect();
+        limits::expect_within(
+            &format!("recovery from {first:?}"),
+            limits::RECOVERY,
+            &recoveries(&of_kind),
+        );
+    }
+    limits::expect_within("recovery from any fault", limits::RECOVERY, &recoveries(outcomes));
+    let noticed: Vec<_> = outcomes.iter().filter_map(Outcome::expect_noticed).collect();
+    limits::expect_within("detection", limits::DETECTION, &noticed);
+}
+
+fn recoveries(outcomes: &[Outcome]) -> Vec<Duration> {
+    outcomes.iter().map(|outcome| outcome.recovery).collect()
 }
 
 /// Prints what came of each kind.

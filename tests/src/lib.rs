@@ -17,6 +17,7 @@ pub mod deployment;
 pub mod fault;
 pub mod figures;
 pub mod http;
+pub mod limits;
 pub mod link;
 pub mod linked;
 pub mod namespaces;

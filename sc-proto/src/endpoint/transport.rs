@@ -129,6 +129,7 @@ impl Core {
         let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
         let transport = Transport { pipe, stage, first, intake };
         let role = Role::Transport(Some(Box::new(transport)));
+        self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
         Some(key.into())
@@ -142,7 +143,7 @@ impl Core {
             _ => None,
         };
         let patience = match resumes {
-            Some(session) => self.resume_patience(session),
+            Some(session) => self.try_connected(session, key),
             None => self.config.handshake_timeout,
         };
         self.set_timer(key, now.after(patience), DeadlineReason::Handshake);
@@ -162,7 +163,9 @@ impl Core {
                 let tunnel = reach.tunnel;
                 self.events.push_back(Event::ConnectFailed { tunnel, failure });
             }
-            Some(Stage::AwaitResumed(session)) => self.try_failed(session, failure, now),
+            Some(Stage::AwaitResumed(session)) => {
+                self.try_failed(session, Some(key), failure, now);
+            }
             _ => {}
         }
     }
@@ -300,7 +303,8 @@ impl Core {
         match stage {
             Stage::Attached(session) => self.transport_lost(session, loss.clone(), now),
             Stage::AwaitResumed(session) => {
-                self.try_failed(session, ConnectFailure::Transport(loss.clone()), now);
+                let failure = ConnectFailure::Transport(loss.clone());
+                self.try_failed(session, Some(key), failure, now);
             }
             Stage::AwaitWelcome(reach) => {
                 let tunnel = reach.tunnel;
@@ -382,7 +386,9 @@ impl Core {
     pub(super) fn remove_transport(&mut self, key: SocketKey) -> Option<Transport> {
         self.settle_of(key);
         self.clear_timer(key);
-        match self.sockets.remove(key)?.role {
+        let socket = self.sockets.remove(key)?;
+        self.counters.closed(&socket);
+        match socket.role {
             Role::Transport(Some(transport)) => Some(*transport),
             Role::Transport(None) | Role::Proxied(_) => None,
         }

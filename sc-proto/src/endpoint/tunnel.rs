@@ -237,7 +237,7 @@ impl Core {
         if let Some(at) = entry.timer {
             self.timers.cancel(at, Timer::Session(key));
         }
-        if let Some(outage) = &entry.outage {
+        if let Some(outage) = &mut entry.outage {
             self.cancel_outage(key, outage);
         }
         if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel)
@@ -245,6 +245,7 @@ impl Core {
         {
             tunnel.session = None;
         }
+        self.counters.credit_stalls += entry.session.credit_stalls();
         let drained = entry.session.is_drained();
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);
