@@ -28,9 +28,10 @@ impl Process {
     fn start(descriptors: usize) -> Self {
         let mut child = Command::new("sh")
             .arg("-c")
-            .arg("ulimit -n \"$0\" && exec \"$1\" --exact process --nocapture")
+            .arg("ulimit -n \"$0\" && exec \"$1\" --exact \"$2\" --nocapture")
             .arg(descriptors.to_string())
             .arg(std::env::current_exe().unwrap())
+            .arg(process_test())
             .env("SC_PROCESS", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -66,6 +67,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The name of [`process`] for the test runner: without the crate's.
+fn process_test() -> &'static str {
+    let path = concat!(module_path!(), "::process");
+    path.split_once("::").unwrap().1
 }
 
 /// The process of [`Process::start`]: lives until its standard input ends.
