@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, DialFailure, TunnelSecret};
+use sc_proto::contract::{AddressGuard, Connect, DialFailure, TunnelSecret};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Action, Command, Config, Core, Event, Read, SocketId, Time, WorkerId, Write};
 
@@ -94,12 +94,12 @@ impl Driver {
         let stream = |id| self.sockets.get(id)?.0.as_deref();
         match action {
             #[rustfmt::skip]
-            Action::Dial { socket: id, target, deadline, .. } => {
+            Action::Dial { socket: id, target, guard, deadline, .. } => {
                 let (watch, watched) = mpsc::sync_channel::<Arc<TcpStream>>(1);
                 self.sockets.insert(id, (None, watch));
                 let (reports, patience) = (self.reports.clone(), deadline.since(self.now));
                 std::thread::spawn(move || {
-                    let _ = reports.send((id, Some(dial(&target.to_string(), patience))));
+                    let _ = reports.send((id, Some(dial(&target.to_string(), &guard, patience))));
                     for stream in watched {
                         let _ = stream.peek(&mut [0]); // Returns on bytes, the end or an error.
                         let _ = reports.send((id, None));
@@ -136,9 +136,9 @@ impl Driver {
     }
 }
 
-fn dial(target: &str, patience: Duration) -> io::Result<TcpStream> {
+fn dial(target: &str, guard: &AddressGuard, patience: Duration) -> io::Result<TcpStream> {
     let mut dialled = Err(ErrorKind::NotFound.into());
-    for address in target.to_socket_addrs()? {
+    for address in target.to_socket_addrs()?.filter(|address| guard.permits(address.ip())) {
         dialled = dialled.or_else(|_| TcpStream::connect_timeout(&address, patience));
     }
     let stream = dialled?;

@@ -304,9 +304,9 @@ impl Worker {
         match action {
             Action::Read(id) => return self.read(id),
             Action::Write(id) => return self.write(id),
-            Action::Dial { socket, target, class, deadline } => {
+            Action::Dial { socket, target, class, guard, deadline } => {
                 let (dials, mut means) = self.dialling();
-                let outcome = dials.start(&mut means, socket, &target, class, deadline);
+                let outcome = dials.start(&mut means, socket, &target, class, guard, deadline);
                 self.finish_dial(outcome, None);
             }
             Action::ShutdownWrite(id) => {

@@ -15,7 +15,6 @@ use alloc::string::{String, ToString};
 use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
-pub(crate) use routing::Denied;
 pub use routing::{Routing, Way, Ways};
 
 /// Most items of one list.

@@ -97,6 +97,7 @@ mod tests {
         HostRules::expressions([rule]).unwrap()
     }
 
+    #[allow(clippy::unwrap_in_result, reason = "a test may fail loudly")]
     fn judge(routing: &Routing, target: &str, head: Option<&str>) -> Result<Way, Denied> {
         let kind = if head.is_some() { StreamKind::Http } else { StreamKind::Connect };
         routing.judge(&target.parse().unwrap(), kind, head.unwrap_or_default().as_bytes())
