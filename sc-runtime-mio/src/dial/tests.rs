@@ -296,7 +296,7 @@ fn a_full_resolver_refuses() {
         let (dials, mut means) = bench.parts();
         let id = SocketId::from_parts(number, 0);
         let target = "slow.test:80".parse().unwrap();
-        dials.start(&mut means, id, &target, SocketClass::Proxied, deadline)
+        dials.start(&mut means, id, &target, SocketClass::Proxied, AddressGuard::Anywhere, deadline)
     };
     assert!(dial(0).is_none());
     inside.recv_timeout(PATIENCE).unwrap();
