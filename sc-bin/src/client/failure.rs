@@ -192,10 +192,7 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(dial) => match dial {
-            DialFailure::Denied => ConnectRemedy::GiveUp,
-            _ => ConnectRemedy::TryAgain,
-        },
+        ConnectFailure::Dial(DialFailure::Denied) => ConnectRemedy::GiveUp,
         ConnectFailure::Transport(loss) => match loss {
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
@@ -211,6 +208,7 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             _ => ConnectRemedy::TryAgain,
         },
         ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
+        // Any other dial.
         _ => ConnectRemedy::TryAgain,
     }
 }
