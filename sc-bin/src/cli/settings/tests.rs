@@ -150,3 +150,21 @@ fn what_a_connection_bears_can_be_said() {
         assert!(Cli::try_parse_from(["sc", "--keepalive", wrong]).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn a_runtime_can_be_chosen() {
+    let runtime = |line: &str, more: &[(&str, &str)]| {
+        resolve(line, &env(&[FULL, more].concat())).map(|settings| settings.runtime)
+    };
+    assert_eq!(runtime("sc", &[]), Ok(RuntimeKind::default()));
+    for kind in RuntimeKind::value_variants() {
+        let name = kind.to_possible_value().unwrap().get_name().to_owned();
+        assert_eq!(runtime("sc", &[("SAUCE_RUNTIME", &name)]), Ok(*kind));
+        let wrong = [("SAUCE_RUNTIME", "tokio")];
+        assert_eq!(runtime(&format!("sc --runtime {name}"), &wrong), Ok(*kind));
+        assert_eq!(runtime(&format!("sc run --runtime={name}"), &wrong), Ok(*kind));
+    }
+    let error = runtime("sc", &[("SAUCE_RUNTIME", "tokio")]).unwrap_err();
+    assert!(error.to_string().contains("SAUCE_RUNTIME=\"tokio\""), "{error}");
+    assert!(Cli::try_parse_from(["sc", "--runtime", "tokio"]).is_err());
+}

@@ -14,6 +14,7 @@ use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
+use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -196,6 +197,7 @@ fn run_with(
         rest_ca: None,
         tunnel_ca: None,
         endurance: Endurance::default(),
+        runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
