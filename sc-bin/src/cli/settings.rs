@@ -6,11 +6,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
+
 use super::args::{V4Args, V5Args};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
+use crate::runtime::RuntimeKind;
 
 /// Which version's words the console speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Rules,
     /// How the tunnel's connection bears trouble.
     pub(crate) endurance: Endurance,
+    /// What drives it.
+    pub(crate) runtime: RuntimeKind,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -131,6 +136,9 @@ pub(crate) enum SettingsError {
     /// A list of domains or URLs cannot be used.
     #[error("{0}")]
     BadRules(RulesError),
+    /// An environment variable that does not name a runtime of this program.
+    #[error("SAUCE_RUNTIME={0:?} is not a runtime of this sc; `sc help` names them")]
+    BadRuntime(String),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -155,6 +163,7 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    runtime: Option<RuntimeKind>,
 }
 
 /// The lists of rules, of whichever version.
@@ -183,6 +192,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            runtime: args.runtime,
         }
     }
 }
@@ -206,6 +216,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            runtime: args.runtime,
         }
     }
 }
@@ -267,6 +278,11 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
+                (Some(runtime), _) => runtime,
+                (None, Some(name)) => runtime_named(name)?,
+                (None, None) => RuntimeKind::default(),
+            },
         })
     }
 }
@@ -315,6 +331,10 @@ fn numbered(
     let number = text.trim().parse::<u32>().ok();
     let fits = number.filter(|number| range.contains(&i64::from(*number)));
     fits.ok_or(SettingsError::BadNumber { name, text, range })
+}
+
+fn runtime_named(name: String) -> Result<RuntimeKind, SettingsError> {
+    RuntimeKind::from_str(&name, true).map_err(|_| SettingsError::BadRuntime(name))
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {

@@ -192,7 +192,9 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(DialFailure::Denied) => ConnectRemedy::GiveUp,
+        ConnectFailure::Dial(DialFailure::Denied) | ConnectFailure::ServerName(_) => {
+            ConnectRemedy::GiveUp
+        }
         ConnectFailure::Transport(loss) => match loss {
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
@@ -207,8 +209,6 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             // Closed, failed, silent, too slow, replaced: the network's moods.
             _ => ConnectRemedy::TryAgain,
         },
-        ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
-        // Any other dial.
         _ => ConnectRemedy::TryAgain,
     }
 }

@@ -23,6 +23,7 @@ use crate::cli::{
     AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
+use crate::runtime::RuntimeKind;
 use crate::server::{self, Running, StartError, UserError};
 
 /// The ports of `sc dev` if they are free: REST, tunnels, demo site and the tunnels' proxies.
@@ -156,6 +157,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

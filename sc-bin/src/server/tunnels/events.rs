@@ -38,7 +38,7 @@ impl Tunnels {
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),
-            // A stranger too many, and a client's: ConnectFailed, Reconnecting.
+            // A stranger too many, or a client's: ConnectFailed, Reconnecting.
             _ => {}
         }
     }
