@@ -9,11 +9,12 @@ use sc_proto::contract::{Event, SessionId, Stop, TunnelId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::CreateTunnel;
+use crate::api::{CreateTunnel, Rules};
 use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
+use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -195,7 +196,9 @@ fn run_with(
         rest: url.clone(),
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
+        runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
