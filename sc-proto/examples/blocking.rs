@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, DialFailure, TunnelSecret};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, DialFailure, TunnelSecret};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Action, Command, Config, Core, Event, Read, SocketId, Time, WorkerId, Write};
 
@@ -35,6 +35,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let connect = Box::new(Connect {
         tunnel: arg()?.parse()?,
         secret: arg()?.parse()?,
+        client: ClientId(std::array::from_fn(|_| RandomState::new().hash_one(0) as u8)),
+        connection: ConnectionNumber::ONLY,
         server: arg()?.parse()?,
         server_name: "pinned".into(),
         tls: TlsClient::new(Trust::Pin(*arg()?.parse::<TunnelSecret>()?.expose()))?,

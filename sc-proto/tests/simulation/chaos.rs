@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sc_proto::contract::{DialFailure, Stop, TunnelSecret};
+use sc_proto::contract::{ClientId, ConnectionNumber, DialFailure, Stop, TunnelSecret};
 use sc_proto::{Command, Event, Read, SocketId, Write};
 
 use crate::Sim;
-use crate::world::{KGP, SECRET, TUNNEL};
+use crate::world::{CLIENT, KGP, SECRET, TUNNEL};
 
 impl Sim {
     /// The embedder does something.
@@ -18,11 +18,18 @@ impl Sim {
                     self.world.cores[core].command(Command::RemoveTunnel(TUNNEL), now);
                 }
             }
-            1..=6 => {
+            1..=3 => {
                 self.world.add_tunnel(self.home);
-                self.world.connect(SECRET);
+                self.world.connect_all(CLIENT, self.connections);
+            }
+            4..=6 => {
+                self.world.add_tunnel(self.home);
+                let index = self.world.random(self.connections.into()) as u8;
+                let connection = ConnectionNumber::new(index, self.connections);
+                self.world.connect_as(SECRET, CLIENT, connection.unwrap());
             }
             7 => self.world.connect(TunnelSecret::new([1; 32])),
+            13 => self.world.connect_all(ClientId([2; 16]), self.connections),
             8 => {
                 if let Some(stranger) = self.world.browse(0, KGP) {
                     self.world.send(stranger, b"\x16\x03\x01\x00\x05nonsense");

@@ -45,6 +45,8 @@ pub(crate) struct Sim {
     pub(crate) world: World,
     pub(crate) home: CoreId,
     pub(crate) proxy: ListenerId,
+    /// Connections of the client.
+    pub(crate) connections: u8,
     /// Connections with CONNECT, and with plain HTTP.
     raws: Vec<Raw>,
     visitors: Vec<Visitor>,
@@ -73,12 +75,14 @@ impl Sim {
         world.capacity = [700, 9_000, 64 * 1024, 1 << 20][(seed / 3 % 4) as usize];
         let home = workers - 1;
         let proxy = world.add_tunnel(home);
-        world.connect(world::SECRET);
+        let connections = [1, 2, 5][(seed / 2 % 3) as usize];
+        world.connect_all(world::CLIENT, connections);
         world.run();
         Self {
             world,
             home,
             proxy,
+            connections,
             raws: Vec::new(),
             visitors: Vec::new(),
             downs: 0,
@@ -133,7 +137,8 @@ impl Sim {
     fn note_losses(&mut self) {
         let down = |event: &Event| matches!(event, Event::TunnelDown { .. });
         let downs = self.world.events.iter().filter(|(_, event)| down(event)).count();
-        let carries = |core: usize| self.world.cores[core].statistics().sessions == 1;
+        let sessions = |core: usize| self.world.cores[core].statistics().sessions;
+        let carries = |core: usize| sessions(core) == usize::from(self.connections);
         let up = carries(self.home) && carries(self.world.client()) && !self.stopping;
         let up = up && !self.draining;
         self.draining &= downs == self.downs;
