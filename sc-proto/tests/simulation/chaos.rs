@@ -6,6 +6,7 @@ use sc_proto::contract::{ClientId, ConnectionNumber, DialFailure, Stop, TunnelSe
 use sc_proto::{Command, Event, Read, SocketId, Write};
 
 use crate::Sim;
+use crate::world::faults::Cut;
 use crate::world::{CLIENT, KGP, SECRET, TUNNEL};
 
 impl Sim {
@@ -48,7 +49,18 @@ impl Sim {
                 let now = self.world.now;
                 self.world.cores[self.home].command(Command::DrainTunnel(TUNNEL), now);
             }
+            14..=19 => self.cut(),
             _ => self.talk_nonsense(),
+        }
+    }
+
+    /// A transport dies, or all do. No stream does.
+    fn cut(&mut self) {
+        let live = self.world.live_transports();
+        let cut = [Cut::Reset, Cut::Close][self.world.random(2)];
+        match self.world.random(live.len() + 1) {
+            0 => self.world.cut_all(cut),
+            which => self.world.cut_one(live[which - 1], cut),
         }
     }
 

@@ -192,6 +192,7 @@ impl Sim {
     fn calm_down(&mut self) {
         self.world.hanging = false;
         self.world.capacity = self.world.capacity.max(64 * 1024);
+        let mut calm = false;
         for round in 0.. {
             self.world.run();
             self.meet_sites();
@@ -203,8 +204,15 @@ impl Sim {
             for visitor in &mut self.visitors {
                 moved |= visitor.finish(&mut self.world);
             }
-            if !moved {
+            if !moved && calm {
                 break;
+            }
+            // A session that was cut off again and again waits before it tries once more. A core
+            // that stops takes no transport any more: there the grace must end.
+            calm = !moved;
+            if calm {
+                let seconds = if self.stopping { 61 } else { 6 };
+                self.world.pass(Duration::from_secs(seconds));
             }
             assert!(round < 100_000, "it does not calm down");
         }
