@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::connections::CONNECTIONS;
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use crate::server::ServerArgs;
 
@@ -85,6 +86,10 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -127,6 +132,10 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
 }
 
 /// `sc dev`.

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::args::{V4Args, V5Args};
+use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
@@ -37,8 +38,10 @@ pub(crate) struct Settings {
     pub(crate) rest_ca: Option<PathBuf>,
     /// CAs for the tunnel server instead of the pin in the REST answer or the system's.
     pub(crate) tunnel_ca: Option<PathBuf>,
-    /// How the tunnel's connection bears trouble.
+    /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
+    /// How many connections the tunnel has.
+    pub(crate) connections: u8,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -148,6 +151,7 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    connections: Option<u32>,
 }
 
 impl From<V4Args> for Given {
@@ -164,6 +168,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
         }
     }
 }
@@ -182,6 +187,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
         }
     }
 }
@@ -242,6 +248,9 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
+                .and_then(|count| u8::try_from(count).ok())
+                .unwrap_or(DEFAULT_CONNECTIONS),
         })
     }
 }

@@ -88,6 +88,7 @@ pub(crate) fn serve(
     let ca = settings.tunnel_ca.as_deref();
     let plane = MioPlane::start(ca, settings.endurance, inputs.sender.clone())?;
     let controller = Controller::new(
+        settings.connections,
         about::request(settings),
         about::query(),
         settings.rest.to_string(),

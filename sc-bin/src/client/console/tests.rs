@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sc_proto::contract::TunnelId;
+use sc_proto::contract::{ConnectionNumber, TunnelId};
 
 use super::*;
 use crate::client::rest_error::RestError;
@@ -20,7 +20,11 @@ fn good_run() -> Vec<Line> {
         },
         Line::Provisioned { id: TunnelId([0xab; 16]), proxy: "127.0.0.1:2".to_owned() },
         Line::Connecting { server: "127.0.0.1:3".to_owned() },
-        Line::Established { peer: ([127, 0, 0, 1], 3).into() },
+        Line::Established {
+            connection: ConnectionNumber::ONLY,
+            up: 1,
+            peer: ([127, 0, 0, 1], 3).into(),
+        },
         Line::Ready,
         Line::Stopping,
         Line::Goodbye,

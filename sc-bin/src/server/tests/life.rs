@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
 use sc_proto::Event;
-use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
+use sc_proto::contract::{ConnectionNumber, SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -14,13 +14,19 @@ use super::{TestServer, until};
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000));
 
 fn up(tunnel: &Value, session: u8) -> Event {
-    Event::TunnelUp { tunnel: id(tunnel), session: SessionId([session; 16]), peer: PEER }
+    Event::TunnelUp {
+        tunnel: id(tunnel),
+        session: SessionId([session; 16]),
+        connection: ConnectionNumber::ONLY,
+        peer: PEER,
+    }
 }
 
 fn down(tunnel: &Value, session: u8) -> Event {
     Event::TunnelDown {
         tunnel: id(tunnel),
         session: SessionId([session; 16]),
+        connection: ConnectionNumber::ONLY,
         end: TunnelEnd::PeerDrained,
     }
 }
@@ -92,11 +98,17 @@ fn an_interrupted_tunnel_is_not_ready_and_its_minute_counts_from_there() {
     let server = TestServer::start();
     let tunnel = server.create("{}");
     let (id, session) = (id(&tunnel), SessionId([1; 16]));
-    let interrupted =
-        || Event::TunnelInterrupted { tunnel: id, session, cause: TransportLoss::Silent };
+    let connection = ConnectionNumber::ONLY;
+    let interrupted = || Event::TunnelInterrupted {
+        tunnel: id,
+        session,
+        connection,
+        cause: TransportLoss::Silent,
+    };
     let resumed = || Event::TunnelResumed {
         tunnel: id,
         session,
+        connection,
         replayed: 1,
         streams: 2,
         outage: Duration::from_secs(3),
