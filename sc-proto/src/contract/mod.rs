@@ -13,8 +13,8 @@ pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};
 pub use id::{
-    ListenerId, ParseHexError, ResumeSecret, SecretMismatch, SessionId, SocketId, TunnelId,
-    TunnelSecret, WorkerId,
+    ClientId, ConnectionNumber, ListenerId, ParseHexError, ResumeSecret, SecretMismatch, SessionId,
+    SocketId, TunnelId, TunnelSecret, WorkerId,
 };
 pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
 pub use target::{Host, InvalidTarget, StreamKind, Target};

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::placing::Placement;
 use super::relay::Sent;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
+use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target, TunnelId};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
 use crate::{DeadlineReason, Time};
@@ -31,8 +32,11 @@ pub(super) struct Http {
     /// Bytes of the answer that the front has not consumed: part of a head.
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
-    pub(super) opening: Option<(Target, StreamKind, Bytes)>,
+    pub(super) opening: Option<Opening>,
 }
+
+/// What a stream is to be opened for: where to, what for, and the head that goes first.
+type Opening = (Target, StreamKind, Bytes);
 
 /// What a front takes from the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -337,8 +341,16 @@ impl Core {
         let Some((target, kind, head)) = http.opening.take() else {
             return;
         };
-        let Some(session) = self.session_of(tunnel) else {
-            return self.end_exchange(key, Failure::NotConnected, &[], now);
+        let session = match self.place(tunnel) {
+            Placement::On(session) => session,
+            Placement::Later => return self.open_later(key, tunnel, (target, kind, head), now),
+            Placement::Draining => {
+                let failure = Failure::Dial(DialFailure::Draining);
+                return self.end_exchange(key, failure, &[], now);
+            }
+            Placement::NotConnected => {
+                return self.end_exchange(key, Failure::NotConnected, &[], now);
+            }
         };
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
@@ -360,18 +372,21 @@ impl Core {
                 let failure = Failure::Dial(DialFailure::Draining);
                 self.end_exchange(key, failure, &[], now);
             }
-            Err(OpenRefused::TooMany) => {
-                if let Some(http) = self.http(key) {
-                    http.opening = Some((target, kind, head));
-                }
-                match self.wait_for_stream(tunnel, key) {
-                    Waits::Yes => {
-                        let deadline = now.after(self.config.dial_timeout);
-                        self.set_timer(key, deadline, DeadlineReason::OpenWait);
-                    }
-                    Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
-                }
+            Err(OpenRefused::TooMany) => self.open_later(key, tunnel, (target, kind, head), now),
+        }
+    }
+
+    /// The request waits for its stream, if not too many do already.
+    fn open_later(&mut self, key: SocketKey, tunnel: TunnelId, opening: Opening, now: Time) {
+        if let Some(http) = self.http(key) {
+            http.opening = Some(opening);
+        }
+        match self.wait_for_stream(tunnel, key) {
+            Waits::Yes => {
+                let deadline = now.after(self.config.dial_timeout);
+                self.set_timer(key, deadline, DeadlineReason::OpenWait);
             }
+            Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
         }
     }
 
@@ -442,19 +457,19 @@ impl Core {
         now: Time,
     ) -> Option<Time> {
         let proxied = self.sockets.get_mut(key).and_then(Socket::proxied)?;
-        let (session, limit) = match reason {
+        let due = match reason {
             DeadlineReason::OpenAnswer => {
-                (proxied.link?.session, self.config.dial_timeout + ANSWER_SLACK)
+                let entry = self.sessions.get(proxied.link?.session)?;
+                let since = if entry.outage.is_some() { now } else { entry.carried_since };
+                since.after(self.config.dial_timeout + ANSWER_SLACK)
             }
             DeadlineReason::OpenWait => {
                 let tunnel = proxied.tunnel;
-                (self.session_of(tunnel)?, self.config.dial_timeout)
+                self.wait_is_due(tunnel, self.config.dial_timeout, now)?
             }
             _ => return None,
         };
-        let entry = self.sessions.get(session)?;
-        let since = if entry.outage.is_some() { now } else { entry.carried_since };
-        Some(since.after(limit)).filter(|due| *due > now)
+        Some(due).filter(|due| *due > now)
     }
 
     pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {
