@@ -6,11 +6,11 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 
 use mio::Waker;
 use sc_proto::contract::HandOver;
-use sc_proto::{Command, ListenerId, ListenerRole};
 
-use crate::Stopped;
 use crate::connection::Connection;
 use crate::dial::{Answer, ReplyTo};
+use crate::handle::{Order, Stopped};
+use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const COMMANDS: usize = 64;
@@ -18,14 +18,6 @@ const COMMANDS: usize = 64;
 const ADOPTIONS: usize = 256;
 /// Answers of the resolver that wait at most; its threads block beyond.
 const ANSWERS: usize = 256;
-
-/// What the embedder asks of a worker, in its order.
-#[derive(Debug)]
-pub(crate) enum Order {
-    Command(Command),
-    Listen { id: ListenerId, role: ListenerRole, socket: std::net::TcpListener },
-    Unlisten(ListenerId),
-}
 
 /// A transport on its way to the worker that owns its session.
 #[derive(Debug)]
@@ -65,6 +57,16 @@ impl Mailbox {
     /// Sends an order; waits while the worker is behind.
     pub(crate) fn order(&self, order: Order) -> Result<(), Stopped> {
         self.orders.send(order).map_err(|_| Stopped)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Asks for a report, unless the worker is too far behind to be asked.
+    pub(crate) fn ask(&self, answer: SyncSender<WorkerStatistics>) -> Result<(), NoReport> {
+        self.orders.try_send(Order::Report(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => NoReport::Late,
+            TrySendError::Disconnected(_) => NoReport::Stopped,
+        })?;
         self.wake();
         Ok(())
     }

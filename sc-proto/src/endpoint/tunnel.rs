@@ -275,6 +275,7 @@ impl Core {
         if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel) {
             tunnel.sessions.retain(|session| *session != key);
         }
+        self.counters.credit_stalls += entry.session.credit_stalls();
         let drained = entry.session.is_drained();
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);

@@ -1,9 +1,8 @@
 //! A whole tunnel in one process: server and client on a runtime each, and a site that echoes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-#![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -12,7 +11,7 @@ use sc_proto::contract::{ClientId, Connect, ConnectionNumber, TunnelId, TunnelSe
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
@@ -24,7 +23,7 @@ pub(crate) type Events = Receiver<(WorkerId, Event)>;
 
 /// The cloud's end: a tunnel that is announced, and its proxy port.
 pub(crate) struct Server {
-    pub(crate) runtime: Runtime,
+    _runtime: Runtime,
     pub(crate) events: Events,
     pub(crate) kgp: SocketAddr,
     pub(crate) proxy: SocketAddr,
@@ -68,7 +67,7 @@ impl Server {
         Self {
             kgp: listen(0, KGP, ListenerRole::Kgp),
             proxy: listen(home, PROXY, ListenerRole::Ingress(TUNNEL)),
-            runtime,
+            _runtime: runtime,
             events,
             pin: tls.leaf_sha256(),
         }
@@ -84,7 +83,7 @@ impl Server {
 
 /// The office's end.
 pub(crate) struct Client {
-    pub(crate) runtime: Runtime,
+    _runtime: Runtime,
     pub(crate) events: Events,
 }
 
@@ -103,22 +102,12 @@ impl Client {
             tls: TlsClient::new(Trust::Pin(server.pin)).unwrap(),
         };
         runtime.handle().command(WorkerId(0), Command::Connect(Box::new(connect))).unwrap();
-        Self { runtime, events }
+        Self { _runtime: runtime, events }
     }
 
     pub(crate) fn next_event(&self) -> Event {
         self.events.recv_timeout(PATIENCE).unwrap().1
     }
-}
-
-/// Both ends, up.
-pub(crate) fn tunnel(workers: u16, home: u16) -> (Server, Client) {
-    let server = Server::start(workers, home, Options::default());
-    let client = Client::start(&server, SECRET, Options::default());
-    server.wait_up(home);
-    let event = client.next_event();
-    assert!(matches!(event, Event::TunnelUp { .. }), "{event:?}");
-    (server, client)
 }
 
 /// Serves each connection on a thread of its own.
@@ -144,15 +133,6 @@ pub(crate) fn echo() -> SocketAddr {
     })
 }
 
-/// An address where nothing listens. The socket keeps others from taking the port.
-pub(crate) fn closed_port() -> (Socket, SocketAddr) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&any.into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
-}
-
 /// Asks a proxy for a connection. Gives the status and the stream behind the answer's head.
 pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(proxy).unwrap();
@@ -170,38 +150,6 @@ pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     (status, stream)
 }
 
-/// Processor time this process has used, in clock ticks of 10 ms (proc(5), fields 14 and 15).
-#[cfg(target_os = "linux")]
-pub(crate) fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// Asserts that a process does next to nothing for a while.
-#[cfg(target_os = "linux")]
-pub(crate) fn assert_idle(pid: u32) {
-    let before = cpu_ticks(pid);
-    thread::sleep(Duration::from_millis(500));
-    let used = cpu_ticks(pid) - before;
-    assert!(used <= 10, "{used} ticks of 10 ms used in 500 ms");
-}
-
-/// Bytes that differ at each place, so that a lost or doubled piece shows.
-pub(crate) fn pattern(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
-
 /// Sends `bytes` and the end, receives until the end, both at once.
 pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
     thread::scope(|scope| {
@@ -214,18 +162,5 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
         let mut reader = stream;
         reader.read_to_end(&mut back).unwrap();
         back
-    })
-}
-
-/// Does `work` with each of `items` on threads of their own; fails if one of them does.
-pub(crate) fn side_by_side<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> R + Sync,
-) -> Vec<R> {
-    thread::scope(|scope| {
-        let work = &work;
-        let start = |item| scope.spawn(move || work(item));
-        let threads: Vec<_> = items.into_iter().map(start).collect();
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
 }

@@ -1,0 +1,53 @@
+//! The transport dies, the streams live.
+
+use std::thread;
+
+use sc_proto::Event;
+
+use super::Verdict;
+use crate::browser::{expect_echo, pattern, reach};
+use crate::driver::Driver;
+use crate::link::Link;
+use crate::site;
+use crate::tunnel::{Client, SECRET, Server};
+
+/// Resets of the transport while streams carry bytes both ways: nothing is lost, doubled or
+/// reordered.
+pub(super) fn cut_again_and_again(driver: &Driver) -> Verdict {
+    const CUTS: [u64; 5] = [200_000, 900_000, 2_000_000, 2_100_000, 5_000_000];
+    let server = Server::start(driver, 1);
+    let link = Link::start(server.kgp, CUTS.to_vec());
+    let client = Client::start(driver, link.address(), server.pin, SECRET);
+    server.wait_up();
+    client.wait_up();
+    let echo = site::echo();
+    let streams: Vec<_> = (0..4).map(|_| reach(server.proxy, echo)).collect();
+    thread::scope(|scope| {
+        for (number, stream) in (1..).zip(&streams) {
+            scope.spawn(move || expect_echo(stream, &pattern(number, 1024 * 1024)));
+        }
+    });
+    assert_eq!(link.cuts_left(), 0);
+    // A cut may come while the one before is being repaired, so not each is told. Each that is
+    // told is told to have ended.
+    let mut resumed = 0;
+    loop {
+        match client.next_event() {
+            Event::TunnelInterrupted { .. } => {}
+            Event::Reconnecting { .. } => continue,
+            other => panic!("{other:?}"),
+        }
+        loop {
+            match client.next_event() {
+                Event::TunnelResumed { .. } => break,
+                Event::Reconnecting { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        resumed += 1;
+        if resumed == CUTS.len() {
+            break;
+        }
+    }
+    Verdict::PassedWith(format!("{resumed} times"))
+}
