@@ -1,5 +1,6 @@
 //! A whole tunnel in one process: server and client on a runtime each, and a site that echoes.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -23,7 +24,7 @@ pub(crate) type Events = Receiver<(WorkerId, Event)>;
 
 /// The cloud's end: a tunnel that is announced, and its proxy port.
 pub(crate) struct Server {
-    _runtime: Runtime,
+    pub(crate) runtime: Runtime,
     pub(crate) events: Events,
     pub(crate) kgp: SocketAddr,
     pub(crate) proxy: SocketAddr,
@@ -67,7 +68,7 @@ impl Server {
         Self {
             kgp: listen(0, KGP, ListenerRole::Kgp),
             proxy: listen(home, PROXY, ListenerRole::Ingress(TUNNEL)),
-            _runtime: runtime,
+            runtime,
             events,
             pin: tls.leaf_sha256(),
         }
@@ -83,7 +84,7 @@ impl Server {
 
 /// The office's end.
 pub(crate) struct Client {
-    _runtime: Runtime,
+    pub(crate) runtime: Runtime,
     pub(crate) events: Events,
 }
 
@@ -102,12 +103,22 @@ impl Client {
             tls: TlsClient::new(Trust::Pin(server.pin)).unwrap(),
         };
         runtime.handle().command(WorkerId(0), Command::Connect(Box::new(connect))).unwrap();
-        Self { _runtime: runtime, events }
+        Self { runtime, events }
     }
 
     pub(crate) fn next_event(&self) -> Event {
         self.events.recv_timeout(PATIENCE).unwrap().1
     }
+}
+
+/// Both ends, up.
+pub(crate) fn tunnel(workers: u16, home: u16) -> (Server, Client) {
+    let server = Server::start(workers, home, Options::default());
+    let client = Client::start(&server, SECRET, Options::default());
+    server.wait_up(home);
+    let event = client.next_event();
+    assert!(matches!(event, Event::TunnelUp { .. }), "{event:?}");
+    (server, client)
 }
 
 /// Serves each connection on a thread of its own.
@@ -148,6 +159,20 @@ pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let head = String::from_utf8(head).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, stream)
+}
+
+/// Bytes that differ at each place, so that a lost or doubled piece shows.
+pub(crate) fn pattern(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend(state.to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// Sends `bytes` and the end, receives until the end, both at once.

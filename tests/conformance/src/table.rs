@@ -84,7 +84,8 @@ fn attempt(scenario: &Scenario, driver: &Driver) -> Cell {
     let status = child.wait();
     match (output, status) {
         (Err(RecvTimeoutError::Timeout), _) => {
-            Cell::Failed { why: format!("it was not done after {:?}", scenario.limit) }
+            let said = errors.join().unwrap_or_default();
+            Cell::Failed { why: format!("not done after {:?}: {said}", scenario.limit) }
         }
         (Ok(figure), Ok(status)) if status.success() => Cell::Passed { took, figure },
         (Ok(reason), Ok(status)) if status.code() == Some(SKIPPED.into()) => {

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod mio;
+mod smol;
 mod tokio;
 
 use std::net::TcpListener;
@@ -13,7 +14,7 @@ use std::sync::mpsc::Receiver;
 use sc_proto::{Command, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 /// All drivers, in the order of the table's columns.
-pub const ALL: &[Driver] = &[mio::DRIVER, blocking::DRIVER, tokio::DRIVER];
+pub const ALL: &[Driver] = &[mio::DRIVER, smol::DRIVER, blocking::DRIVER, tokio::DRIVER];
 
 /// A driver, and how it is started.
 #[derive(Clone, Copy, Debug)]

@@ -49,7 +49,7 @@ pub const ALL: &[Scenario] = &[
     scenario("names", 30, dials::names),
     scenario("refused client", 30, entry::refused_client),
     scenario("hand-over", 30, entry::hand_over),
-    scenario("resume", 90, resume::cut_again_and_again),
+    scenario("resume after 5 cuts", 90, resume::cut_again_and_again),
     scenario("drain of the client", 60, drain::client),
     scenario("drain of the tunnel", 60, drain::tunnel),
     scenario("2,000 come and go", 120, descriptors::come_and_go),
