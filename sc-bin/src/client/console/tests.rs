@@ -11,6 +11,35 @@ fn console(dialect: Dialect) -> Console<Vec<u8>, Vec<u8>> {
     console
 }
 
+#[test]
+fn several_connections_are_told_apart_and_a_single_one_has_no_number() {
+    let second = ConnectionNumber::new(1, 4).unwrap();
+    let cause = || "closed".to_owned();
+    for (line, text) in [
+        (
+            Line::Interrupted { connection: ConnectionNumber::ONLY, left: 0, cause: cause() },
+            "Connection interrupted (closed); reconnecting, open streams wait",
+        ),
+        (
+            Line::Interrupted { connection: second, left: 3, cause: cause() },
+            "Connection 2 of 4 interrupted (closed); reconnecting, open streams wait; new requests \
+             take the others",
+        ),
+        (
+            Line::Interrupted { connection: second, left: 0, cause: cause() },
+            "Connection 2 of 4 interrupted (closed); reconnecting, open streams wait",
+        ),
+        (Line::ConnectionBack { connection: second, up: 3 }, "Connection 2 of 4 is up, 3 in all"),
+    ] {
+        assert_eq!(common(&line), text);
+    }
+    let mut console = console(Dialect::V5);
+    let peer = ([127, 0, 0, 1], 3).into();
+    console.say(&Line::Established { connection: second, up: 2, peer });
+    let text = String::from_utf8(console.out).unwrap();
+    assert!(text.contains("established connection active=2/4 address=127.0.0.1:3"), "{text}");
+}
+
 fn good_run() -> Vec<Line> {
     vec![
         Line::Start {

@@ -94,6 +94,42 @@ fn a_tunnel_is_ready_while_it_has_its_client() {
 }
 
 #[test]
+fn a_tunnel_is_ready_while_one_of_its_connections_is() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let id = id(&tunnel);
+    let number = |index| ConnectionNumber::new(index, 3).unwrap();
+    let session = |index| SessionId([index; 16]);
+    let is_ready = || server.record(&tunnel["id"])["is_ready"].as_bool().unwrap();
+    for index in 0..3 {
+        let (session, connection) = (session(index), number(index));
+        server.running.tell(Event::TunnelUp { tunnel: id, session, connection, peer: PEER });
+        assert!(is_ready());
+    }
+    for index in 0..3 {
+        assert!(is_ready());
+        let (session, connection) = (session(index), number(index));
+        let cause = TransportLoss::Silent;
+        server.running.tell(Event::TunnelInterrupted { tunnel: id, session, connection, cause });
+    }
+    assert!(!is_ready());
+    server.running.tell(Event::TunnelResumed {
+        tunnel: id,
+        session: session(1),
+        connection: number(1),
+        replayed: 1,
+        streams: 2,
+        outage: Duration::from_secs(3),
+    });
+    assert!(is_ready());
+    let (tunnel, end) = (id, TunnelEnd::PeerDrained);
+    let (session, connection) = (session(1), number(1));
+    server.running.tell(Event::TunnelDown { tunnel, session, connection, end });
+    assert!(!is_ready(), "the others still wait for their client");
+    server.stop();
+}
+
+#[test]
 fn an_interrupted_tunnel_is_not_ready_and_its_minute_counts_from_there() {
     let server = TestServer::start();
     let tunnel = server.create("{}");
