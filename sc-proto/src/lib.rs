@@ -38,6 +38,7 @@ pub mod endpoint;
 pub mod fuzzing;
 pub mod http1;
 pub mod kgp;
+pub mod rules;
 pub mod tls;
 
 mod slab;

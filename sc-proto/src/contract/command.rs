@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use super::id::{ClientId, ConnectionNumber, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
+use crate::rules::Routing;
 use crate::tls::TlsClient;
 
 /// What connections accepted by a listener are.
@@ -29,6 +31,14 @@ pub enum Command {
         secret: TunnelSecret,
         /// The worker that owns its sessions and its proxy port.
         home: WorkerId,
+    },
+    /// Server: where the requests of a tunnel go, from here on. Said to the tunnel's home after
+    /// [`Command::AddTunnel`]; without it all go through the tunnel.
+    SetRouting {
+        /// Which.
+        tunnel: TunnelId,
+        /// Its rules.
+        routing: Arc<Routing>,
     },
     /// Server: the tunnel is to end. Its sessions take no new streams and each ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new

@@ -4,16 +4,16 @@
 
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
-use super::placing::Placement;
+use super::placing::NoPlace;
 use super::relay::Sent;
+use super::route::Opening;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target, TunnelId};
+use crate::contract::{DialFailure, Read, ResetReason, TunnelId};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
+use crate::rules::Way;
 use crate::{DeadlineReason, Time};
 
 /// A browser's bytes that are kept while nothing may be taken from it. Beyond that it is not read.
@@ -34,9 +34,6 @@ pub(super) struct Http {
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
 }
-
-/// What a stream is to be opened for: where to, what for, and the head that goes first.
-type Opening = (Target, StreamKind, Bytes);
 
 /// What a front takes from the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,9 +237,8 @@ impl Core {
                     return used;
                 }
                 Item::Open { target, kind, head } => {
-                    http.opening = Some((target, kind, head));
                     http.wants = Wants::Nothing;
-                    self.open_stream(key, now);
+                    self.begin_opening(key, target, kind, head, now);
                 }
                 Item::ToStream(body) => self.send_body(link, body),
                 Item::RequestDone => {}
@@ -330,7 +326,7 @@ impl Core {
     }
 
     /// Opens the stream of a request, has it wait, or says why not.
-    fn open_stream(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn open_stream(&mut self, key: SocketKey, now: Time) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
@@ -338,30 +334,29 @@ impl Core {
         let Some(http) = &mut proxied.http else {
             return;
         };
-        let Some((target, kind, head)) = http.opening.take() else {
+        let Some(opening) = http.opening.take() else {
             return;
         };
-        let session = match self.place(tunnel) {
-            Placement::On(session) => session,
-            Placement::Later => return self.open_later(key, tunnel, (target, kind, head), now),
-            Placement::Draining => {
-                let failure = Failure::Dial(DialFailure::Draining);
-                return self.end_exchange(key, failure, &[], now);
-            }
-            Placement::NotConnected => {
-                return self.end_exchange(key, Failure::NotConnected, &[], now);
-            }
+        let placement = match opening.way {
+            Way::Tunnel => self.place(tunnel),
+            Way::Direct => self.place_direct(now),
+        };
+        let session = match placement {
+            Ok(session) => session,
+            Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
+            Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
-        match entry.session.open(key.into(), kind, target.clone(), &mut self.pool, now) {
+        let Opening { target, kind, .. } = &opening;
+        match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 self.counters.streams += 1;
                 let transport = entry.transport;
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
-                    proxied.ahead = head;
+                    proxied.ahead = opening.head;
                 }
                 let deadline = now.after(self.config.dial_timeout).after(ANSWER_SLACK);
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
@@ -372,7 +367,10 @@ impl Core {
                 let failure = Failure::Dial(DialFailure::Draining);
                 self.end_exchange(key, failure, &[], now);
             }
-            Err(OpenRefused::TooMany) => self.open_later(key, tunnel, (target, kind, head), now),
+            Err(OpenRefused::TooMany) if opening.way == Way::Direct => {
+                self.end_exchange(key, Failure::TooManyStreams, &[], now);
+            }
+            Err(OpenRefused::TooMany) => self.open_later(key, tunnel, opening, now),
         }
     }
 
@@ -409,10 +407,11 @@ impl Core {
                 self.go_on(key, now);
             }
             Err(failure) => {
+                let failure = self.failure_of(key, failure);
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = None;
                 }
-                self.end_exchange(key, Failure::Dial(failure), &[], now);
+                self.end_exchange(key, failure, &[], now);
             }
         }
     }

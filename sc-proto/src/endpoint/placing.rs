@@ -11,22 +11,19 @@ use core::time::Duration;
 use super::tunnel::SessionEntry;
 use super::{Core, SessionKey};
 use crate::Time;
-use crate::contract::TunnelId;
+use crate::contract::{DialFailure, TunnelId};
+use crate::http1::Failure;
 
 /// What waits to be sent is compared in steps of so many bytes.
 const BACKLOG_STEP: u64 = 64 * 1024;
 
-/// Where a stream may be opened.
+/// Why a stream cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Placement {
-    /// In this session.
-    On(SessionKey),
-    /// Nowhere yet: sessions are full, or without a transport.
-    Later,
-    /// Nowhere: all sessions are ending.
-    Draining,
-    /// There is no session.
-    NotConnected,
+pub(super) enum NoPlace {
+    /// Not yet: sessions are full, or without a transport.
+    Yet,
+    /// For this reason.
+    Never(Failure),
 }
 
 /// How busy a session is: the least is chosen.
@@ -48,18 +45,18 @@ impl SessionEntry {
 }
 
 impl Core {
-    /// Where the next stream of a tunnel goes.
-    pub(super) fn place(&self, tunnel: TunnelId) -> Placement {
+    /// The session that takes the next stream of a tunnel.
+    pub(super) fn place(&self, tunnel: TunnelId) -> Result<SessionKey, NoPlace> {
         let mut least: Option<(Load, SessionKey)> = None;
-        let mut otherwise = Placement::NotConnected;
+        let mut otherwise = NoPlace::Never(Failure::NotConnected);
         for (key, entry) in self.sessions_of(tunnel) {
             if !entry.session.takes_streams() {
-                if otherwise == Placement::NotConnected {
-                    otherwise = Placement::Draining;
+                if otherwise != NoPlace::Yet {
+                    otherwise = NoPlace::Never(Failure::Dial(DialFailure::Draining));
                 }
                 continue;
             }
-            otherwise = Placement::Later;
+            otherwise = NoPlace::Yet;
             if entry.outage.is_some() || !entry.session.may_open() {
                 continue;
             }
@@ -68,7 +65,13 @@ impl Core {
                 least = Some((load, key));
             }
         }
-        least.map_or(otherwise, |(_, key)| Placement::On(key))
+        least.map(|(_, key)| key).ok_or(otherwise)
+    }
+
+    /// The session that takes the next stream to a site which the server itself reaches.
+    pub(super) fn place_direct(&mut self, now: Time) -> Result<SessionKey, NoPlace> {
+        let ending = NoPlace::Never(Failure::Direct(DialFailure::Draining));
+        self.direct_session(now).ok_or(ending)
     }
 
     /// When a request that waits for a stream is due, `limit` after it might first have had one:

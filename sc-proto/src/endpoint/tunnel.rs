@@ -2,9 +2,10 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::placing::Placement;
+use super::placing::NoPlace;
 use super::resume::{Outage, Reach};
 use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
@@ -16,6 +17,7 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
+use crate::rules::Routing;
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -33,6 +35,8 @@ pub(super) struct Tunnel {
     pub(super) sessions: Vec<SessionKey>,
     /// Requests that wait until a stream may be opened.
     pub(super) waiting: VecDeque<SocketKey>,
+    /// Where its requests go.
+    pub(super) routing: Arc<Routing>,
 }
 
 /// Whether a tunnel takes new sessions.
@@ -53,6 +57,7 @@ impl Tunnel {
             client: None,
             sessions: Vec::new(),
             waiting: VecDeque::new(),
+            routing: Arc::default(),
         }
     }
 }
@@ -70,6 +75,8 @@ pub(crate) struct SessionEntry {
     pub(super) transport: SocketKey,
     /// The time without a transport, if it is one.
     pub(super) outage: Option<Outage>,
+    /// What it is carried by.
+    pub(super) carrier: Carrier,
     /// Client: how to get another transport.
     pub(super) reach: Option<Box<Reach>>,
     /// Whether it stands in the list of sessions with sockets to read.
@@ -79,6 +86,15 @@ pub(crate) struct SessionEntry {
     /// How many transports in a row were lost soon after that.
     pub(super) quick_losses: u32,
     timer: Option<Time>,
+}
+
+/// What a session is carried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// Transports, one after the other.
+    Transport,
+    /// This core: the other end is here, too.
+    Direct,
 }
 
 impl SessionEntry {
@@ -97,6 +113,7 @@ impl SessionEntry {
             secret,
             transport,
             outage: None,
+            carrier: Carrier::Transport,
             reach,
             queued: false,
             carried_since: Time::ZERO,
@@ -123,6 +140,11 @@ impl Core {
                 entry.home = home;
                 entry.life = Life::Serving;
             }
+            Command::SetRouting { tunnel, routing } => {
+                if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                    entry.routing = routing;
+                }
+            }
             Command::DrainTunnel(tunnel) => {
                 let Some(entry) = self.tunnels.get_mut(&tunnel) else { return };
                 entry.life = Life::Ending;
@@ -138,6 +160,7 @@ impl Core {
                     for key in entry.waiting {
                         self.fail_exchange(key, Failure::NotConnected, now);
                     }
+                    self.end_direct_streams(tunnel, now);
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),
@@ -285,6 +308,10 @@ impl Core {
         }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
+        if entry.carrier == Carrier::Direct {
+            self.direct = None;
+            return self.check_stopped();
+        }
         let (tunnel, session, connection) = (entry.tunnel, entry.session.id, entry.connection);
         self.events.push_back(Event::TunnelDown { tunnel, session, connection, end });
         self.close_transport(entry.transport, now);
@@ -340,7 +367,7 @@ impl Core {
     pub(super) fn retry_waiting(&mut self, tunnel: TunnelId, now: Time) {
         let count = self.tunnels.get(&tunnel).map_or(0, |entry| entry.waiting.len());
         for _ in 0..count {
-            if self.place(tunnel) == Placement::Later {
+            if self.place(tunnel) == Err(NoPlace::Yet) {
                 return;
             }
             let Some(entry) = self.tunnels.get_mut(&tunnel) else {
