@@ -6,12 +6,15 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
+
 use super::args::{V4Args, V5Args};
 use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
+use crate::runtime::RuntimeKind;
 
 /// Which version's words the console speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) endurance: Endurance,
     /// How many connections the tunnel has.
     pub(crate) connections: u8,
+    /// What drives it.
+    pub(crate) runtime: RuntimeKind,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -134,6 +139,9 @@ pub(crate) enum SettingsError {
     /// A list of domains or URLs cannot be used.
     #[error("{0}")]
     BadRules(RulesError),
+    /// An environment variable that does not name a runtime of this program.
+    #[error("SAUCE_RUNTIME={0:?} is not a runtime of this sc; `sc help` names them")]
+    BadRuntime(String),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -159,6 +167,7 @@ struct Given {
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
     connections: Option<u32>,
+    runtime: Option<RuntimeKind>,
 }
 
 /// The lists of rules, of whichever version.
@@ -188,6 +197,7 @@ impl From<V4Args> for Given {
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
             connections: args.tunnel_connections,
+            runtime: args.runtime,
         }
     }
 }
@@ -212,6 +222,7 @@ impl From<V5Args> for Given {
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
             connections: args.tunnel_connections,
+            runtime: args.runtime,
         }
     }
 }
@@ -276,6 +287,11 @@ impl Settings {
             connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
+            runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
+                (Some(runtime), _) => runtime,
+                (None, Some(name)) => runtime_named(name)?,
+                (None, None) => RuntimeKind::default(),
+            },
         })
     }
 }
@@ -324,6 +340,10 @@ fn numbered(
     let number = text.trim().parse::<u32>().ok();
     let fits = number.filter(|number| range.contains(&i64::from(*number)));
     fits.ok_or(SettingsError::BadNumber { name, text, range })
+}
+
+fn runtime_named(name: String) -> Result<RuntimeKind, SettingsError> {
+    RuntimeKind::from_str(&name, true).map_err(|_| SettingsError::BadRuntime(name))
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {

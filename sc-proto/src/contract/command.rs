@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
+use super::action::SocketClass;
 use super::id::{ClientId, ConnectionNumber, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
 use crate::rules::Routing;
@@ -18,8 +19,19 @@ pub enum ListenerRole {
     Ingress(TunnelId),
 }
 
+impl ListenerRole {
+    /// What the connections carry: how the driver sets their sockets up.
+    pub const fn class(self) -> SocketClass {
+        match self {
+            Self::Kgp => SocketClass::Transport,
+            Self::Ingress(_) => SocketClass::Proxied,
+        }
+    }
+}
+
 /// A command to one core.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Command {
     /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
     /// handshake; the sessions live on worker `home`. Said again it changes secret and home for

@@ -8,6 +8,7 @@ use super::reason::{ConnectFailure, TransportLoss};
 
 /// Something the embedder may want to know, act on or log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A session of this tunnel is up (both ends). The tunnel may have others, one for each of its
     /// connections.
@@ -95,6 +96,7 @@ pub enum Event {
 
 /// Why a session of a tunnel ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TunnelEnd {
     /// Its transport ended.
     #[error("{0}")]

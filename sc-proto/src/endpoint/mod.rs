@@ -358,6 +358,11 @@ impl Core {
     }
 
     /// What the write took, in bytes over all slices.
+    ///
+    /// A driver that hands buffers to the kernel copies what [`Core::write_slices`] lends and
+    /// reports [`Write::Blocked`] with 0 at once. When the kernel is done it reports here again how
+    /// much has gone, and [`Core::writable`]. Until then the same bytes stay first in the queue, and
+    /// neither their credit is returned nor the socket half-closed or gracefully closed.
     pub fn write_done(&mut self, socket: SocketId, outcome: Write, now: Time) {
         let key = SocketKey::from(socket);
         let Some(entry) = self.sockets.get_mut(key) else {

@@ -312,8 +312,8 @@ impl Controller {
                 self.on_connect_failed(connection, failure, now);
             }
             Event::Stopped => self.on_stopped(now),
-            // A server's affair.
-            Event::TransportDropped { .. } => {}
+            // A server's affair: TransportDropped.
+            _ => {}
         }
     }
 

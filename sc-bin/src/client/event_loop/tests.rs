@@ -14,6 +14,7 @@ use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
+use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -198,6 +199,7 @@ fn run_with(
         rules: Rules::default(),
         endurance: Endurance::default(),
         connections: 1,
+        runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
