@@ -173,6 +173,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod contract;
 pub mod endpoint;
 #[cfg(fuzzing)]

@@ -89,6 +89,7 @@ pub(crate) fn serve(
     let plane =
         WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
     let controller = Controller::new(
+        settings.connections,
         about::request(settings),
         about::query(),
         settings.rest.to_string(),

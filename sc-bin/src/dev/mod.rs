@@ -20,7 +20,8 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl,
+    Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -157,6 +158,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        connections: DEFAULT_CONNECTIONS,
         runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());

@@ -8,6 +8,7 @@
 //! | `resume.rs` | a session without a transport, and how it gets another |
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
+//! | `placing.rs` | which session of a tunnel takes the next stream |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
@@ -27,6 +28,7 @@ mod direct;
 mod handshake;
 mod http;
 mod lent;
+mod placing;
 mod pump;
 mod random;
 mod relay;

@@ -65,6 +65,11 @@ impl Namespace {
         namespace
     }
 
+    /// Its name, as `ip netns exec` wants it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs `ip` with these arguments for this namespace.
     ///
     /// # Panics
@@ -163,6 +168,17 @@ impl Namespaces {
     /// Where the server listens for tunnels.
     pub fn cloud_address(&self) -> Ipv4Addr {
         self.address(CLOUD)
+    }
+
+    /// The office's address on the link.
+    pub fn office_address(&self) -> Ipv4Addr {
+        let has_moved = self.has_moved.load(Ordering::Relaxed);
+        self.address(OFFICE[usize::from(has_moved)])
+    }
+
+    /// The cloud's address on its link to this process: where browsers come in.
+    pub fn browsers_address(&self) -> Ipv4Addr {
+        self.address(2)
     }
 
     /// The address that ends with `host`.

@@ -19,9 +19,8 @@ pub(super) fn start(layout: &Layout) -> Running {
     let mut places = Places::on_loopback();
     places.tunnel = layout.listen;
     places.proxy_host = layout.entry;
-    if !layout.server_prefix.is_empty() {
-        places.rest = (layout.listen.ip(), 0).into();
-    }
+    // Where both ends and this process reach it.
+    places.rest = (layout.entry, 0).into();
     places.options = vec![
         "--insecure-rest".to_owned(),
         "--tunnel-host".to_owned(),
