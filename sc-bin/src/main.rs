@@ -3,7 +3,7 @@
 //!
 //! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
 //! at once for trying, `api` the REST API's types that client and server share, `calendar`
-//! how both write times, `interrupt` how both are told to end.
+//! how both write times, `interrupt` how both are told to end, `monitor` how both show their state.
 
 mod api;
 mod calendar;
@@ -11,6 +11,7 @@ mod cli;
 mod client;
 mod dev;
 mod interrupt;
+mod monitor;
 mod server;
 
 use std::process::ExitCode;

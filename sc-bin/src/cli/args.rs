@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+use super::monitoring::{V4Monitoring, V5Monitoring};
+use super::readiness::{ReadyArgs, WaitArgs};
 use crate::server::ServerArgs;
 
 /// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
@@ -40,6 +42,10 @@ pub(crate) enum Command {
     Server(ServerArgs),
     /// Try the whole system on this machine: server, user, tunnel and a demo site
     Dev(DevArgs),
+    /// Say whether a tunnel is ready: exit code 0 if it is
+    Ready(ReadyArgs),
+    /// Wait until a tunnel is ready; fails at once when its client ends
+    Wait(WaitArgs),
     /// Print the version
     Version,
 }
@@ -85,6 +91,9 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V4Monitoring,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -127,6 +136,9 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V5Monitoring,
 }
 
 /// `sc dev`.

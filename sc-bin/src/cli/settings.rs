@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::args::{V4Args, V5Args};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
 
 /// Which version's words the console speaks.
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// How the tunnel's connection bears trouble.
     pub(crate) endurance: Endurance,
+    /// How it shows its state.
+    pub(crate) monitoring: Monitoring,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -133,6 +136,9 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         why: InvalidRestUrl,
     },
+    /// An option that says how the state is shown.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
 }
 
 /// What the command line of either version gave.
@@ -148,6 +154,21 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    monitoring: GivenMonitoring,
+}
+
+enum GivenMonitoring {
+    V4(V4Monitoring),
+    V5(V5Monitoring),
+}
+
+impl GivenMonitoring {
+    fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
+        match self {
+            Self::V4(given) => given.resolve(env),
+            Self::V5(given) => given.resolve(env),
+        }
+    }
 }
 
 impl From<V4Args> for Given {
@@ -164,6 +185,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            monitoring: GivenMonitoring::V4(args.monitoring),
         }
     }
 }
@@ -182,6 +204,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            monitoring: GivenMonitoring::V5(args.monitoring),
         }
     }
 }
@@ -242,6 +265,7 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            monitoring: given.monitoring.resolve(env)?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The data plane: the session and its sockets, which a worker thread of the mio runtime carries.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +15,7 @@ use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
 use super::trust;
 use crate::cli::Endurance;
+use crate::monitor::worker::{self, AskWorkers, NoAnswer, WorkerReport};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
@@ -80,6 +82,20 @@ impl MioPlane {
             .map_err(|error| machine("no thread for events", &error))?;
         let handle = runtime.handle();
         Ok(Self { _runtime: runtime, handle, roots })
+    }
+
+    /// The way to ask how it stands.
+    pub(super) fn workers(&self) -> AskWorkers {
+        let handle = self.handle.clone();
+        Arc::new(move || {
+            let told = handle.statistics(WORKER, worker::PATIENCE).map_err(|_| NoAnswer)?;
+            Ok(vec![WorkerReport {
+                core: told.core,
+                sessions: told.sessions,
+                busy: told.work.busy,
+                turns: told.work.turns,
+            }])
+        })
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.

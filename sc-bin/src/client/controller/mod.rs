@@ -338,14 +338,18 @@ impl Controller {
             Stage::Connecting { since } => Some(*since + CONNECT_LIMIT),
             Stage::Serving | Stage::Done => None,
         };
-        let link = match self.link {
-            Link::Waiting(moment) => Some(moment),
-            Link::Down | Link::Dialling | Link::Up | Link::Interrupted => None,
-        };
-        [stage, link, self.poll.at(), self.heartbeat.at(), self.jobs.at()]
+        [stage, self.next_connect(), self.poll.at(), self.heartbeat.at(), self.jobs.at()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Without a session: when the next connect comes, if that is settled.
+    pub(super) fn next_connect(&self) -> Option<Instant> {
+        match self.link {
+            Link::Waiting(moment) => Some(moment),
+            Link::Down | Link::Dialling | Link::Up | Link::Interrupted => None,
+        }
     }
 
     /// Does what is due at `now`.
