@@ -10,98 +10,15 @@
 )]
 mod world;
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use sc_proto::contract::TunnelEnd;
-use sc_proto::{Command, Event, ListenerId, Stop};
-use world::faults::Cut;
-use world::{End, TUNNEL, World};
-
-const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::ResetForClient];
-
-fn connect(world: &mut World, proxy: ListenerId) -> (End, End) {
-    let browser = world.browse(0, proxy).unwrap();
-    world.send(browser, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
-    world.run();
-    let (_, site) = world.sites.pop_front().unwrap();
-    assert!(world.take_all(browser).contains(" 200 "));
-    (browser, site)
-}
-
-fn count(world: &World, of: impl Fn(&Event) -> bool) -> usize {
-    world.events.iter().filter(|(_, event)| of(event)).count()
-}
-
-fn resumed(event: &Event) -> bool {
-    matches!(event, Event::TunnelResumed { .. })
-}
-
-/// Each transition is told once, and none that cannot be.
-fn assert_legal(world: &World) {
-    for at in 0..world.cores.len() {
-        // Whether the session has a transport; `None`: there is no session.
-        let mut carried = None;
-        for (core, event) in &world.events {
-            if *core != at {
-                continue;
-            }
-            let before = carried;
-            carried = match event {
-                Event::TunnelUp { .. } => Some(true),
-                Event::TunnelInterrupted { .. } => Some(false),
-                Event::Reconnecting { .. } => before,
-                Event::TunnelResumed { .. } => Some(true),
-                Event::TunnelDown { .. } => None,
-                _ => continue,
-            };
-            let is_legal = match event {
-                Event::TunnelUp { .. } => before.is_none(),
-                Event::TunnelInterrupted { .. } => before == Some(true),
-                Event::Reconnecting { .. } => before == Some(false),
-                Event::TunnelResumed { outage, .. } => {
-                    before == Some(outage.is_zero()) || before == Some(false)
-                }
-                _ => before.is_some(),
-            };
-            assert!(is_legal, "{event:?} of {at} in {:?}", world.events);
-        }
-    }
-}
-
-/// Bytes of one direction of one stream, and what of them has arrived.
-struct Flow {
-    from: End,
-    to: End,
-    bytes: VecDeque<u8>,
-    sent: VecDeque<u8>,
-}
-
-impl Flow {
-    fn new(from: End, to: End, n: usize, salt: usize) -> Self {
-        let bytes = (0..n).map(|i| (i * 31 + salt + i / 251) as u8).collect();
-        Self { from, to, bytes, sent: VecDeque::new() }
-    }
-
-    /// Sends some and checks what arrives, byte for byte.
-    fn step(&mut self, world: &mut World) {
-        let n = self.bytes.len().min(20_000);
-        let part: Vec<u8> = self.bytes.drain(..n).collect();
-        world.send(self.from, &part);
-        self.sent.extend(part);
-        self.receive(world);
-    }
-
-    fn receive(&mut self, world: &mut World) {
-        for byte in world.take(self.to, usize::MAX) {
-            assert_eq!(Some(byte), self.sent.pop_front(), "doubled, lost or out of order");
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        self.bytes.is_empty() && self.sent.is_empty()
-    }
-}
+use sc_proto::{Command, Event, Stop};
+use world::dials::Way;
+use world::events::{assert_legal, count, resumed};
+use world::faults::{CUTS, Cut};
+use world::traffic::{Flow, connect};
+use world::{TUNNEL, World};
 
 #[test]
 fn streams_survive_any_number_of_cuts_at_any_place() {
@@ -172,68 +89,14 @@ fn each_kind_of_cut_is_survived_and_told_once() {
 }
 
 #[test]
-fn a_silent_link_is_noticed_within_five_seconds() {
-    let (mut world, _) = World::tunnel(2, |_| {});
-    world.pass(Duration::from_secs(60));
-    let before = world.events.len();
-    world.cut(Cut::Silence);
-    world.pass(Duration::from_secs(5));
-    let noticed = |(core, event): &(usize, Event)| {
-        *core == 1 && matches!(event, Event::TunnelInterrupted { .. })
-    };
-    assert!(world.events[before..].iter().any(noticed), "{:?}", &world.events[before..]);
-}
-
-#[test]
-fn while_the_link_is_down_nothing_grows_and_new_requests_wait() {
-    let (mut world, proxy) = World::tunnel(3, |_| {});
-    let (browser, site) = connect(&mut world, proxy);
-    world.online = false;
-    world.cut(Cut::Reset);
-    world.send(site, &vec![7; 50_000_000]);
-    world.pass(Duration::from_secs(20));
-    let late = world.browse(0, proxy).unwrap();
-    world.send(late, b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443\r\n\r\n");
-    world.pass(Duration::from_secs(5));
-    let waiting = world.waiting_at(site);
-    assert!(waiting > 49_000_000, "the client reads no further: {waiting}");
-    world.online = true;
-    world.pass(Duration::from_secs(1));
-    assert!(world.take_all(late).contains(" 200 "), "within a second of the link's return");
-    let mut got = 0;
-    while got < 50_000_000 {
-        world.run();
-        let n = world.discard(browser);
-        assert!(n > 0);
-        got += n;
-    }
-}
-
-#[test]
-fn after_the_grace_streams_are_reset_on_both_sides() {
-    let (mut world, proxy) = World::tunnel(4, |_| {});
-    let (browser, site) = connect(&mut world, proxy);
-    world.online = false;
-    world.cut(Cut::Reset);
-    world.pass(Duration::from_secs(59));
-    assert!(!world.was_reset(browser) && !world.was_reset(site));
-    world.pass(Duration::from_secs(2));
-    assert!(world.was_reset(browser) && world.was_reset(site));
-    assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
-    assert_legal(&world);
-    let tries = count(&world, |event| matches!(event, Event::Reconnecting { .. }));
-    assert!((100..1000).contains(&tries), "{tries}");
-}
-
-#[test]
 fn a_session_that_the_server_gave_up_is_not_resumed() {
     let (mut world, proxy) = World::tunnel(5, |_| {});
     let (_, site) = connect(&mut world, proxy);
-    world.online = false;
+    world.way = Way::Unreachable;
     world.cut(Cut::Reset);
     world.pass(Duration::from_secs(1));
     world.cores[0].command(Command::RemoveTunnel(TUNNEL), world.now);
-    world.online = true;
+    world.way = Way::Open;
     world.pass(Duration::from_secs(2));
     assert!(world.was_reset(site));
     let client = world.client();
@@ -302,74 +165,6 @@ fn a_drained_client_goes_when_its_last_bytes_have_arrived() {
                 "{cut:?} after {steps} steps"
             );
         }
-    }
-}
-
-#[test]
-fn a_stop_during_an_outage_does_not_wait_for_nothing() {
-    let (mut world, _) = World::tunnel(8, |_| {});
-    let client = world.client();
-    world.online = false;
-    world.cut(Cut::Reset);
-    world.pass(Duration::from_secs(5));
-    assert!(world.cores[client].next_deadline().is_some());
-    world.cores[client].command(Command::Stop(Stop::Drain), world.now);
-    world.run();
-    assert!(world.events.contains(&(client, Event::Stopped)), "{:?}", world.events);
-}
-
-#[test]
-fn a_slow_link_is_not_taken_for_a_dead_one() {
-    let (mut world, proxy) = World::tunnel(9, |_| {});
-    world.whole_reads();
-    world.pass(Duration::from_secs(10));
-    let (browser, site) = connect(&mut world, proxy);
-    // 3 kB/s: a large frame takes twenty seconds, as does everything behind it.
-    let mut flow = Flow::new(site, browser, 100_000, 1);
-    world.limit(0);
-    for _ in 0..5 {
-        flow.step(&mut world);
-        world.run();
-    }
-    for _ in 0..10 * 60 {
-        world.limit(300);
-        world.pass(Duration::from_millis(100));
-        flow.receive(&mut world);
-    }
-    assert!(flow.is_done());
-    let lost = count(&world, |event| matches!(event, Event::TunnelInterrupted { .. }));
-    assert_eq!(lost, 0, "{:?}", world.events);
-}
-
-#[test]
-fn a_try_ends_with_its_session() {
-    for stop in [None, Some(Stop::Now)] {
-        // The server has more patience.
-        let (mut world, _) = World::tunnel(10, |config| {
-            let grace = if config.tls_server.is_some() { 60 } else { 1 };
-            config.grace = Duration::from_secs(grace);
-        });
-        let client = world.client();
-        world.cut(Cut::Reset);
-        for _ in 0..4 {
-            world.step();
-        }
-        // A connection stands; nothing comes over it.
-        let held = world.hold_back().unwrap();
-        world.pass(Duration::from_millis(500));
-        if let Some(stop) = stop {
-            world.cores[client].command(Command::Stop(stop), world.now);
-            world.run();
-            assert!(world.events.contains(&(client, Event::Stopped)));
-        }
-        world.pass(Duration::from_millis(600));
-        world.release(held);
-        world.pass(Duration::from_secs(20));
-        assert_eq!(count(&world, resumed), 0, "{:?}", world.events);
-        assert_eq!(world.cores[client].next_deadline(), None);
-        world.pass(Duration::from_secs(60));
-        assert_eq!(count(&world, |event| matches!(event, Event::TunnelDown { .. })), 2);
-        assert_eq!(world.cores[0].next_deadline(), None);
     }
 }
 

@@ -21,6 +21,7 @@ use sc_proto::Event;
 use sc_proto::contract::{Refusal, TransportLoss, TunnelId};
 use sc_proto::kgp::frame::Frame;
 use sc_proto::tls::{BufferPool, TlsPipe, TlsState};
+use world::dials::Way;
 use world::faults::Cut;
 use world::{End, KGP, TUNNEL, World};
 
@@ -86,7 +87,7 @@ fn without_its_secret_nobody_gets_a_session() {
         });
         let session = session.unwrap();
         if let Some(cut) = cut {
-            world.online = false;
+            world.way = Way::Unreachable;
             world.cut(cut);
             world.pass(Duration::from_secs(1));
         }
@@ -111,7 +112,7 @@ fn without_its_secret_nobody_gets_a_session() {
             let is_try = *core == 1 && matches!(event, Event::Reconnecting { .. });
             assert!(is_told || is_try, "{event:?}");
         }
-        world.online = true;
+        world.way = Way::Open;
         world.pass(Duration::from_secs(3));
         let down = world.events.iter().any(|(_, e)| matches!(e, Event::TunnelDown { .. }));
         assert!(!down, "the session was not disturbed");

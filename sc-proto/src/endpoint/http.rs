@@ -416,6 +416,9 @@ impl Core {
 
     /// A deadline of a browser's connection has passed.
     pub(super) fn http_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
+        if let Some(later) = self.answer_is_due_later(key, reason, now) {
+            return self.set_timer(key, later, reason);
+        }
         match reason {
             DeadlineReason::OpenWait => self.end_exchange(key, Failure::TooManyStreams, &[], now),
             DeadlineReason::OpenAnswer => {
@@ -428,6 +431,30 @@ impl Core {
                 self.conclude(key, ending, &[], now);
             }
         }
+    }
+
+    /// When the client's answer is due, if an outage has put it off: nobody can answer without a
+    /// transport, and the grace limits that time.
+    fn answer_is_due_later(
+        &mut self,
+        key: SocketKey,
+        reason: DeadlineReason,
+        now: Time,
+    ) -> Option<Time> {
+        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied)?;
+        let (session, limit) = match reason {
+            DeadlineReason::OpenAnswer => {
+                (proxied.link?.session, self.config.dial_timeout + ANSWER_SLACK)
+            }
+            DeadlineReason::OpenWait => {
+                let tunnel = proxied.tunnel;
+                (self.session_of(tunnel)?, self.config.dial_timeout)
+            }
+            _ => return None,
+        };
+        let entry = self.sessions.get(session)?;
+        let since = if entry.outage.is_some() { now } else { entry.carried_since };
+        Some(since.after(limit)).filter(|due| *due > now)
     }
 
     pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {

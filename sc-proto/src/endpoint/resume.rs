@@ -27,17 +27,17 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// the next one begins soon after the link is back.
 const TRY_ROUND_TRIPS: u32 = 16;
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
-/// Every so many tries one may take so long at least: the way to the server may have become
-/// slower than it was.
+/// Every so many tries one may take so long at least, with others beside it: the way to the server
+/// may have become slower than it was.
 const PATIENT_TRY: u32 = 4;
 const LONG_TRY: Duration = Duration::from_secs(4);
 /// A transport that is lost sooner than this was of no use. After some of these in a row the
 /// first try is not made at once any more.
 const STEADY: Duration = Duration::from_secs(1);
 const QUICK_LOSSES: u32 = 3;
-/// The longest wait after a try that failed for want of a network, so that the link's return is
-/// noticed soon.
-const LONGEST_LOCAL_WAIT: Duration = Duration::from_millis(400);
+/// The longest wait after a dial that failed: it cost nobody more than one packet, and the link's
+/// return is to be noticed soon.
+const LONGEST_DIAL_WAIT: Duration = Duration::from_millis(400);
 
 /// Client: how the server is reached again.
 #[derive(Clone, Debug)]
@@ -59,23 +59,47 @@ pub(super) struct Outage {
     attempt: u32,
     /// Client: how many of them, or of transports just before, somebody had to deal with.
     burden: u32,
-    /// Client: the socket of the try that is under way.
+    /// Client: the socket of the latest try, or of the one that is connected.
     trying: Option<SocketKey>,
-    /// Client: when the next try begins, if none is under way.
+    /// Client: the socket of a patient try that dials beside the others.
+    patient: Option<SocketKey>,
+    /// Client: when the next try begins.
     next_try: Option<Time>,
     /// The round trip time before.
     rtt: Duration,
 }
 
+/// How long a try goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// As long as the round trips of before ask for.
+    Usual,
+    /// Long enough for a way that has become much slower.
+    Long,
+}
+
 impl Outage {
+    /// What kind of try the next one is.
+    fn next_patience(&self) -> Patience {
+        match self.attempt % PATIENT_TRY {
+            0 if self.patient.is_none() => Patience::Long,
+            _ => Patience::Usual,
+        }
+    }
+
     /// How long a dial may take.
-    fn patience(&self, longest: Duration) -> Duration {
+    fn dial_time(&self, patience: Patience, longest: Duration) -> Duration {
         let usual = self.rtt.saturating_mul(TRY_ROUND_TRIPS).max(SHORTEST_TRY);
-        let patience = match self.attempt % PATIENT_TRY {
-            0 => usual.max(LONG_TRY),
-            _ => usual,
+        let time = match patience {
+            Patience::Usual => usual,
+            Patience::Long => usual.max(LONG_TRY),
         };
-        patience.min(longest)
+        time.min(longest)
+    }
+
+    /// The sockets of all tries.
+    fn take_sockets(&mut self) -> [Option<SocketKey>; 2] {
+        [self.trying.take(), self.patient.take()]
     }
 }
 
@@ -114,6 +138,7 @@ impl Core {
             attempt: 0,
             burden,
             trying: None,
+            patient: None,
             next_try: None,
             rtt,
         });
@@ -128,25 +153,25 @@ impl Core {
     /// Client: the next try follows after `wait`, or a little less. Says how long it is.
     fn try_later(&mut self, key: SessionKey, wait: Duration, now: Time) -> Option<Duration> {
         let random = self.random.number();
-        let entry = self.sessions.get_mut(key).filter(|entry| entry.reach.is_some())?;
-        let outage = entry.outage.as_mut()?;
+        self.sessions.get(key).filter(|entry| entry.reach.is_some() && entry.outage.is_some())?;
         // Between a half and the whole of it, so that many clients do not come at once.
         let jitter = wait.as_nanos() as u64 / 2;
         let wait = wait - Duration::from_nanos(random % jitter.max(1));
-        let at = now.after(wait);
-        outage.next_try = Some(at);
-        self.timers.set(at, Timer::Try(key));
+        self.next_try_at(key, now.after(wait));
         Some(wait)
     }
 
     /// Client: dials the server for a session that waits.
     pub(super) fn try_again(&mut self, key: SessionKey, now: Time) {
         let unix_time = self.unix_time(now);
+        let longest = self.config.handshake_timeout;
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let (Some(reach), Some(outage)) = (&entry.reach, &mut entry.outage) else { return };
         outage.attempt += 1;
         outage.next_try = None;
-        let patience = outage.patience(self.config.handshake_timeout);
+        let patience = outage.next_patience();
+        let deadline = now.after(outage.dial_time(patience, longest));
+        let usual = outage.dial_time(Patience::Usual, longest);
         let resume = Frame::Resume(Resume {
             version: VERSION,
             tunnel: entry.tunnel,
@@ -157,27 +182,59 @@ impl Core {
         let reach = reach.clone();
         let first = resume.encode().as_slice().to_vec();
         let stage = Stage::AwaitResumed(key);
-        let deadline = now.after(patience);
-        match TlsPipe::client(&reach.tls, &reach.server_name, unix_time, &mut self.tls_pool) {
-            Ok(pipe) => {
-                let socket =
-                    self.dial_transport(pipe, stage, first, reach.server.clone(), deadline);
-                if let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) {
-                    outage.trying = Some(socket);
+        let pipe =
+            match TlsPipe::client(&reach.tls, &reach.server_name, unix_time, &mut self.tls_pool) {
+                Ok(pipe) => pipe,
+                Err(error) => {
+                    let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
+                    return self.try_failed(key, None, failure, now);
                 }
-            }
-            Err(error) => {
-                let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
-                self.try_failed(key, failure, now);
+            };
+        let socket = self.dial_transport(pipe, stage, first, reach.server.clone(), deadline);
+        let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) else {
+            return;
+        };
+        match patience {
+            Patience::Usual => outage.trying = Some(socket),
+            Patience::Long => {
+                outage.patient = Some(socket);
+                self.next_try_at(key, now.after(usual));
             }
         }
     }
 
-    /// Client: how long TLS and RESUME may take on a connection: some times as long as the dial.
-    pub(super) fn resume_patience(&self, key: SessionKey) -> Duration {
+    /// Client: the next try begins at `at`.
+    fn next_try_at(&mut self, key: SessionKey, at: Time) {
+        let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) else {
+            return;
+        };
+        if let Some(before) = outage.next_try.replace(at) {
+            self.timers.cancel(before, Timer::Try(key));
+        }
+        self.timers.set(at, Timer::Try(key));
+    }
+
+    /// Client: the dial of a try has succeeded. It is the only one from here on. Says how long TLS
+    /// and RESUME may take: some times as long as the dial.
+    pub(super) fn try_connected(&mut self, key: SessionKey, socket: SocketKey) -> Duration {
         let longest = self.config.handshake_timeout;
-        let outage = self.sessions.get(key).and_then(|entry| entry.outage.as_ref());
-        outage.map_or(longest, |outage| outage.patience(longest).saturating_mul(4).min(longest))
+        let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) else {
+            return longest;
+        };
+        let patience = match outage.patient {
+            Some(patient) if patient == socket => Patience::Long,
+            _ => Patience::Usual,
+        };
+        let time = outage.dial_time(patience, longest).saturating_mul(4).min(longest);
+        let others = outage.take_sockets();
+        outage.trying = Some(socket);
+        if let Some(at) = outage.next_try.take() {
+            self.timers.cancel(at, Timer::Try(key));
+        }
+        for other in others.into_iter().flatten().filter(|other| *other != socket) {
+            self.drop_transport(other, CloseMode::Abort);
+        }
+        time
     }
 
     /// Client: has the driver dial the server.
@@ -198,23 +255,33 @@ impl Core {
         key
     }
 
-    /// Client: a try has come to nothing. The next follows after a while.
-    pub(super) fn try_failed(&mut self, key: SessionKey, failure: ConnectFailure, now: Time) {
+    /// Client: a try has come to nothing; `socket` was its. The next follows after a while.
+    pub(super) fn try_failed(
+        &mut self,
+        key: SessionKey,
+        socket: Option<SocketKey>,
+        failure: ConnectFailure,
+        now: Time,
+    ) {
         if let ConnectFailure::Transport(TransportLoss::Refused(refusal)) = failure {
             let end = TunnelEnd::Lost(TransportLoss::Refused(refusal));
             return self.end_session(key, end, now);
         }
         let Some(entry) = self.sessions.get_mut(key) else { return };
         let Some(outage) = &mut entry.outage else { return };
-        outage.trying = None;
-        let wait = match failure {
-            // Nobody is burdened by tries that do not arrive.
-            ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => FIRST_WAIT,
-            // As without a network.
-            ConnectFailure::Dial(DialFailure::NameNotFound | DialFailure::Other) => {
-                backoff(outage.attempt).min(LONGEST_LOCAL_WAIT)
+        if socket.is_some() && outage.patient == socket {
+            outage.patient = None;
+            if outage.trying.is_some() {
+                return;
             }
-            _ => {
+        } else {
+            outage.trying = None;
+        }
+        let wait = match failure {
+            ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => FIRST_WAIT,
+            ConnectFailure::Dial(_) => backoff(outage.attempt).min(LONGEST_DIAL_WAIT),
+            // The server has had work with it.
+            ConnectFailure::Transport(_) | ConnectFailure::ServerName(_) => {
                 outage.burden = outage.burden.saturating_add(1);
                 backoff(outage.burden)
             }
@@ -304,9 +371,9 @@ impl Core {
     }
 
     /// The session of an outage has ended: so does the try that is under way.
-    pub(super) fn cancel_outage(&mut self, session: SessionKey, outage: &Outage) {
+    pub(super) fn cancel_outage(&mut self, session: SessionKey, outage: &mut Outage) {
         self.cancel_timers(session, outage);
-        if let Some(socket) = outage.trying {
+        for socket in outage.take_sockets().into_iter().flatten() {
             self.drop_transport(socket, CloseMode::Abort);
         }
     }
@@ -350,6 +417,7 @@ fn is_survivable(loss: &TransportLoss) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SocketId;
 
     #[test]
     fn now_and_then_a_try_is_patient() {
@@ -360,16 +428,40 @@ mod tests {
             attempt: 1,
             burden: 0,
             trying: None,
+            patient: None,
             next_try: None,
             rtt: Duration::from_millis(1),
         };
-        let longest = Duration::from_secs(15);
-        assert_eq!(outage.patience(longest), SHORTEST_TRY);
+        assert_eq!(outage.next_patience(), Patience::Usual);
         outage.attempt = 4;
-        assert_eq!(outage.patience(longest), LONG_TRY, "the way may have become slower");
-        outage.rtt = Duration::from_secs(1);
-        assert_eq!(outage.patience(longest), longest);
-        assert_eq!(outage.patience(Duration::from_millis(50)), Duration::from_millis(50));
+        assert_eq!(outage.next_patience(), Patience::Long);
+        outage.attempt = 8;
+        outage.patient = Some(SocketId { index: 1, generation: 1 }.into());
+        assert_eq!(outage.next_patience(), Patience::Usual, "one at a time");
+    }
+
+    #[test]
+    fn a_dial_takes_some_round_trips_at_most() {
+        let outage = |rtt| Outage {
+            began: Time::ZERO,
+            until: Time::ZERO,
+            cause: TransportLoss::Failed,
+            attempt: 1,
+            burden: 0,
+            trying: None,
+            patient: None,
+            next_try: None,
+            rtt,
+        };
+        let longest = Duration::from_secs(15);
+        let near = outage(Duration::from_millis(1));
+        assert_eq!(near.dial_time(Patience::Usual, longest), SHORTEST_TRY);
+        assert_eq!(near.dial_time(Patience::Long, longest), LONG_TRY);
+        let far = outage(Duration::from_secs(1));
+        assert_eq!(far.dial_time(Patience::Usual, longest), longest);
+        assert_eq!(far.dial_time(Patience::Long, longest), longest);
+        let short = Duration::from_millis(50);
+        assert_eq!(near.dial_time(Patience::Long, short), short);
     }
 
     #[test]

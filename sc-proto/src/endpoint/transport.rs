@@ -143,7 +143,7 @@ impl Core {
             _ => None,
         };
         let patience = match resumes {
-            Some(session) => self.resume_patience(session),
+            Some(session) => self.try_connected(session, key),
             None => self.config.handshake_timeout,
         };
         self.set_timer(key, now.after(patience), DeadlineReason::Handshake);
@@ -163,7 +163,9 @@ impl Core {
                 let tunnel = reach.tunnel;
                 self.events.push_back(Event::ConnectFailed { tunnel, failure });
             }
-            Some(Stage::AwaitResumed(session)) => self.try_failed(session, failure, now),
+            Some(Stage::AwaitResumed(session)) => {
+                self.try_failed(session, Some(key), failure, now);
+            }
             _ => {}
         }
     }
@@ -301,7 +303,8 @@ impl Core {
         match stage {
             Stage::Attached(session) => self.transport_lost(session, loss.clone(), now),
             Stage::AwaitResumed(session) => {
-                self.try_failed(session, ConnectFailure::Transport(loss.clone()), now);
+                let failure = ConnectFailure::Transport(loss.clone());
+                self.try_failed(session, Some(key), failure, now);
             }
             Stage::AwaitWelcome(reach) => {
                 let tunnel = reach.tunnel;

@@ -237,7 +237,7 @@ impl Core {
         if let Some(at) = entry.timer {
             self.timers.cancel(at, Timer::Session(key));
         }
-        if let Some(outage) = &entry.outage {
+        if let Some(outage) = &mut entry.outage {
             self.cancel_outage(key, outage);
         }
         if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel)

@@ -15,6 +15,9 @@ pub(crate) enum Cut {
     ResetForClient,
 }
 
+/// All the ways a transport dies.
+pub(crate) const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::ResetForClient];
+
 impl World {
     /// The newest transport dies.
     pub(crate) fn cut(&mut self, cut: Cut) {

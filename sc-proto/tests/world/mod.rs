@@ -3,6 +3,8 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod dials;
+pub(crate) mod events;
 pub(crate) mod faults;
 pub(crate) mod traffic;
 
@@ -10,12 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sc_proto::contract::{CloseMode, Connect, DialFailure, TunnelId, TunnelSecret};
+use sc_proto::contract::{CloseMode, Connect, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{
     Action, Command, Config, Core, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Time,
     WorkerId, Write,
 };
+
+use dials::Way;
 
 /// Which core of the world.
 pub(crate) type CoreId = usize;
@@ -57,15 +61,15 @@ pub(crate) struct World {
     pub(crate) events: Vec<(CoreId, Event)>,
     halves: Vec<Half>,
     sockets: BTreeMap<(CoreId, SocketId), End>,
-    dialling: Vec<(CoreId, SocketId, String)>,
+    dialling: Vec<dials::Dial>,
     /// Connections that reached a site, until the test takes them.
     pub(crate) sites: VecDeque<(String, End)>,
     /// Most bytes on their way in one direction.
     pub(crate) capacity: usize,
     /// The client's ends of all transports, newest last.
     transports: Vec<End>,
-    /// Whether the client reaches the server.
-    pub(crate) online: bool,
+    /// How the client reaches the server.
+    pub(crate) way: Way,
     /// Sites that refuse. Those whose name begins with `refused` always do.
     pub(crate) refusing: bool,
     /// Dials of sites whose name begins with `hanging` get no answer as long as this is set.
@@ -114,7 +118,7 @@ impl World {
             sites: VecDeque::new(),
             capacity: 64 * 1024,
             transports: Vec::new(),
-            online: true,
+            way: Way::Open,
             refusing: false,
             hanging: true,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
@@ -272,8 +276,7 @@ impl World {
 
     /// The driver says of some socket, connected or not, that it is ready, for no reason.
     pub(crate) fn wake_anyone(&mut self) {
-        let dialling = self.dialling.iter().map(|(core, id, _)| (*core, *id));
-        let all: Vec<_> = self.sockets.keys().copied().chain(dialling).collect();
+        let all: Vec<_> = self.sockets.keys().copied().chain(self.dialling()).collect();
         if !all.is_empty() {
             let (core, id) = all[self.random(all.len())];
             self.cores[core].readable(id);
@@ -336,7 +339,8 @@ impl World {
         let until = self.now.after(span);
         loop {
             self.run();
-            let next = self.cores.iter().filter_map(Core::next_deadline).map(|d| d.at).min();
+            let deadlines = self.cores.iter().filter_map(Core::next_deadline).map(|d| d.at);
+            let next = deadlines.chain(self.next_dial()).min();
             match next {
                 Some(at) if at <= until => {
                     self.now = self.now.max(at);
@@ -353,50 +357,12 @@ impl World {
         self.run();
     }
 
-    fn finish_dials(&mut self) -> bool {
-        let hangs = |target: &str| self.hanging && target.starts_with("hanging");
-        let (kept, dials) = std::mem::take(&mut self.dialling)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(_, _, target)| hangs(target));
-        self.dialling = kept;
-        let any = !dials.is_empty();
-        for (core, id, target) in dials {
-            if target == "server:443" && !self.online {
-                self.cores[core].dial_failed(id, DialFailure::Unreachable, self.now);
-            } else if target == "server:443" {
-                self.finish_transport_dial(core, id);
-            } else if self.refusing || target.starts_with("refused") {
-                self.cores[core].dial_failed(id, DialFailure::Refused, self.now);
-            } else if target.starts_with("hanging") {
-                self.cores[core].dial_failed(id, DialFailure::TimedOut, self.now);
-            } else {
-                let (a, b) = self.pair(Holder::Nobody, Holder::Test);
-                self.cores[core].connected(id, Self::peer_address(), self.now);
-                self.hold(core, id, a);
-                self.sites.push_back((target, b));
-            }
-        }
-        any
-    }
-
-    fn finish_transport_dial(&mut self, core: CoreId, id: SocketId) {
-        let (a, b) = self.pair(Holder::Nobody, Holder::Nobody);
-        let accepted = self.cores[0].accepted(KGP, Self::peer_address(), self.now);
-        self.cores[core].connected(id, Self::peer_address(), self.now);
-        self.transports.push(a);
-        self.hold(core, id, a);
-        match accepted {
-            Some(accepted) => self.hold(0, accepted, b),
-            None => self.abort(b),
-        }
-    }
-
     fn act(&mut self, core: CoreId, action: Action) {
         match action {
             Action::Read(id) => self.read(core, id),
             Action::Write(id) => self.write(core, id),
-            Action::Dial { socket, target, .. } => {
-                self.dialling.push((core, socket, target.to_string()));
+            Action::Dial { socket, target, deadline, .. } => {
+                self.dial(core, socket, target.to_string(), deadline);
             }
             Action::ShutdownWrite(id) => {
                 let other = Self::other(self.sockets[&(core, id)]);
@@ -404,7 +370,7 @@ impl World {
                 self.wake(other);
             }
             Action::Close { socket, mode } => {
-                self.dialling.retain(|(c, s, _)| (*c, *s) != (core, socket));
+                self.forget_dial(core, socket);
                 let Some(end) = self.sockets.remove(&(core, socket)) else {
                     return;
                 };

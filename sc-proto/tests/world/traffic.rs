@@ -1,5 +1,7 @@
 //! Bytes to send, and how to carry them from one end to the other.
 
+use std::collections::VecDeque;
+
 use sc_proto::ListenerId;
 
 use super::{End, World};
@@ -34,6 +36,40 @@ pub(crate) fn transfer(world: &mut World, from: End, to: End, bytes: &[u8]) {
         got.extend(more);
     }
     assert!(got == bytes, "the bytes differ");
+}
+
+/// Bytes of one direction of one stream, and what of them has arrived.
+pub(crate) struct Flow {
+    pub(crate) from: End,
+    pub(crate) to: End,
+    bytes: VecDeque<u8>,
+    sent: VecDeque<u8>,
+}
+
+impl Flow {
+    pub(crate) fn new(from: End, to: End, n: usize, salt: usize) -> Self {
+        let bytes = (0..n).map(|i| (i * 31 + salt + i / 251) as u8).collect();
+        Self { from, to, bytes, sent: VecDeque::new() }
+    }
+
+    /// Sends some and checks what arrives, byte for byte.
+    pub(crate) fn step(&mut self, world: &mut World) {
+        let n = self.bytes.len().min(20_000);
+        let part: Vec<u8> = self.bytes.drain(..n).collect();
+        world.send(self.from, &part);
+        self.sent.extend(part);
+        self.receive(world);
+    }
+
+    pub(crate) fn receive(&mut self, world: &mut World) {
+        for byte in world.take(self.to, usize::MAX) {
+            assert_eq!(Some(byte), self.sent.pop_front(), "doubled, lost or out of order");
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.bytes.is_empty() && self.sent.is_empty()
+    }
 }
 
 impl World {
