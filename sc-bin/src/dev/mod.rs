@@ -59,7 +59,10 @@ enum DevError {
 impl DevError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Site(_) | Self::Server(StartError::Listen { .. }) => Exit::Listener,
+            Self::Site(_)
+            | Self::Server(StartError::Listen { .. } | StartError::ListenMetrics { .. }) => {
+                Exit::Listener
+            }
             Self::Target(_)
             | Self::Folder(_)
             | Self::Signals(_)

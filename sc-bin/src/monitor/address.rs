@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 /// `HOST:PORT`, `:PORT` for all addresses of this machine, or `unix:/PATH`.
@@ -46,6 +46,17 @@ impl ListenAddress {
             return Err(invalid());
         }
         Ok(Self::Tcp { host: host.to_owned(), port })
+    }
+
+    /// Whether nobody beyond this machine reaches it.
+    pub(crate) fn is_on_this_machine(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => {
+                let ip = host.parse::<IpAddr>();
+                ip.map_or(host.eq_ignore_ascii_case("localhost"), |ip| ip.is_loopback())
+            }
+            Self::Unix(_) => true,
+        }
     }
 
     /// The addresses behind a name, for [`Self::Tcp`]. Those of IPv6 stand for all of this

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 /// The way to the service manager.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServiceManager {
     #[cfg(unix)]
-    socket: Option<std::os::unix::net::UnixDatagram>,
+    socket: Option<std::sync::Arc<std::os::unix::net::UnixDatagram>>,
     /// How often it wants a sign of life.
     watchdog: Option<Duration>,
 }
@@ -54,7 +54,7 @@ impl ServiceManager {
             if let Err(error) = &connected {
                 log::warn!("the service manager cannot be told anything: {error}");
             }
-            connected.ok()
+            connected.ok().map(std::sync::Arc::new)
         });
         let watchdog = watchdog.filter(|_| socket.is_some());
         Self { socket, watchdog }

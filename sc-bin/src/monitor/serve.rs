@@ -1,6 +1,7 @@
 //! The connections of a monitor, within limits.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,12 @@ pub(crate) struct Monitor {
     address: ListenAddress,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").field("address", &self.address).finish_non_exhaustive()
+    }
 }
 
 struct Shared {

@@ -17,6 +17,7 @@ use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::random;
 use crate::cli::Endurance;
+use crate::monitor::worker::{self, NoAnswer, WorkerReport};
 
 /// Where a tunnel lives in the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +141,20 @@ impl DataPlane {
     /// Ends all sessions; every worker says [`Event::Stopped`] when its are gone.
     pub(crate) fn stop_sessions(&self, how: Stop) {
         self.command_all(|| Command::Stop(how));
+    }
+
+    /// How the workers stand.
+    pub(crate) fn report(&self) -> Result<Vec<WorkerReport>, NoAnswer> {
+        let ask = |worker| {
+            let told = self.handle.statistics(worker, worker::PATIENCE).map_err(|_| NoAnswer)?;
+            Ok(WorkerReport {
+                core: told.core,
+                sessions: told.sessions,
+                busy: told.work.busy,
+                turns: told.work.turns,
+            })
+        };
+        self.workers().map(ask).collect()
     }
 
     /// How many workers there are.
