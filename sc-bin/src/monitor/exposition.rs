@@ -74,11 +74,13 @@ impl Exposition {
     }
 
     /// As [`Self::gauge`], without the prefix.
+    #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_gauge(&mut self, name: &str, help: &str, value: f64) {
         self.push(name.to_owned(), help, Kind::Gauge, one(value));
     }
 
     /// As [`Self::counter`], without the prefix.
+    #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_counter(&mut self, name: &str, help: &str, value: f64) {
         self.push(name.to_owned(), help, Kind::Counter, one(value));
     }

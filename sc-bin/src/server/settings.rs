@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
+use super::metrics::{MetricsServer, MetricsSettingsError};
 use super::ports::PortRange;
 use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
-use crate::monitor::{BasicAuth, InvalidBasicAuth, InvalidListenAddress, ListenAddress};
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -135,15 +135,6 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<MetricsServer>,
 }
 
-/// Where metrics are served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MetricsServer {
-    /// The address.
-    pub(crate) address: ListenAddress,
-    /// Who may ask.
-    pub(crate) auth: Option<BasicAuth>,
-}
-
 /// How the REST API is protected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RestSecurity {
@@ -209,31 +200,9 @@ pub(crate) enum SettingsError {
     /// A name without an address.
     #[error("--proxy-host {0:?} has no address on this machine")]
     ProxyHostUnknown(String),
-    /// The address for metrics.
-    #[error("--metrics-address: {0}")]
-    MetricsAddress(#[from] InvalidListenAddress),
-    /// The password for metrics cannot be read.
-    #[error("--metrics-auth-file {}: {source}", path.display())]
-    ReadMetricsAuth {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is none.
-    #[error("--metrics-auth-file {}: {why}", path.display())]
-    MetricsAuth {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        why: InvalidBasicAuth,
-    },
-    /// Metrics would be open to a network.
-    #[error(
-        "metrics name tunnels and their owners, and others could read them at {0}: give \
-         --metrics-auth-file, or an address of this machine alone, such as 127.0.0.1:9090"
-    )]
-    OpenMetrics(ListenAddress),
+    /// Metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsSettingsError),
     /// No data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -349,7 +318,7 @@ impl Options {
             // As long as its streams wait, the tunnel does too.
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
             endurance,
-            metrics: metrics(self.metrics_address, self.metrics_auth_file)?,
+            metrics: MetricsServer::of(self.metrics_address, self.metrics_auth_file)?,
             ..Settings::local(data_dir)
         })
     }
@@ -363,28 +332,6 @@ fn both(cert: Flag, key: Flag) -> Result<Option<CertificateFiles>, SettingsError
         ((_, None), (_, None)) => Ok(None),
         ((cert, _), (key, _)) => Err(SettingsError::HalfCertificate { cert, key }),
     }
-}
-
-/// Metrics are for this machine, or for those who know a password.
-fn metrics(
-    address: Option<String>,
-    auth_file: Option<PathBuf>,
-) -> Result<Option<MetricsServer>, SettingsError> {
-    let Some(address) = address else { return Ok(None) };
-    let address = ListenAddress::parse(&address)?;
-    let auth = match auth_file {
-        None => None,
-        Some(path) => {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| SettingsError::ReadMetricsAuth { path: path.clone(), source })?;
-            let auth = BasicAuth::parse(text.trim_end_matches(['\r', '\n']));
-            Some(auth.map_err(|why| SettingsError::MetricsAuth { path, why })?)
-        }
-    };
-    if auth.is_none() && !address.is_on_this_machine() {
-        return Err(SettingsError::OpenMetrics(address));
-    }
-    Ok(Some(MetricsServer { address, auth }))
 }
 
 /// A file's value is not checked by the command line.
@@ -474,29 +421,10 @@ mod tests {
             ("proxy-host: 'a b'", "--proxy-host"),
             ("tls-cert: a", "--tls-key"),
             ("rest-tls-key: a", "--rest-tls-cert"),
-            ("metrics-address: '0.0.0.0:9090'", "--metrics-auth-file"),
-            ("metrics-address: ':9090'", "--metrics-auth-file"),
-            ("metrics-address: 'x'", "--metrics-address"),
         ] {
             let error = settings(wrong).unwrap_err().to_string();
             assert!(error.contains(said), "{wrong}: {error}");
         }
-    }
-
-    #[test]
-    fn metrics_are_for_this_machine_or_for_who_knows_the_password() {
-        for local in ["127.0.0.1:9090", "localhost:0", "[::1]:9090", "unix:/tmp/m"] {
-            let settings = settings(&format!("metrics-address: '{local}'")).unwrap();
-            assert_eq!(settings.metrics.unwrap().auth, None, "{local}");
-        }
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "anna:pass\n").unwrap();
-        let yaml = format!(
-            "metrics-address: '0.0.0.0:9090'\nmetrics-auth-file: {}",
-            file.path().display()
-        );
-        let metrics = settings(&yaml).unwrap().metrics.unwrap();
-        assert_eq!(metrics.auth, Some(BasicAuth::parse("anna:pass").unwrap()));
     }
 
     #[test]

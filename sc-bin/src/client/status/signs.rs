@@ -139,6 +139,7 @@ impl OwnFile {
     /// Writes a file at once: nobody sees a part of it.
     fn write(path: &Path, content: String) -> io::Result<Self> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are unix'"))]
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
         {

@@ -7,7 +7,7 @@ use sc_proto::contract::{SessionId, TransportLoss, TunnelId};
 
 use super::TestServer;
 use crate::monitor::{BasicAuth, ListenAddress, ask};
-use crate::server::settings::MetricsServer;
+use crate::server::metrics::MetricsServer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

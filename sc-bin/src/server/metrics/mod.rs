@@ -4,6 +4,8 @@
 //! one is given, and beyond this machine want a password. Labels are bounded: a tunnel's figures
 //! bear its id, at most [`MAX_SHOWN`] tunnels are shown, and a series ends with its tunnel.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -13,12 +15,12 @@ use sc_proto::contract::TunnelId;
 use sc_proto::endpoint::{Carried, Counters, Sockets};
 
 use super::running::StartError;
-use super::settings::MetricsServer;
 use super::tunnels::{TunnelFigures, Tunnels};
 use crate::api;
 use crate::monitor::exposition::{Exposition, Labels, Samples, amount, number};
 use crate::monitor::worker::{self, WorkerReport};
 use crate::monitor::{Answer, Handler, Listener, Monitor, Options, Status, build, process};
+pub(crate) use settings::{MetricsServer, MetricsSettingsError};
 
 const PREFIX: &str = "sc_server_";
 /// Tunnels with figures of their own. More are counted.
