@@ -27,7 +27,7 @@ const LINE: Conditions = Conditions {
 /// What happens on the line, over and over.
 const CUTS: [Cut; 6] = [
     Cut::ServersSocketKilled,
-    Cut::Silent(Duration::from_secs(2)),
+    Cut::Silent(Duration::from_secs(3)),
     Cut::Finished,
     Cut::OfficeMoves,
     Cut::ClientsSocketKilled,

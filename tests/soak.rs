@@ -24,7 +24,7 @@ const LINE: Conditions = Conditions {
     seed: 0,
 };
 /// Bytes of one transfer; they follow one another until the end.
-const LENGTH: u64 = 8 * 1024 * 1024;
+const LENGTH: u64 = 4 * 1024 * 1024;
 /// From the link's return to an answered request: TCP, TLS, RESUME and the request itself are
 /// seven round trips, and each may meet a loss. The median's limit.
 const MAX_RECOVERY: Duration = Duration::from_secs(2);

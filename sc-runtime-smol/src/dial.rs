@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use async_io::{Async, Timer};
 use futures_lite::future;
 use sc_proto::SocketClass;
-use sc_proto::contract::{DialFailure, Host, Target};
+use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
 
 use crate::connection::Stream;
 use crate::places::{Place, Places};
@@ -35,6 +35,8 @@ pub(crate) struct Dialler {
     pub(crate) stagger: Duration,
 }
 
+/// What a dial came to.
+pub(crate) type Dialled = Result<(Stream, SocketAddr), DialFailure>;
 /// A connection and whom it leads to.
 type Connected = (Async<TcpStream>, SocketAddr, Place);
 /// One non-blocking connect.
@@ -46,11 +48,16 @@ impl Dialler {
         self,
         target: Target,
         class: SocketClass,
+        guard: AddressGuard,
         deadline: Instant,
-    ) -> Result<(Stream, SocketAddr), DialFailure> {
+    ) -> Dialled {
         let dialled = async {
-            let found = self.addresses(&target).await?;
-            self.first_of(addresses::interleave(&found)).await
+            let mut found = addresses::interleave(&self.addresses(&target).await?);
+            found.retain(|address| guard.permits(address.ip()));
+            if found.is_empty() {
+                return Err(DialFailure::Denied);
+            }
+            self.first_of(found).await
         };
         let too_late = async {
             Timer::at(deadline).await;

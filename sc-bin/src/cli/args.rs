@@ -3,14 +3,31 @@
 //! Names and short letters are those of the two versions of the original command line, so that
 //! scripts written for either go on working. An option that is not here is refused, never ignored.
 
+#[cfg(feature = "client")]
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "client")]
+use clap::Args;
+use clap::{Parser, Subcommand};
 
+#[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
+#[cfg(feature = "client")]
 use super::readiness::{ReadyArgs, WaitArgs};
+#[cfg(feature = "client")]
+use crate::runtime::RuntimeKind;
+#[cfg(feature = "server")]
 use crate::server::ServerArgs;
+
+#[cfg(feature = "client")]
+const AFTER_HELP: &str = "Without a command, sc starts a tunnel with the options above (version 4 \
+    style); `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start failed, 2 \
+    local address not available, 3 ended by someone else, 4 connection lost, 5 forced by a second \
+    signal.";
+#[cfg(not(feature = "client"))]
+const AFTER_HELP: &str = "This sc was built without the client.";
 
 /// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
 #[derive(Debug, Parser)]
@@ -19,16 +36,19 @@ use crate::server::ServerArgs;
     version,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
-    after_help = "Without a command, sc starts a tunnel with the options above (version 4 style); \
-                  `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start \
-                  failed, 2 local address not available, 3 ended by someone else, 4 connection \
-                  lost, 5 forced by a second signal."
+    after_help = AFTER_HELP
 )]
 pub(crate) struct Cli {
     /// What to do; a tunnel in version 4 style without one.
+    #[cfg(feature = "client")]
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// What to do.
+    #[cfg(not(feature = "client"))]
+    #[command(subcommand)]
+    pub(crate) command: Command,
     /// The options of version 4.
+    #[cfg(feature = "client")]
     #[command(flatten)]
     pub(crate) tunnel: V4Args,
 }
@@ -37,20 +57,26 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a tunnel, with the options of version 5
-    Run(V5Args),
+    #[cfg(feature = "client")]
+    Run(Box<V5Args>),
     /// Run the server: REST API, tunnel listener and the tunnels' proxy ports; or change its users
-    Server(ServerArgs),
+    #[cfg(feature = "server")]
+    Server(Box<ServerArgs>),
     /// Try the whole system on this machine: server, user, tunnel and a demo site
+    #[cfg(all(feature = "client", feature = "server"))]
     Dev(DevArgs),
     /// Say whether a tunnel is ready: exit code 0 if it is
+    #[cfg(feature = "client")]
     Ready(ReadyArgs),
     /// Wait until a tunnel is ready; fails at once when its client ends
+    #[cfg(feature = "client")]
     Wait(WaitArgs),
     /// Print the version
     Version,
 }
 
 /// A tunnel in version 4 style: bare options.
+#[cfg(feature = "client")]
 #[derive(Args, Debug, Default)]
 #[command(args_override_self = true)]
 pub(crate) struct V4Args {
@@ -77,6 +103,20 @@ pub(crate) struct V4Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: host, .domain, *.domain,
+    /// comma separated [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(short = 'D', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and wins over it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(short = 't', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
+    #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) fast_fail_regexps: Option<Vec<String>>,
+    /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
+    #[arg(long)]
+    pub(crate) runtime: Option<RuntimeKind>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
@@ -97,6 +137,7 @@ pub(crate) struct V4Args {
 }
 
 /// A tunnel in version 5 style: `sc run`.
+#[cfg(feature = "client")]
 #[derive(Args, Debug, Default)]
 #[command(args_override_self = true)]
 pub(crate) struct V5Args {
@@ -122,6 +163,29 @@ pub(crate) struct V5Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: [-]regexp or all, comma
+    /// separated; excludes --tunnel-domains [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(
+        short = 'D',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and excludes it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
+    #[arg(long)]
+    pub(crate) runtime: Option<RuntimeKind>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
@@ -142,6 +206,7 @@ pub(crate) struct V5Args {
 }
 
 /// `sc dev`.
+#[cfg(all(feature = "client", feature = "server"))]
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
     /// Your own application's URL, to print commands for it instead of the demo site

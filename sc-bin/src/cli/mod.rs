@@ -1,36 +1,62 @@
 //! The command line: what was asked for, with what settings, and how the process ends.
 
 mod args;
+#[cfg(feature = "client")]
 mod conceal;
 mod endurance;
+#[cfg(feature = "client")]
 mod environment;
+#[cfg(feature = "client")]
 mod exit;
+#[cfg(feature = "client")]
 mod go_duration;
 mod logging;
+#[cfg(feature = "client")]
 mod monitoring;
 mod open_files;
+#[cfg(feature = "client")]
 mod readiness;
+#[cfg(feature = "client")]
 mod rest_url;
+#[cfg(feature = "client")]
 mod settings;
+mod version;
 
+#[cfg(feature = "client")]
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use args::DevArgs;
+#[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
-pub(crate) use endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+pub(crate) use endurance::Endurance;
+#[cfg(feature = "server")]
+pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
+#[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
+#[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
-pub(crate) use rest_url::{InvalidRestUrl, Reach, RestTransport, RestUrl};
-pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError, TunnelName};
+#[cfg(feature = "client")]
+pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
+#[cfg(feature = "client")]
+pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
+#[cfg(feature = "client")]
+pub(crate) use version::VERSION;
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use {rest_url::InvalidRestUrl, settings::TunnelName};
 
 use args::{Cli, Command};
+#[cfg(feature = "client")]
 use environment::Environment;
 use logging::Role;
+#[cfg(feature = "client")]
 use readiness::ReadinessError;
 
 /// Runs the command that the process was started with.
@@ -40,34 +66,47 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Orderly };
-            return exit.into();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    let env = Environment::of_process();
-    match cli.command {
-        None => tunnel(Settings::of_v4(cli.tunnel, &env)).into(),
-        Some(Command::Run(args)) => tunnel(Settings::of_v5(args, &env)).into(),
-        Some(Command::Server(args)) => {
+    #[cfg(feature = "client")]
+    let Some(command) = cli.command else {
+        return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
+    };
+    #[cfg(not(feature = "client"))]
+    let command = cli.command;
+    match command {
+        #[cfg(feature = "client")]
+        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
+        #[cfg(feature = "server")]
+        Command::Server(args) => {
             logging::start(Role::Server);
             open_files::raise_limit();
-            crate::server::run(args)
+            crate::server::run(*args)
         }
-        Some(Command::Dev(args)) => {
+        #[cfg(all(feature = "client", feature = "server"))]
+        Command::Dev(args) => {
             logging::start(Role::Client);
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
-        Some(Command::Ready(args)) => look(args.resolve(&env), crate::client::ready).into(),
-        Some(Command::Wait(args)) => look(args.resolve(&env), crate::client::wait).into(),
-        Some(Command::Version) => {
-            crate::client::print_version();
-            Exit::Orderly.into()
+        #[cfg(feature = "client")]
+        Command::Ready(args) => {
+            look(args.resolve(&Environment::of_process()), crate::client::ready).into()
+        }
+        #[cfg(feature = "client")]
+        Command::Wait(args) => {
+            look(args.resolve(&Environment::of_process()), crate::client::wait).into()
+        }
+        Command::Version => {
+            version::print();
+            ExitCode::SUCCESS
         }
     }
 }
 
 /// Looks at the tunnel of another process.
+#[cfg(feature = "client")]
 fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
     conceal::conceal_secrets();
     match what {
@@ -79,6 +118,7 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
     }
 }
 
+#[cfg(feature = "client")]
 fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
     match settings {
         Ok(settings) => {

@@ -10,10 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::failure::Failure;
 use super::line::{Line, Speaker};
 use crate::calendar::Moment;
-use crate::cli::Dialect;
-
-/// This program's version, as its first line has it.
-pub(super) const VERSION: &str = concat!("sc ", env!("CARGO_PKG_VERSION"));
+use crate::cli::{Dialect, VERSION};
 
 /// Writes lines in the words of one version.
 pub(super) struct Console<Out, Err> {

@@ -220,23 +220,10 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(dial) => match dial {
-            DialFailure::Denied => ConnectRemedy::GiveUp,
-            DialFailure::Refused
-            | DialFailure::Unreachable
-            | DialFailure::TimedOut
-            | DialFailure::NameNotFound
-            | DialFailure::Tls
-            | DialFailure::Resources
-            | DialFailure::Draining
-            | DialFailure::Other => ConnectRemedy::TryAgain,
-        },
+        ConnectFailure::Dial(DialFailure::Denied) | ConnectFailure::ServerName(_) => {
+            ConnectRemedy::GiveUp
+        }
         ConnectFailure::Transport(loss) => match loss {
-            TransportLoss::Closed
-            | TransportLoss::Failed
-            | TransportLoss::Silent
-            | TransportLoss::HandshakeTimeout
-            | TransportLoss::Ended => ConnectRemedy::TryAgain,
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
             }
@@ -247,8 +234,10 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             },
             TransportLoss::Refused(Refusal::Version | Refusal::Parameters)
             | TransportLoss::Protocol(_) => ConnectRemedy::GiveUp,
+            // Closed, failed, silent, too slow, replaced: the network's moods.
+            _ => ConnectRemedy::TryAgain,
         },
-        ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
+        _ => ConnectRemedy::TryAgain,
     }
 }
 
@@ -272,6 +261,6 @@ fn connect_step(failure: &ConnectFailure) -> &'static str {
         ConnectFailure::Transport(TransportLoss::Refused(Refusal::Version)) => {
             "run the same version of sc here and on the server"
         }
-        ConnectFailure::Transport(_) => "look into the server's log, then start again",
+        _ => "look into the server's log, then start again",
     }
 }

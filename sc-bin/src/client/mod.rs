@@ -37,7 +37,7 @@ use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
-use plane::MioPlane;
+use plane::WorkerPlane;
 use rest::Rest;
 use status::Status;
 
@@ -92,7 +92,8 @@ pub(crate) fn serve(
     });
     let rest = Rest::new(settings)?;
     let ca = settings.tunnel_ca.as_deref();
-    let plane = MioPlane::start(ca, settings.endurance, inputs.sender.clone())?;
+    let plane =
+        WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         about::request(settings),
@@ -120,10 +121,4 @@ fn warning(settings: &Settings) -> Option<&'static str> {
 pub(crate) fn refuse(error: &SettingsError) -> Exit {
     let _ = writeln!(io::stderr(), "Error: {error}\n`sc help` shows all options.");
     Exit::Failed
-}
-
-/// `sc version`.
-pub(crate) fn print_version() {
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let _ = writeln!(io::stdout(), "{} ({os}-{arch})", console::VERSION);
 }

@@ -1,4 +1,4 @@
-//! The data plane: the session and its sockets, which a worker thread of the mio runtime carries.
+//! The data plane: the session and its sockets, which a worker thread of a runtime carries.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sc_proto::contract::{Connect, Stop};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, WorkerId};
-use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
 use super::trust;
 use crate::cli::Endurance;
-use crate::monitor::worker::{self, AskWorkers, NoAnswer, WorkerReport};
+use crate::monitor::worker::AskWorkers;
+use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
@@ -36,8 +36,8 @@ const QUEUE: usize = 64;
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 
-/// One worker of the mio runtime. It ends when this is dropped.
-pub(super) struct MioPlane {
+/// One worker. It ends when this is dropped.
+pub(super) struct WorkerPlane {
     // Kept for its end.
     _runtime: Runtime,
     handle: Handle,
@@ -45,10 +45,11 @@ pub(super) struct MioPlane {
     roots: Option<Vec<Vec<u8>>>,
 }
 
-impl MioPlane {
+impl WorkerPlane {
     /// Starts the worker; its events become `inputs`. `ca` is a file of certificate authorities to
     /// verify the server with.
     pub(super) fn start(
+        runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
         inputs: SyncSender<Input>,
@@ -67,7 +68,7 @@ impl MioPlane {
         endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
         let (sender, events) = mpsc::sync_channel(QUEUE);
-        let runtime = Runtime::start(vec![core], Options::default(), sender)
+        let runtime = Runtime::start(runtime, vec![core], sender)
             .map_err(|error| machine("the data plane does not start", &error))?;
         // Ends with the worker, or with the event loop.
         thread::Builder::new()
@@ -87,15 +88,7 @@ impl MioPlane {
     /// The way to ask how it stands.
     pub(super) fn workers(&self) -> AskWorkers {
         let handle = self.handle.clone();
-        Arc::new(move || {
-            let told = handle.statistics(WORKER, worker::PATIENCE).map_err(|_| NoAnswer)?;
-            Ok(vec![WorkerReport {
-                core: told.core,
-                sessions: told.sessions,
-                busy: told.work.busy,
-                turns: told.work.turns,
-            }])
-        })
+        Arc::new(move || Ok(vec![handle.report(WORKER)?]))
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
@@ -108,7 +101,7 @@ impl MioPlane {
     }
 }
 
-impl DataPlane for MioPlane {
+impl DataPlane for WorkerPlane {
     fn connect(&mut self, place: &Place) -> Result<(), Failure> {
         let connect = Connect {
             tunnel: place.tunnel,

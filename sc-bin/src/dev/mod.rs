@@ -18,11 +18,13 @@ use guide::{App, Facts, Guide, NoProxy, shell_word};
 use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
+use crate::api::Rules;
 use crate::cli::{
     AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, Monitoring, RestUrl, Settings,
     TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
+use crate::runtime::RuntimeKind;
 use crate::server::{self, Running, StartError, UserError};
 
 /// The ports of `sc dev` if they are free: REST, tunnels, demo site and the tunnels' proxies.
@@ -157,8 +159,10 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rest: RestUrl::parse(server.rest_url())?,
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
         monitoring: Monitoring::default(),
+        runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

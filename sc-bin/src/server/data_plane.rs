@@ -1,23 +1,22 @@
 //! The data plane as the control plane sees it: workers that carry tunnels.
-//!
-//! The only file of the server that knows `sc-runtime-mio`.
 
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::rules::Routing;
 use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
-use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::random;
 use crate::cli::Endurance;
-use crate::monitor::worker::{self, NoAnswer, WorkerReport};
+use crate::monitor::worker::{NoAnswer, WorkerReport};
+use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// Where a tunnel lives in the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,22 +59,25 @@ impl DataPlane {
     /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
     /// tunnels is told through `events`.
     pub(crate) fn start(
+        runtime: RuntimeKind,
         workers: u16,
         tls: TlsServer,
         endurance: Endurance,
+        direct: AddressGuard,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config = Config { tls_server: Some(tls), unix_time_at_zero, ..Config::default() };
+        let mut config =
+            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
         endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(cores, Options::default(), events)?;
+        let runtime = Runtime::start(runtime, cores, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
@@ -94,6 +96,7 @@ impl DataPlane {
         &self,
         tunnel: TunnelId,
         secret: &TunnelSecret,
+        routing: Routing,
         proxy: TcpListener,
     ) -> Result<Place, DataPlaneStopped> {
         let place = Place {
@@ -106,6 +109,8 @@ impl DataPlane {
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
             }
+            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
+            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };
@@ -145,16 +150,7 @@ impl DataPlane {
 
     /// How the workers stand.
     pub(crate) fn report(&self) -> Result<Vec<WorkerReport>, NoAnswer> {
-        let ask = |worker| {
-            let told = self.handle.statistics(worker, worker::PATIENCE).map_err(|_| NoAnswer)?;
-            Ok(WorkerReport {
-                core: told.core,
-                sessions: told.sessions,
-                busy: told.work.busy,
-                turns: told.work.turns,
-            })
-        };
-        self.workers().map(ask).collect()
+        self.workers().map(|worker| self.handle.report(worker)).collect()
     }
 
     /// How many workers there are.
@@ -165,9 +161,7 @@ impl DataPlane {
     /// Ends the workers and waits for them. The event channel is closed after that.
     pub(crate) fn stop(&self) {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(runtime) = runtime {
-            runtime.stop();
-        }
+        drop(runtime);
     }
 
     fn workers(&self) -> impl Iterator<Item = WorkerId> {

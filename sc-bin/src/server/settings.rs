@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sc_proto::contract::Host;
+use ipnet::IpNet;
+use sc_proto::contract::{AddressGuard, Host};
 use serde::Deserialize;
 
 use super::certificate::CertificateFiles;
@@ -15,6 +16,7 @@ use super::data_dir::{DataDir, DataDirError};
 use super::metrics::{MetricsServer, MetricsSettingsError};
 use super::ports::PortRange;
 use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+use crate::runtime::RuntimeKind;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -61,6 +63,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "HOST", env = "SC_SERVER_PROXY_HOST")]
     proxy_host: Option<String>,
 
+    /// Networks that are reached from here for hosts which do not go through a tunnel, beside the
+    /// public Internet (CIDR, comma separated); never this machine itself or its links
+    #[arg(long, value_name = "NET", env = "SC_SERVER_DIRECT_NETWORKS", value_delimiter = ',')]
+    direct_networks: Option<Vec<IpNet>>,
+
     /// Ports for the tunnels' proxies, one each; 0 for any free port [default: 20000-20999]
     #[arg(long, value_name = "A-B", env = "SC_SERVER_PROXY_PORTS")]
     proxy_ports: Option<PortRange>,
@@ -73,6 +80,10 @@ pub(crate) struct Options {
     /// Threads that carry tunnels [default: the number of CPUs]
     #[arg(long, value_name = "N", env = "SC_SERVER_WORKERS")]
     workers: Option<NonZeroU16>,
+
+    /// What carries them [default: mio, if it is built in]
+    #[arg(long, value_name = "RUNTIME", env = "SC_SERVER_RUNTIME")]
+    runtime: Option<RuntimeKind>,
 
     /// Seconds that running connections get to finish when the server stops [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SC_SERVER_DRAIN_TIMEOUT")]
@@ -121,10 +132,14 @@ pub(crate) struct Settings {
     pub(crate) proxy_ip: IpAddr,
     /// What browsers are told.
     pub(crate) proxy_host: String,
+    /// Where direct traffic may lead.
+    pub(crate) direct: AddressGuard,
     /// Which ports those are.
     pub(crate) proxy_ports: PortRange,
     /// How many data workers.
     pub(crate) workers: NonZeroU16,
+    /// What drives them.
+    pub(crate) runtime: RuntimeKind,
     /// How long a stop waits for running streams.
     pub(crate) drain_limit: Duration,
     /// How long a tunnel may be without its client.
@@ -223,8 +238,10 @@ impl Settings {
             tunnel_certificate: None,
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
+            direct: AddressGuard::public(),
             proxy_ports: PortRange::Any,
             workers: cpus(),
+            runtime: RuntimeKind::default(),
             drain_limit: Duration::from_secs(30),
             unconnected_limit: UNCONNECTED_LIMIT,
             endurance: Endurance::default(),
@@ -265,9 +282,11 @@ impl Options {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             proxy_host: self.proxy_host.or(other.proxy_host),
+            direct_networks: self.direct_networks.or(other.direct_networks),
             proxy_ports: self.proxy_ports.or(other.proxy_ports),
             data_dir: self.data_dir.or(other.data_dir),
             workers: self.workers.or(other.workers),
+            runtime: self.runtime.or(other.runtime),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             reconnect: self.reconnect.or(other.reconnect),
             keepalive: self.keepalive.or(other.keepalive),
@@ -312,8 +331,10 @@ impl Options {
             tunnel_certificate: both(("tls-cert", self.tls_cert), ("tls-key", self.tls_key))?,
             proxy_ip,
             proxy_host,
+            direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
             workers: self.workers.unwrap_or_else(cpus),
+            runtime: self.runtime.unwrap_or_default(),
             drain_limit: Duration::from_secs(self.drain_timeout.unwrap_or(30).into()),
             // As long as its streams wait, the tunnel does too.
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),

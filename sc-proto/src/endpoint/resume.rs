@@ -12,8 +12,8 @@ use super::timers::Timer;
 use super::transport::{Intake, Stage, Transport};
 use super::{Core, SessionKey};
 use crate::contract::{
-    Action, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass, Target,
-    TransportLoss, TunnelEnd, TunnelId,
+    Action, AddressGuard, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass,
+    Target, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A try that nobody answers is given up after so many round trips, within these limits, so that
 /// the next one begins soon after the link is back.
-const TRY_ROUND_TRIPS: u32 = 16;
+const TRY_ROUND_TRIPS: u32 = 4;
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
 /// Every so many tries one may take so long at least, with others beside it: the way to the server
 /// may have become slower than it was.
@@ -251,7 +251,8 @@ impl Core {
         self.counters.transports.dials += 1;
         let key = self.sockets.insert(Socket::new(role, None));
         let (socket, class) = (key.into(), SocketClass::Transport);
-        self.actions.push_back(Action::Dial { socket, target, class, deadline });
+        let guard = AddressGuard::Anywhere;
+        self.actions.push_back(Action::Dial { socket, target, class, guard, deadline });
         key
     }
 
@@ -457,9 +458,11 @@ mod tests {
         let near = outage(Duration::from_millis(1));
         assert_eq!(near.dial_time(Patience::Usual, longest), SHORTEST_TRY);
         assert_eq!(near.dial_time(Patience::Long, longest), LONG_TRY);
-        let far = outage(Duration::from_secs(1));
-        assert_eq!(far.dial_time(Patience::Usual, longest), longest);
-        assert_eq!(far.dial_time(Patience::Long, longest), longest);
+        let usual = outage(Duration::from_millis(100));
+        assert_eq!(usual.dial_time(Patience::Usual, longest), SHORTEST_TRY);
+        let far = outage(Duration::from_secs(2));
+        assert_eq!(far.dial_time(Patience::Usual, longest), Duration::from_secs(8));
+        assert_eq!(far.dial_time(Patience::Long, longest), Duration::from_secs(8));
         let short = Duration::from_millis(50);
         assert_eq!(near.dial_time(Patience::Long, short), short);
     }

@@ -9,11 +9,12 @@ use sc_proto::contract::{Event, SessionId, Stop, TunnelId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::CreateTunnel;
+use crate::api::{CreateTunnel, Rules};
 use crate::cli::{AccessKey, Dialect, Endurance, Monitoring, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
+use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -195,8 +196,10 @@ fn run_with(
         rest: url.clone(),
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
         monitoring: Monitoring::default(),
+        runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();

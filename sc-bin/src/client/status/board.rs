@@ -172,7 +172,7 @@ impl Board {
                     self.meters.trouble(loss_name(loss));
                 }
             }
-            Event::TunnelDown { .. } | Event::TransportDropped { .. } | Event::Stopped => {}
+            _ => {}
         }
     }
 
@@ -202,6 +202,7 @@ fn loss_name(loss: &TransportLoss) -> &'static str {
         TransportLoss::Protocol(_) => "protocol",
         TransportLoss::Refused(_) => "refused",
         TransportLoss::Ended => "ended",
+        _ => "other",
     }
 }
 
@@ -210,6 +211,7 @@ fn failure_name(failure: &ConnectFailure) -> &'static str {
         ConnectFailure::Dial(_) => "dial",
         ConnectFailure::Transport(loss) => loss_name(loss),
         ConnectFailure::ServerName(_) => "server_name",
+        _ => "other",
     }
 }
 

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum as _;
+
+use crate::api::Rules;
 use crate::cli::{Dialect, Endurance, Monitoring, Settings};
 use crate::monitor::{ListenAddress, Options};
+use crate::runtime::RuntimeKind;
 
 /// What stands for a secret.
 const SECRET: &str = "****";
@@ -21,8 +25,10 @@ pub(super) fn text(settings: &Settings) -> String {
         rest,
         rest_ca,
         tunnel_ca,
+        rules,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
         monitoring,
+        runtime,
     } = settings;
     let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
     let v4 = *dialect == Dialect::V4;
@@ -40,10 +46,40 @@ pub(super) fn text(settings: &Settings) -> String {
         ("reconnect", reconnect.as_secs().to_string()),
         ("keepalive", keepalive.as_secs().to_string()),
         ("max-missed-acks", max_missed_acks.to_string()),
+        ("runtime", runtime_name(*runtime)),
     ];
+    lines.extend(rule_lines(*dialect, rules));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
     lines.sort();
     lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+/// The lists, in the syntax of the version.
+fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
+    let Rules {
+        direct_domains,
+        tunnel_domains,
+        domain_names,
+        deny_domains,
+        fast_fail_regexps,
+        rule_syntax: _,
+    } = rules;
+    let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().join(",");
+    let mut lines = vec![("direct-domains", list(direct_domains))];
+    lines.extend(match dialect {
+        Dialect::V4 => {
+            [("tunnel-domains", list(domain_names)), ("fast-fail-regexps", list(fast_fail_regexps))]
+        }
+        Dialect::V5 => {
+            [("tunnel-domains", list(tunnel_domains)), ("deny-domains", list(deny_domains))]
+        }
+    });
+    lines
+}
+
+fn runtime_name(runtime: RuntimeKind) -> String {
+    let named = runtime.to_possible_value();
+    named.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// With each line, whether it is version 4's.

@@ -197,7 +197,8 @@ impl Link {
             // Nobody wants another.
             Event::TunnelDown { end: TunnelEnd::Local, .. } => self.end(now),
             Event::TunnelDown { end, .. } => self.down(end.to_string(), now),
-            Event::TransportDropped { .. } | Event::Stopped => None,
+            // Of no concern to the link.
+            _ => None,
         }
     }
 

@@ -218,6 +218,6 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::Tls => "tls",
         DialFailure::Resources => "resources",
         DialFailure::Draining => "draining",
-        DialFailure::Other => "other",
+        _ => "other",
     }
 }

@@ -138,18 +138,20 @@ impl Signs {
 impl OwnFile {
     /// Writes a file at once: nobody sees a part of it.
     fn write(path: &Path, content: String) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        #[cfg_attr(not(unix), expect(unused_mut, reason = "permissions are unix'"))]
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // Others may wait for it; there is no secret in it.
-            builder.permissions(fs::Permissions::from_mode(0o644));
+        let mut draft = path.as_os_str().to_owned();
+        draft.push(format!(".{}", std::process::id()));
+        let draft = PathBuf::from(draft);
+        // A file or link that someone else put there is not written to.
+        let file = fs::OpenOptions::new().write(true).create_new(true).open(&draft);
+        let written = file
+            .and_then(|mut file| file.write_all(content.as_bytes()))
+            .and_then(|()| fs::rename(&draft, path));
+        if let Err(error) = written {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(&draft);
+            }
+            return Err(error);
         }
-        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        file.write_all(content.as_bytes())?;
-        file.persist(path).map_err(|error| error.error)?;
         Ok(Self { path: path.to_owned(), content })
     }
 }

@@ -11,10 +11,12 @@ use sc_proto::contract::{
 use serde_json::Value;
 
 use super::*;
+use crate::api::Rules;
 use crate::cli::{AccessKey, Dialect, Endurance, Exit, Monitoring, RestUrl, TunnelName};
 use crate::client::controller::Place;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::monitor::{BasicAuth, ask};
+use crate::runtime::RuntimeKind;
 
 const TUNNEL: TunnelId = TunnelId([0xab; 16]);
 const SESSION: SessionId = SessionId([2; 16]);
@@ -41,7 +43,9 @@ fn settings(dialect: Dialect) -> Settings {
         rest: RestUrl::parse("http://127.0.0.1:1").unwrap(),
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
+        runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
     }
 }

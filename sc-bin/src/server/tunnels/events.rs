@@ -38,16 +38,14 @@ impl Tunnels {
                 let news = format_args!("down: {end}");
                 self.session_changed(tunnel, session, None, news).await;
             }
-            Event::TransportDropped { peer, loss } => {
-                if self.strangers.admits(Instant::now()) {
-                    log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
-                }
+            Event::TransportDropped { peer, loss } if self.strangers.admits(Instant::now()) => {
+                log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
             }
-            // A client's.
-            Event::ConnectFailed { .. } | Event::Reconnecting { .. } => {}
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),
+            // A stranger too many, or a client's: ConnectFailed, Reconnecting.
+            _ => {}
         }
     }
 

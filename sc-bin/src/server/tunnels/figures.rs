@@ -68,11 +68,7 @@ impl Told {
                 self.resumes += 1;
                 self.replayed += replayed;
             }
-            Event::Reconnecting { .. }
-            | Event::TunnelDown { .. }
-            | Event::ConnectFailed { .. }
-            | Event::TransportDropped { .. }
-            | Event::Stopped => {}
+            _ => {}
         }
     }
 }
