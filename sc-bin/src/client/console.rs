@@ -130,6 +130,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 /// Texts that no version of the original prescribes.
 pub(crate) fn common(line: &Line) -> String {
     match line {
+        Line::Monitor { name, address } => format!("{name} listening on {address}"),
         Line::ServerSays(text) => text.clone(),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())

@@ -19,6 +19,13 @@ pub(crate) enum Line {
         /// The REST API is reached in the clear.
         warning: Option<&'static str>,
     },
+    /// The state is served by HTTP.
+    Monitor {
+        /// By which server.
+        name: &'static str,
+        /// Where.
+        address: String,
+    },
     /// A text from the server.
     ServerSays(String),
     /// Something failed and is tried again.

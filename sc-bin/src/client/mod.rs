@@ -1,8 +1,9 @@
-//! The client: `sc -u -k …` and `sc run …`.
+//! The client: `sc -u -k …` and `sc run …`; and `sc ready` and `sc wait`, which look at one.
 //!
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
-//! `failure` what people read, `signals`, `trust`, `about` and `backoff` what these need.
+//! `failure` what people read, `status` how others see
+//! how it stands, `readiness` and `life` how another process looks at it, `signals`, `trust`, `about` and `backoff` what these need.
 
 mod about;
 mod backoff;
@@ -11,11 +12,14 @@ mod console;
 mod controller;
 mod event_loop;
 mod failure;
+mod life;
 mod line;
 mod plane;
+mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod status;
 mod trust;
 
 use std::io::{self, Write as _};
@@ -26,6 +30,7 @@ pub(crate) use console::common as spoken;
 pub(crate) use controller::Input;
 pub(crate) use failure::Failure;
 pub(crate) use line::{Line, Speaker};
+pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
 use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
@@ -34,6 +39,7 @@ use controller::Controller;
 use event_loop::EventLoop;
 use plane::WorkerPlane;
 use rest::Rest;
+use status::Status;
 
 /// The way into a running client: signals, and whoever else may end it.
 pub(crate) struct Inputs {
@@ -88,6 +94,7 @@ pub(crate) fn serve(
     let ca = settings.tunnel_ca.as_deref();
     let plane =
         WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
+    let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),
@@ -97,7 +104,8 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop = EventLoop { controller, rest, plane, speaker, sender, inputs: receiver };
+    let event_loop =
+        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
 }
 

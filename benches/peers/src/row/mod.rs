@@ -93,7 +93,15 @@ impl Row {
             Self::Cut => !matches!(peer, Peer::Direct | Peer::HaproxyPlain),
             // Each takes long, and the others' connections are like one of these.
             Self::Far => {
-                matches!(peer, Peer::Sc | Peer::Rathole | Peer::Wstunnel | Peer::Ssh | Peer::Direct)
+                matches!(
+                    peer,
+                    Peer::Sc
+                        | Peer::ScOther
+                        | Peer::Rathole
+                        | Peer::Wstunnel
+                        | Peer::Ssh
+                        | Peer::Direct
+                )
             }
             Self::Bulk | Self::Bulk32 | Self::KeepAlive | Self::Reconnect | Self::Mixed => true,
         }

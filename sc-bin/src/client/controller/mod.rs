@@ -334,6 +334,11 @@ impl Controller {
             .min()
     }
 
+    /// Without a session: when the next connect comes, if that is settled.
+    pub(super) fn next_connect(&self) -> Option<Instant> {
+        self.links.next().filter(|_| self.links.all().is_lost())
+    }
+
     /// Does what is due at `now`.
     pub(super) fn on_time(&mut self, now: Instant) {
         match &self.stage {
