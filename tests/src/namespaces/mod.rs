@@ -207,6 +207,14 @@ impl Namespaces {
     /// # Panics
     /// If anything of it does not come up.
     pub fn start_tunnel(&self) -> (Tunnel, Site) {
+        self.start_tunnel_with(&[])
+    }
+
+    /// As [`Self::start_tunnel`], with more options for the client.
+    ///
+    /// # Panics
+    /// If anything of it does not come up.
+    pub fn start_tunnel_with(&self, client: &[&str]) -> (Tunnel, Site) {
         let places = Places {
             rest: SocketAddr::new(self.address(2).into(), 0),
             tunnel: SocketAddr::new(self.cloud_address().into(), 0),
@@ -215,7 +223,11 @@ impl Namespaces {
             ..Places::on_loopback()
         };
         let server = Server::start_at(self.cloud.binary(), places);
-        let tunnel = Tunnel::start_on(server, |_| self.office.binary());
+        let tunnel = Tunnel::start_on(server, |_| {
+            let mut command = self.office.binary();
+            command.args(client);
+            command
+        });
         (tunnel, Site::start_at(self.address(5)))
     }
 
