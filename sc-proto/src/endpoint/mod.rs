@@ -176,6 +176,7 @@ impl Core {
     }
 
     /// The next thing the embedder should know, until there is none.
+    #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -193,6 +194,7 @@ impl Core {
     /// A connection was accepted. `None`: the core does not want it; close it.
     ///
     /// The socket counts as writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn accepted(
         &mut self,
         listener: ListenerId,
@@ -210,6 +212,7 @@ impl Core {
 
     /// Takes a transport from another worker; the driver gives its socket this id. It counts as
     /// writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
         self.adopt_transport(state, peer, now)
@@ -377,6 +380,7 @@ impl Core {
     }
 
     /// When to call [`Core::handle_timeout`]. `None`: nothing is due.
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         self.timers.next()
     }
