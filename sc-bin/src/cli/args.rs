@@ -11,6 +11,8 @@ use clap::Args;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "client")]
+use super::connections::CONNECTIONS;
+#[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
@@ -131,6 +133,10 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V4Monitoring,
@@ -200,6 +206,10 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V5Monitoring,

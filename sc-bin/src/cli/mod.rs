@@ -3,6 +3,8 @@
 mod args;
 #[cfg(feature = "client")]
 mod conceal;
+#[cfg(feature = "client")]
+mod connections;
 mod endurance;
 #[cfg(feature = "client")]
 mod environment;
@@ -32,6 +34,8 @@ use clap::Parser as _;
 pub(crate) use args::DevArgs;
 #[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use connections::DEFAULT_CONNECTIONS;
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 
 use super::args::{V4Args, V5Args};
+use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
@@ -44,8 +45,10 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// Where its requests go; checked.
     pub(crate) rules: Rules,
-    /// How the tunnel's connection bears trouble.
+    /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
+    /// How many connections the tunnel has.
+    pub(crate) connections: u8,
     /// How it shows its state.
     pub(crate) monitoring: Monitoring,
     /// What drives it.
@@ -169,6 +172,7 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    connections: Option<u32>,
     monitoring: GivenMonitoring,
     runtime: Option<RuntimeKind>,
 }
@@ -213,6 +217,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V4(args.monitoring),
             runtime: args.runtime,
         }
@@ -238,6 +243,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V5(args.monitoring),
             runtime: args.runtime,
         }
@@ -301,6 +307,9 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
+                .and_then(|count| u8::try_from(count).ok())
+                .unwrap_or(DEFAULT_CONNECTIONS),
             monitoring: given.monitoring.resolve(env)?,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,

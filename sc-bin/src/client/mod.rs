@@ -96,6 +96,7 @@ pub(crate) fn serve(
         WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
+        settings.connections,
         about::request(settings),
         about::query(),
         settings.rest.to_string(),

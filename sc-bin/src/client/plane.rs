@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Connect, Stop};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, WorkerId};
 
@@ -20,14 +20,14 @@ use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
 pub(super) trait DataPlane {
-    /// Begins to connect.
+    /// Begins to make a connection.
     ///
     /// # Errors
     ///
     /// Something that trying again does not help.
-    fn connect(&mut self, place: &Place) -> Result<(), Failure>;
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure>;
 
-    /// Ends the session.
+    /// Ends all sessions.
     fn stop(&mut self, stop: Stop);
 }
 
@@ -41,6 +41,8 @@ pub(super) struct WorkerPlane {
     // Kept for its end.
     _runtime: Runtime,
     handle: Handle,
+    /// Who this run is for the server.
+    client: ClientId,
     /// Certificate authorities that were asked for (DER).
     roots: Option<Vec<Vec<u8>>>,
 }
@@ -82,7 +84,7 @@ impl WorkerPlane {
             })
             .map_err(|error| machine("no thread for events", &error))?;
         let handle = runtime.handle();
-        Ok(Self { _runtime: runtime, handle, roots })
+        Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
     }
 
     /// The way to ask how it stands.
@@ -102,10 +104,12 @@ impl WorkerPlane {
 }
 
 impl DataPlane for WorkerPlane {
-    fn connect(&mut self, place: &Place) -> Result<(), Failure> {
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
+            client: self.client,
+            connection,
             server: place.server.clone(),
             server_name: place.server_name.clone(),
             tls: TlsClient::new(self.trust(place)?)?,

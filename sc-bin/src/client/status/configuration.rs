@@ -27,6 +27,7 @@ pub(super) fn text(settings: &Settings) -> String {
         tunnel_ca,
         rules,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
+        connections,
         monitoring,
         runtime,
     } = settings;
@@ -46,6 +47,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("reconnect", reconnect.as_secs().to_string()),
         ("keepalive", keepalive.as_secs().to_string()),
         ("max-missed-acks", max_missed_acks.to_string()),
+        ("tunnel-connections", connections.to_string()),
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));

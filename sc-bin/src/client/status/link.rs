@@ -1,5 +1,4 @@
-//! The state of the link to the server, as data: fed with the data plane's events, read by whoever
-//! shows it.
+//! The state of one connection to the server, as data: fed with the data plane's events.
 //!
 //! ```text
 //!             up                 interrupted
@@ -13,14 +12,10 @@
 //! A session that waits for a transport is *reconnecting*: nothing is lost. Without a session the
 //! link is *lost*: what was open is gone, and a new session is being made.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Event, TunnelEnd};
-
-/// Changes that are kept for who asks. Older ones are only counted.
-const KEPT_CHANGES: usize = 32;
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,18 +141,13 @@ impl Change {
     }
 }
 
-/// The link from the beginning of the run until now.
+/// One connection from the beginning of the run until now.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     state: State,
     since: At,
     first_connected: Option<u64>,
     reconnects: u64,
-    last_resume: Option<Resumed>,
-    /// Time without a transport after the first connection, up to the present state.
-    down: Duration,
-    changes: VecDeque<(u64, Change)>,
-    changes_in_all: u64,
 }
 
 impl Link {
@@ -168,10 +158,6 @@ impl Link {
             since: now,
             first_connected: None,
             reconnects: 0,
-            last_resume: None,
-            down: Duration::ZERO,
-            changes: VecDeque::new(),
-            changes_in_all: 0,
         }
     }
 
@@ -240,7 +226,6 @@ impl Link {
     fn resumed(&mut self, resumed: Resumed, now: At) -> Option<Change> {
         let State::Reconnecting(_) = self.state else { return None };
         self.reconnects += 1;
-        self.last_resume = Some(resumed);
         Some(self.change(State::Connected { peer: None }, Change::Resumed(resumed), now))
     }
 
@@ -272,14 +257,8 @@ impl Link {
 
     /// The one place where the state changes.
     fn change(&mut self, state: State, change: Change, now: At) -> Change {
-        self.down = self.down_until(now.instant);
         self.state = state;
         self.since = now;
-        self.changes_in_all += 1;
-        if self.changes.len() == KEPT_CHANGES {
-            self.changes.pop_front();
-        }
-        self.changes.push_back((now.unix, change.clone()));
         change
     }
 
@@ -306,31 +285,6 @@ impl Link {
     /// How often it was connected again, by a resume or a new session.
     pub(crate) fn reconnects(&self) -> u64 {
         self.reconnects
-    }
-
-    /// How the session last went on.
-    pub(crate) fn last_resume(&self) -> Option<Resumed> {
-        self.last_resume
-    }
-
-    /// The latest changes, oldest first, each with when it was (seconds since 1970).
-    pub(crate) fn changes(&self) -> impl Iterator<Item = &(u64, Change)> {
-        self.changes.iter()
-    }
-
-    /// How many changes there were.
-    pub(crate) fn changes_in_all(&self) -> u64 {
-        self.changes_in_all
-    }
-
-    /// Time without a transport after the first connection.
-    pub(crate) fn down_until(&self, now: Instant) -> Duration {
-        match self.state {
-            State::Reconnecting(_) | State::Lost(_) => {
-                self.down + now.saturating_duration_since(self.since.instant)
-            }
-            State::Starting(_) | State::Connected { .. } | State::Ended => self.down,
-        }
     }
 }
 

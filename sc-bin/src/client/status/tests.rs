@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sc_proto::contract::{
-    ConnectFailure, DialFailure, Event, Host, SessionId, Target, TransportLoss, TunnelEnd,
-    TunnelId, TunnelSecret,
+    ConnectFailure, ConnectionNumber, DialFailure, Event, Host, SessionId, Target, TransportLoss,
+    TunnelEnd, TunnelId, TunnelSecret,
 };
 use serde_json::Value;
 
@@ -45,6 +45,7 @@ fn settings(dialect: Dialect) -> Settings {
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        connections: 1,
         runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
     }
@@ -74,26 +75,40 @@ impl Run {
     }
 
     fn connect(&mut self) {
-        self.status.on_effect(&Effect::Connect(Box::new(Place {
-            tunnel: TUNNEL,
-            secret: TunnelSecret::new([7; 32]),
-            server: Target { host: Host::parse("localhost").unwrap(), port: 4443 },
-            server_name: "localhost".to_owned(),
-            pin: None,
-            proxy: "127.0.0.1:20000".to_owned(),
-            launched: None,
-        })));
+        self.status.on_effect(&Effect::Connect(
+            Box::new(Place {
+                tunnel: TUNNEL,
+                secret: TunnelSecret::new([7; 32]),
+                server: Target { host: Host::parse("localhost").unwrap(), port: 4443 },
+                server_name: "localhost".to_owned(),
+                pin: None,
+                proxy: "127.0.0.1:20000".to_owned(),
+                launched: None,
+            }),
+            ConnectionNumber::ONLY,
+        ));
         let peer = ([127, 0, 0, 1], 4443).into();
-        self.tell(Event::TunnelUp { tunnel: TUNNEL, session: SESSION, peer });
+        self.tell(Event::TunnelUp {
+            tunnel: TUNNEL,
+            session: SESSION,
+            connection: ConnectionNumber::ONLY,
+            peer,
+        });
         self.status.on_effect(&Effect::Say(Line::Ready));
     }
 
     fn interrupt(&mut self) {
         let cause = TransportLoss::Silent;
-        self.tell(Event::TunnelInterrupted { tunnel: TUNNEL, session: SESSION, cause });
+        self.tell(Event::TunnelInterrupted {
+            tunnel: TUNNEL,
+            session: SESSION,
+            connection: ConnectionNumber::ONLY,
+            cause,
+        });
         self.tell(Event::Reconnecting {
             tunnel: TUNNEL,
             session: SESSION,
+            connection: ConnectionNumber::ONLY,
             attempt: 1,
             failure: ConnectFailure::Dial(DialFailure::Refused),
             next_try_in: Duration::from_secs(60),
@@ -104,6 +119,7 @@ impl Run {
         self.tell(Event::TunnelResumed {
             tunnel: TUNNEL,
             session: SESSION,
+            connection: ConnectionNumber::ONLY,
             replayed: 99,
             streams: 2,
             outage: Duration::from_secs(3),
@@ -176,7 +192,12 @@ fn version_4_from_start_to_end() {
     run.status.on_effect(&Effect::Say(Line::Stopping));
     assert_eq!((run.code("/readiness"), run.code("/liveness")), (503, 200));
     let end = TunnelEnd::Local;
-    run.tell(Event::TunnelDown { tunnel: TUNNEL, session: SESSION, end });
+    run.tell(Event::TunnelDown {
+        tunnel: TUNNEL,
+        session: SESSION,
+        connection: ConnectionNumber::ONLY,
+        end,
+    });
     run.status.on_effect(&Effect::Exit(Exit::Orderly));
     assert_eq!(run.code("/liveness"), 503);
     let status = run.json("/api/v1/status");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sc_proto::Event;
-use sc_proto::contract::{SessionId, TransportLoss, TunnelId};
+use sc_proto::contract::{ConnectionNumber, SessionId, TransportLoss, TunnelId};
 
 use super::TestServer;
 use crate::monitor::{BasicAuth, ListenAddress, ask};
@@ -38,11 +38,11 @@ fn a_tunnels_figures_come_and_go_with_it() {
     let tunnel = server.create(r#"{"tunnel_identifier": "a \"b\""}"#);
     let id = tunnel["id"].as_str().unwrap();
     let known: TunnelId = id.parse().unwrap();
-    let session = SessionId([1; 16]);
+    let (session, connection) = (SessionId([1; 16]), ConnectionNumber::ONLY);
     let peer = ([127, 0, 0, 1], 1).into();
-    server.running.tell(Event::TunnelUp { tunnel: known, session, peer });
+    server.running.tell(Event::TunnelUp { tunnel: known, session, connection, peer });
     let cause = TransportLoss::Silent;
-    server.running.tell(Event::TunnelInterrupted { tunnel: known, session, cause });
+    server.running.tell(Event::TunnelInterrupted { tunnel: known, session, connection, cause });
     let text = scrape(&server);
     let info =
         format!("sc_server_tunnel_info{{id=\"{id}\",name=\"a \\\"b\\\"\",owner=\"jane\"}} 1");
@@ -52,6 +52,7 @@ fn a_tunnels_figures_come_and_go_with_it() {
     server.running.tell(Event::TunnelResumed {
         tunnel: known,
         session,
+        connection,
         replayed: 70,
         streams: 1,
         outage: Duration::from_secs(1),
