@@ -48,5 +48,5 @@ pub use contract::{
     Action, CloseMode, Command, Event, HandOver, ListenerId, ListenerRole, Read, SocketClass,
     SocketId, Stop, WorkerId, Write,
 };
-pub use endpoint::{Config, Core, Statistics};
+pub use endpoint::{Config, Core, SessionStatistics, Statistics};
 pub use time::{Deadline, DeadlineReason, Time};

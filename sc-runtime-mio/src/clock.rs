@@ -1,4 +1,4 @@
-//! The only place that reads a clock. A worker reads it once per turn.
+//! The only place that reads a clock. A worker reads it twice per turn.
 
 use std::time::Instant;
 

@@ -11,6 +11,7 @@ use sc_proto::{Command, ListenerId, ListenerRole};
 use crate::Stopped;
 use crate::connection::Connection;
 use crate::dial::{Answer, ReplyTo};
+use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const COMMANDS: usize = 64;
@@ -23,8 +24,14 @@ const ANSWERS: usize = 256;
 #[derive(Debug)]
 pub(crate) enum Order {
     Command(Command),
-    Listen { id: ListenerId, role: ListenerRole, socket: std::net::TcpListener },
+    Listen {
+        id: ListenerId,
+        role: ListenerRole,
+        socket: std::net::TcpListener,
+    },
     Unlisten(ListenerId),
+    /// Tell how it stands, through this channel, which has room for the answer.
+    Report(SyncSender<WorkerStatistics>),
 }
 
 /// A transport on its way to the worker that owns its session.
@@ -65,6 +72,16 @@ impl Mailbox {
     /// Sends an order; waits while the worker is behind.
     pub(crate) fn order(&self, order: Order) -> Result<(), Stopped> {
         self.orders.send(order).map_err(|_| Stopped)?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Asks for a report, unless the worker is too far behind to be asked.
+    pub(crate) fn ask(&self, answer: SyncSender<WorkerStatistics>) -> Result<(), NoReport> {
+        self.orders.try_send(Order::Report(answer)).map_err(|error| match error {
+            TrySendError::Full(_) => NoReport::Late,
+            TrySendError::Disconnected(_) => NoReport::Stopped,
+        })?;
         self.wake();
         Ok(())
     }

@@ -37,7 +37,7 @@
 //! # Files
 //!
 //! `worker` is the loop, `connection` one socket, `dial` connecting and name resolution, `listen`
-//! accepting, `inbox` and `report` the ways in and out, `slots`, `token` and `capacity` the
+//! accepting, `inbox` and `report` the ways in and out, `statistics` how a worker stands, `slots`, `token` and `capacity` the
 //! bookkeeping of sockets, `clock` the only reader of the clock.
 #![forbid(unsafe_code)]
 
@@ -51,6 +51,7 @@ mod listen;
 mod options;
 mod report;
 mod slots;
+mod statistics;
 mod token;
 mod worker;
 
@@ -58,8 +59,9 @@ use std::io::{self, ErrorKind};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use mio::{Poll, Waker};
 use sc_proto::{Command, Core, Event, ListenerId, ListenerRole, WorkerId};
@@ -72,6 +74,7 @@ use crate::inbox::{Inbox, Mailbox, Order, inbox};
 use crate::listen::Listeners;
 pub use crate::options::Options;
 use crate::report::Reporter;
+pub use crate::statistics::{NoReport, Work, WorkerStatistics};
 use crate::worker::{Parts, Shared, TurnLimits, Worker};
 
 /// Running workers. Dropping it is [`Runtime::stop`].
@@ -208,6 +211,27 @@ impl Handle {
     /// [`Stopped`] if there is no such worker any more.
     pub fn unlisten(&self, worker: WorkerId, id: ListenerId) -> Result<(), Stopped> {
         self.order(worker, Order::Unlisten(id))
+    }
+
+    /// How a worker stands. The worker is woken for it and visits all it has, so this is for
+    /// someone who looks from time to time.
+    ///
+    /// # Errors
+    ///
+    /// [`NoReport::Stopped`] if there is no such worker any more, [`NoReport::Late`] if it does not
+    /// answer within `patience`.
+    pub fn statistics(
+        &self,
+        worker: WorkerId,
+        patience: Duration,
+    ) -> Result<WorkerStatistics, NoReport> {
+        let mailbox = self.mailboxes.get(usize::from(worker.0)).ok_or(NoReport::Stopped)?;
+        let (sender, answer) = mpsc::sync_channel(1);
+        mailbox.ask(sender)?;
+        answer.recv_timeout(patience).map_err(|error| match error {
+            RecvTimeoutError::Timeout => NoReport::Late,
+            RecvTimeoutError::Disconnected => NoReport::Stopped,
+        })
     }
 
     fn order(&self, worker: WorkerId, order: Order) -> Result<(), Stopped> {

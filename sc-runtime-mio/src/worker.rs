@@ -22,6 +22,7 @@ use crate::inbox::{Adoption, Inbox, Mailbox, Order};
 use crate::listen::{Accepted, Listeners, Step};
 use crate::report::{Reported, Reporter};
 use crate::slots::Slots;
+use crate::statistics::{Work, WorkerStatistics};
 use crate::token::{Source, Tokens};
 
 /// Readiness events taken from the operating system at once.
@@ -46,6 +47,7 @@ pub(crate) struct Worker {
     shared: Shared,
     limits: TurnLimits,
     now: Time,
+    work: Work,
     /// The inbox may hold messages.
     mail: bool,
     /// The core may have actions.
@@ -92,6 +94,7 @@ impl Worker {
             shared,
             limits,
             now: Time::ZERO,
+            work: Work::default(),
             mail: true,
             actions: true,
         }
@@ -107,6 +110,7 @@ impl Worker {
                 Err(error) => return Err(error),
             }
             self.now = self.shared.clock.now();
+            self.work.begin(self.now);
             for event in &events {
                 self.notice(event);
             }
@@ -116,6 +120,7 @@ impl Worker {
             self.act();
             // Room in the core's queue of events may be what an action waited for.
             self.actions |= self.reporter.report(&mut self.core) == Reported::Some;
+            self.work.end(self.shared.clock.now());
         }
         Ok(())
     }
@@ -205,6 +210,14 @@ impl Worker {
             Order::Unlisten(id) => {
                 self.listeners.remove(id);
                 self.core.remove_listener(id);
+            }
+            Order::Report(answer) => {
+                // Who asked may have lost patience.
+                let _ = answer.try_send(WorkerStatistics {
+                    core: self.core.statistics(),
+                    sessions: self.core.session_statistics().collect(),
+                    work: self.work,
+                });
             }
         }
     }

@@ -36,6 +36,21 @@ pub enum DialFailure {
     Other,
 }
 
+impl DialFailure {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Refused,
+        Self::Unreachable,
+        Self::TimedOut,
+        Self::NameNotFound,
+        Self::Denied,
+        Self::Tls,
+        Self::Resources,
+        Self::Draining,
+        Self::Other,
+    ];
+}
+
 /// Why a stream was reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum ResetReason {

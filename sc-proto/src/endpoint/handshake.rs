@@ -26,6 +26,7 @@ impl Core {
         now: Time,
     ) -> SocketId {
         let role = Role::Transport(Some(state.0));
+        self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         if let Some(mut transport) = self.take_transport(key) {
             let outcome = match core::mem::replace(&mut transport.stage, Stage::AwaitHello) {
@@ -166,6 +167,7 @@ impl Core {
         entry.session.attach(now);
         entry.carried_since = now;
         let (id, tunnel) = (entry.session.id, entry.tunnel);
+        self.counters.sessions += 1;
         let session_key = self.sessions.insert(entry);
         transport.stage = Stage::Attached(session_key);
         self.clear_timer(key);

@@ -345,6 +345,7 @@ impl Core {
         };
         match entry.session.open(key.into(), kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
+                self.counters.streams += 1;
                 let transport = entry.transport;
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });

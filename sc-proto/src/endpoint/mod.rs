@@ -16,7 +16,7 @@
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 //! | `random.rs` | ids, secrets and jitter from the seed |
-//! | `statistics.rs` | what is held, in numbers |
+//! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
 mod config;
@@ -56,7 +56,9 @@ use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
-pub use statistics::Statistics;
+pub use statistics::{
+    Carried, Counters, DialFailures, SessionStatistics, Sockets, Statistics, Transports,
+};
 pub(crate) use transport::Transport;
 
 type SessionKey = Key<SessionEntry>;
@@ -107,6 +109,7 @@ pub struct Core {
     record: Vec<u8>,
     stopping: Option<Stop>,
     stopped_told: bool,
+    counters: Counters,
 }
 
 /// Where a read goes to.
@@ -152,6 +155,7 @@ impl Core {
             record: Vec::new(),
             stopping: None,
             stopped_told: false,
+            counters: Counters::default(),
         }
     }
 
@@ -212,6 +216,7 @@ impl Core {
         }
         entry.peer = Some(peer);
         entry.can_write = true;
+        self.counters.connected(&entry.role);
         match entry.role {
             Role::Transport(_) => self.transport_connected(key, now),
             Role::Proxied(_) => self.target_dialled(key, Ok(()), now),
@@ -227,6 +232,7 @@ impl Core {
         if entry.peer.is_some() {
             return;
         }
+        self.counters.dial_failed(&entry.role, failure);
         match entry.role {
             Role::Transport(_) => self.transport_dial_failed(key, failure, now),
             Role::Proxied(_) => self.target_dialled(key, Err(failure), now),
@@ -308,6 +314,7 @@ impl Core {
             }
             return;
         }
+        self.counters.read(&entry.role, outcome);
         match outcome {
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
@@ -347,6 +354,7 @@ impl Core {
             return;
         };
         entry.can_write &= matches!(outcome, Write::Bytes(_));
+        self.counters.wrote(&entry.role, outcome);
         match entry.role {
             Role::Transport(_) => self.transport_written(key, outcome, now),
             Role::Proxied(_) => self.proxied_written(key, outcome, now),

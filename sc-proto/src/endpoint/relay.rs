@@ -62,6 +62,8 @@ impl Core {
     fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
+        self.counters.streams += 1;
+        self.counters.dials += 1;
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
         if let Some(entry) = self.sessions.get_mut(link.session) {
             entry.session.set_owner(link.stream, key.into());
@@ -124,6 +126,7 @@ impl Core {
     fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
+        self.counters.closed(&socket);
         if let Some(link) = socket.proxied().and_then(|proxied| proxied.link)
             && let Some(entry) = self.sessions.get_mut(link.session)
         {
@@ -421,8 +424,9 @@ impl Core {
         now: Time,
     ) -> SocketKey {
         let http = alloc::boxed::Box::new(Http::new(self.config.http));
-        let proxied = Proxied::new(tunnel, None, Some(http));
-        let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), Some(peer)));
+        let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
+        self.counters.connected(&role);
+        let key = self.sockets.insert(Socket::new(role, Some(peer)));
         let deadline = now.after(self.config.request_head_timeout);
         self.set_timer(key, deadline, DeadlineReason::KeepAlive);
         key

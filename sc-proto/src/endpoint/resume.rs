@@ -248,6 +248,7 @@ impl Core {
     ) -> SocketKey {
         let transport = Transport { pipe, stage, first, intake: Intake::Open };
         let role = Role::Transport(Some(Box::new(transport)));
+        self.counters.transports.dials += 1;
         let key = self.sockets.insert(Socket::new(role, None));
         let (socket, class) = (key.into(), SocketClass::Transport);
         self.actions.push_back(Action::Dial { socket, target, class, deadline });
@@ -348,6 +349,8 @@ impl Core {
         transport.stage = Stage::Attached(session);
         entry.transport = key;
         let replayed = entry.session.resume(received, &mut self.pool, now)?;
+        self.counters.resumes += 1;
+        self.counters.replayed += replayed;
         let outage = entry.outage.take();
         let event = Event::TunnelResumed {
             tunnel: entry.tunnel,

@@ -129,6 +129,7 @@ impl Core {
         let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
         let transport = Transport { pipe, stage, first, intake };
         let role = Role::Transport(Some(Box::new(transport)));
+        self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         self.set_timer(key, now.after(self.config.handshake_timeout), DeadlineReason::Handshake);
         Some(key.into())
@@ -385,7 +386,9 @@ impl Core {
     pub(super) fn remove_transport(&mut self, key: SocketKey) -> Option<Transport> {
         self.settle_of(key);
         self.clear_timer(key);
-        match self.sockets.remove(key)?.role {
+        let socket = self.sockets.remove(key)?;
+        self.counters.closed(&socket);
+        match socket.role {
             Role::Transport(Some(transport)) => Some(*transport),
             Role::Transport(None) | Role::Proxied(_) => None,
         }

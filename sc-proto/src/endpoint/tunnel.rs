@@ -245,6 +245,7 @@ impl Core {
         {
             tunnel.session = None;
         }
+        self.counters.credit_stalls += entry.session.credit_stalls();
         let drained = entry.session.is_drained();
         for owner in entry.session.owners() {
             self.session_lost(owner.into(), now);

@@ -18,6 +18,7 @@ mod stream;
 
 pub use error::ProtocolError;
 pub(crate) use pool::Pool;
+pub use session::StreamStatistics;
 pub(crate) use session::{OpenRefused, Received, Session, Side};
 pub use settings::Settings;
 pub(crate) use stream::StreamKey;

@@ -1,10 +1,12 @@
 //! A session: the association of client and server that owns the streams.
 //!
-//! It outlives a transport: `carrier.rs` is all it knows of one. `receive.rs` takes frames in, `send.rs` puts them out. Who calls: [`crate::endpoint`].
+//! It outlives a transport: `carrier.rs` is all it knows of one. `receive.rs` takes frames in, `send.rs` puts them out,
+//! `statistics.rs` counts. Who calls: [`crate::endpoint`].
 
 mod carrier;
 mod receive;
 mod send;
+mod statistics;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, fuzzing))]
@@ -26,6 +28,7 @@ use super::stream::{CreditDue, Dialling, Direction, Opener, Stream, StreamKey, S
 use crate::Time;
 use crate::contract::{DialFailure, ResetReason, SessionId, SocketId, StreamKind, Target};
 pub(crate) use receive::Received;
+pub use statistics::StreamStatistics;
 
 /// An acknowledgement waits this long for company, at most.
 const ACK_DELAY: Duration = Duration::from_millis(25);
@@ -126,6 +129,8 @@ pub(crate) struct Session {
     liveness: Option<Liveness>,
     going: Going,
     peer_going: Going,
+    /// How often a stream used up its credit.
+    credit_stalls: u64,
 }
 
 impl Session {
@@ -162,6 +167,7 @@ impl Session {
             liveness: None,
             going: Going::On,
             peer_going: Going::On,
+            credit_stalls: 0,
         }
     }
 

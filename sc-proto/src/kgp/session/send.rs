@@ -84,6 +84,7 @@ impl Session {
         let n = n.min(place.room);
         stream.credit = stream.credit.saturating_sub(n as u64);
         stream.sent += n as u64;
+        self.credit_stalls += u64::from(stream.credit == 0);
         self.schedule.spent(&mut stream.turn, n);
         let header = self.ring.space(HEADER, pool);
         put_header(header, FrameType::Data, n, stream.id.get());

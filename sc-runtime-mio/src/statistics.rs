@@ -1,0 +1,51 @@
+//! How a worker stands, for who asks.
+
+use std::time::Duration;
+
+use sc_proto::{SessionStatistics, Statistics, Time};
+
+/// A worker at a moment, and what it has done since it began.
+#[derive(Clone, Debug)]
+pub struct WorkerStatistics {
+    /// What its core holds and has done.
+    pub core: Statistics,
+    /// The sessions of its core.
+    pub sessions: Vec<SessionStatistics>,
+    /// How much it has worked.
+    pub work: Work,
+}
+
+/// How much a worker has worked since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Time spent in turns, as opposed to waiting for the operating system.
+    pub busy: Duration,
+    /// Turns.
+    pub turns: u64,
+    /// When the present turn began.
+    began: Time,
+}
+
+impl Work {
+    /// A turn begins.
+    pub(crate) fn begin(&mut self, now: Time) {
+        self.began = now;
+        self.turns += 1;
+    }
+
+    /// The turn is over.
+    pub(crate) fn end(&mut self, now: Time) {
+        self.busy += now.since(self.began);
+    }
+}
+
+/// A worker did not tell how it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoReport {
+    /// It does not exist or has ended.
+    #[error("the worker has stopped")]
+    Stopped,
+    /// It did not get round to it in time.
+    #[error("the worker did not answer in time")]
+    Late,
+}
