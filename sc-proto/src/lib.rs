@@ -33,6 +33,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod contract;
+pub mod egress;
 pub mod endpoint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -40,6 +41,7 @@ pub mod http1;
 pub mod kgp;
 pub mod rules;
 pub mod tls;
+pub mod upstream;
 
 mod slab;
 mod time;

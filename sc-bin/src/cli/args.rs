@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::egress::{V4EgressArgs, V5EgressArgs};
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use crate::server::ServerArgs;
 
@@ -85,6 +86,8 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) egress: V4EgressArgs,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -127,6 +130,8 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) egress: V5EgressArgs,
 }
 
 /// `sc dev`.

@@ -2,6 +2,7 @@
 
 mod args;
 mod conceal;
+mod egress;
 mod endurance;
 mod environment;
 mod exit;
@@ -16,6 +17,7 @@ use clap::Parser as _;
 
 pub(crate) use args::DevArgs;
 pub(crate) use conceal::shown_args;
+pub(crate) use egress::EgressSettings;
 pub(crate) use endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exit::Exit;
 pub(crate) use open_files::limit as open_files_limit;

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::args::{V4Args, V5Args};
+use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// How the tunnel's connection bears trouble.
     pub(crate) endurance: Endurance,
+    /// What is let out, and by which way.
+    pub(crate) egress: EgressSettings,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -125,6 +128,9 @@ pub(crate) enum SettingsError {
         /// What it may be.
         range: RangeInclusive<i64>,
     },
+    /// An option about the egress is not right.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -148,6 +154,7 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    egress: egress::Given,
 }
 
 impl From<V4Args> for Given {
@@ -164,6 +171,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            egress: args.egress.into(),
         }
     }
 }
@@ -182,6 +190,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            egress: args.egress.into(),
         }
     }
 }
@@ -242,6 +251,7 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            egress: given.egress.resolve(env)?,
         })
     }
 }

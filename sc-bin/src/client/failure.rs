@@ -193,7 +193,11 @@ pub(super) enum ConnectRemedy {
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
         ConnectFailure::Dial(dial) => match dial {
-            DialFailure::Denied => ConnectRemedy::GiveUp,
+            DialFailure::Denied
+            | DialFailure::LocalhostDenied
+            | DialFailure::ProxyCredentials
+            | DialFailure::ProxyDenied
+            | DialFailure::NoWay => ConnectRemedy::GiveUp,
             DialFailure::Refused
             | DialFailure::Unreachable
             | DialFailure::TimedOut
@@ -201,6 +205,10 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             | DialFailure::Tls
             | DialFailure::Resources
             | DialFailure::Draining
+            | DialFailure::ProxyUnreachable
+            | DialFailure::ProxyFailed
+            | DialFailure::ProxyProtocol
+            | DialFailure::ProxyTimedOut
             | DialFailure::Other => ConnectRemedy::TryAgain,
         },
         ConnectFailure::Transport(loss) => match loss {

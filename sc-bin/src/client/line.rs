@@ -19,6 +19,8 @@ pub(crate) enum Line {
         /// The REST API is reached in the clear.
         warning: Option<&'static str>,
     },
+    /// How sites are reached from here.
+    Egress(String),
     /// A text from the server.
     ServerSays(String),
     /// Something failed and is tried again.

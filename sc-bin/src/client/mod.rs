@@ -9,6 +9,7 @@ mod backoff;
 mod call;
 mod console;
 mod controller;
+mod egress;
 mod event_loop;
 mod failure;
 mod line;
@@ -84,9 +85,15 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    speaker.say(&Line::Egress(egress::about_localhost(settings.egress.localhost).to_owned()));
     let rest = Rest::new(settings)?;
     let ca = settings.tunnel_ca.as_deref();
-    let plane = MioPlane::start(ca, settings.endurance, inputs.sender.clone())?;
+    let plane = MioPlane::start(
+        ca,
+        settings.endurance,
+        egress::rules(&settings.egress),
+        inputs.sender.clone(),
+    )?;
     let controller = Controller::new(
         about::request(settings),
         about::query(),

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{Connect, Stop};
+use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, WorkerId};
 use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
@@ -49,6 +50,7 @@ impl MioPlane {
     pub(super) fn start(
         ca: Option<&Path>,
         endurance: Endurance,
+        egress: Egress,
         inputs: SyncSender<Input>,
     ) -> Result<Self, Failure> {
         let roots = match ca {
@@ -60,6 +62,7 @@ impl MioPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
+            egress,
             ..Config::default()
         };
         endurance.tell(&mut config);

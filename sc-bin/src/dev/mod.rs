@@ -19,7 +19,8 @@ use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::cli::{
-    AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
+    AccessKey, DevArgs, Dialect, EgressSettings, Endurance, Exit, InvalidRestUrl, RestUrl,
+    Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::server::{self, Running, StartError, UserError};
@@ -154,6 +155,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rest_ca: None,
         tunnel_ca: None,
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

@@ -2,9 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::id::{TunnelId, TunnelSecret, WorkerId};
+use super::id::{SocketId, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
+use crate::egress::Way;
 use crate::tls::TlsClient;
 
 /// What connections accepted by a listener are.
@@ -38,6 +40,15 @@ pub enum Command {
     RemoveTunnel(TunnelId),
     /// Client: connect to a server and serve a tunnel's streams.
     Connect(Box<Connect>),
+    /// Client: the answer to [`Event::WayWanted`](super::Event::WayWanted).
+    Ways {
+        /// What waits for it. If it has gone, nothing happens.
+        socket: SocketId,
+        /// The ways, to be tried in this order; at most [`MAX_WAYS`](crate::egress::MAX_WAYS)
+        /// count. Without any the request fails with
+        /// [`DialFailure::NoWay`](super::DialFailure::NoWay).
+        ways: Vec<Way>,
+    },
     /// End all sessions: see [`Stop`].
     Stop(Stop),
 }

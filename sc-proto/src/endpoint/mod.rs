@@ -9,6 +9,7 @@
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
+//! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
@@ -21,6 +22,7 @@
 mod answer;
 mod config;
 mod delivery;
+mod egress;
 mod handshake;
 mod http;
 mod lent;
@@ -211,15 +213,17 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.peer.is_some() {
+        if entry.is_connected() {
             return;
         }
-        entry.peer = Some(peer);
-        entry.can_write = true;
         self.counters.connected(&entry.role);
         match entry.role {
-            Role::Transport(_) => self.transport_connected(key, now),
-            Role::Proxied(_) => self.target_dialled(key, Ok(()), now),
+            Role::Transport(_) => {
+                entry.peer = Some(peer);
+                entry.can_write = true;
+                self.transport_connected(key, now);
+            }
+            Role::Proxied(_) => self.hop_connected(key, peer, now),
         }
     }
 
@@ -229,13 +233,15 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.peer.is_some() {
+        if entry.is_connected() {
             return;
         }
-        self.counters.dial_failed(&entry.role, failure);
         match entry.role {
-            Role::Transport(_) => self.transport_dial_failed(key, failure, now),
-            Role::Proxied(_) => self.target_dialled(key, Err(failure), now),
+            Role::Transport(_) => {
+                self.counters.transports.dial_failures += 1;
+                self.transport_dial_failed(key, failure, now);
+            }
+            Role::Proxied(_) => self.hop_dial_failed(key, failure, now),
         }
     }
 
@@ -246,7 +252,7 @@ impl Core {
             return;
         };
         if entry.peer.is_none() {
-            return;
+            return self.hop_readable(key);
         }
         entry.can_read = true;
         match entry.role {
@@ -265,7 +271,7 @@ impl Core {
             return;
         };
         if entry.peer.is_none() {
-            return;
+            return self.hop_writable(key);
         }
         entry.can_write = true;
         match entry.role {
@@ -312,6 +318,7 @@ impl Core {
             if entry.can_read {
                 self.readable(socket);
             }
+            self.queue_read(key);
             return;
         }
         self.counters.read(&entry.role, outcome);
@@ -325,6 +332,9 @@ impl Core {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
             (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
+            }
+            (Some(Place::Scratch { .. }), Role::Proxied(proxied)) if proxied.outgoing.is_some() => {
+                self.hop_read(key, outcome, now);
             }
             (Some(Place::Scratch { .. }), _) => self.http_read(key, outcome, now),
             // Nobody asked for it: bytes were read into nowhere.

@@ -6,11 +6,9 @@ use core::ops::Range;
 use super::http::Http;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::{Core, Place, SessionKey};
-use crate::contract::{
-    Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId,
-};
+use crate::contract::{Action, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId};
 use crate::http1::{Failure, Phase};
-use crate::kgp::frame::{Frame, Open};
+use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
 
@@ -31,7 +29,7 @@ impl Core {
         match entry.session.receive(frame, range.len(), &mut self.pool, now)? {
             Received::Nothing | Received::GoAway => {}
             Received::Open { stream, open } => match entry.session.side() {
-                Side::Client => self.dial(Link { session, stream }, tunnel, open, now),
+                Side::Client => self.begin_egress(Link { session, stream }, tunnel, open, now),
                 // The way leads into the office. A client that could have the server dial would
                 // stand in the server's own network.
                 Side::Server => {
@@ -56,24 +54,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// The peer opened a stream: its target is dialled.
-    fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
-        let mut proxied = Proxied::new(tunnel, Some(link), None);
-        proxied.kind = open.kind;
-        self.counters.streams += 1;
-        self.counters.dials += 1;
-        let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
-        if let Some(entry) = self.sessions.get_mut(link.session) {
-            entry.session.set_owner(link.stream, key.into());
-        }
-        self.actions.push_back(Action::Dial {
-            socket: key.into(),
-            target: open.target,
-            class: SocketClass::Proxied,
-            deadline: now.after(self.config.dial_timeout),
-        });
     }
 
     /// The dial of a stream's target has ended.
@@ -397,6 +377,7 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
+            DeadlineReason::Way | DeadlineReason::Upstream => self.hop_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
         }
     }

@@ -80,6 +80,15 @@ pub(super) fn more_telling(a: DialFailure, b: DialFailure) -> DialFailure {
             DialFailure::NameNotFound => 6,
             DialFailure::Draining => 7,
             DialFailure::Other => 8,
+            // Never of a dial: the core says these before or after it.
+            DialFailure::LocalhostDenied
+            | DialFailure::ProxyUnreachable
+            | DialFailure::ProxyCredentials
+            | DialFailure::ProxyDenied
+            | DialFailure::ProxyFailed
+            | DialFailure::ProxyProtocol
+            | DialFailure::ProxyTimedOut
+            | DialFailure::NoWay => 9,
         }
     }
     if rank(b) < rank(a) { b } else { a }

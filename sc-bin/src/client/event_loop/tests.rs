@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::CreateTunnel;
-use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
+use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
@@ -196,6 +196,7 @@ fn run_with(
         rest_ca: None,
         tunnel_ca: None,
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
