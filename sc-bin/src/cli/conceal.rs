@@ -1,53 +1,102 @@
-//! Keeps the access key out of the process list.
+//! Keeps the access key and the passwords of proxies out of the process list.
 //!
 //! The arguments of a process can be read by every user of the machine. Without `unsafe` they
 //! cannot be overwritten in place, so the process replaces itself, under the same process id, by
-//! one whose arguments have `****` in the key's place and whose environment has the key. A
+//! one whose arguments have `****` in the secret's place and whose environment has the secret. A
 //! process's environment can be read by its own user only. Until the replacement, a few
-//! milliseconds, the key is visible: whoever minds uses the environment from the start.
+//! milliseconds, the secret is visible: whoever minds uses the environment from the start.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::settings::CONCEALED;
 
-/// Where the key is moved to.
-const VARIABLE: &str = "SAUCE_ACCESS_KEY";
+/// An option whose value is a secret, or may hold one.
+struct Secret {
+    long: &'static str,
+    /// With its dash; empty if there is none.
+    short: &'static str,
+    /// Where the value is moved to.
+    variable: &'static str,
+    holds: Holds,
+}
 
-/// Arguments with the key taken out.
+/// What of the option's value is secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    /// All of it.
+    Secret,
+    /// User and password before an `@`, if there is one.
+    UserInfo,
+}
+
+impl Secret {
+    const fn new(
+        long: &'static str,
+        short: &'static str,
+        variable: &'static str,
+        holds: Holds,
+    ) -> Self {
+        Self { long, short, variable, holds }
+    }
+
+    fn is_in(&self, value: &str) -> bool {
+        match self.holds {
+            Holds::Secret => true,
+            Holds::UserInfo => value.contains('@') || value == CONCEALED,
+        }
+    }
+}
+
+const V4: &[Secret] = &[
+    Secret::new("--api-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
+    Secret::new("--proxy", "-p", "SAUCE_PROXY", Holds::UserInfo),
+    Secret::new("--proxy-userpwd", "-w", "SAUCE_PROXY_USERPWD", Holds::Secret),
+];
+const V5: &[Secret] = &[
+    Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
+    Secret::new("--proxy", "-x", "SAUCE_PROXY", Holds::UserInfo),
+    Secret::new("--proxy-sauce", "", "SAUCE_PROXY_SAUCE", Holds::UserInfo),
+];
+
+/// Arguments with the secrets taken out.
 #[derive(Debug, PartialEq, Eq)]
 struct Concealed {
     args: Vec<OsString>,
-    key: String,
+    /// The secrets, by the variables that they are moved to.
+    secrets: BTreeMap<&'static str, String>,
 }
 
-/// Replaces the process if its arguments hold an access key. Returns if they do not, or if
+/// Replaces the process if its arguments hold a secret. Returns if they do not, or if
 /// replacing failed, which is no reason not to work.
 #[cfg(unix)]
-pub(crate) fn conceal_key() {
+pub(crate) fn conceal_secrets() {
     use std::os::unix::process::CommandExt as _;
     use std::process::Command;
 
     let args: Vec<OsString> = std::env::args_os().collect();
-    let Some(Concealed { args, key }) = conceal(&args) else {
+    let Some(Concealed { args, secrets }) = conceal(&args) else {
         return;
     };
     let Some((name, rest)) = args.split_first() else {
         return;
     };
     let error = match std::env::current_exe() {
-        Ok(program) => Command::new(program).arg0(name).args(rest).env(VARIABLE, key).exec(),
+        Ok(program) => Command::new(program).arg0(name).args(rest).envs(&secrets).exec(),
         Err(error) => error,
     };
+    let variables: Vec<_> = secrets.into_keys().collect();
     log::warn!(
-        "the access key stays visible in the process list ({error}); give it by {VARIABLE} instead"
+        "secrets stay visible in the process list ({error}); give them by {} instead",
+        variables.join(", ")
     );
 }
 
 /// Other systems do not show arguments to other users, or have no way to replace a process.
 #[cfg(not(unix))]
-pub(crate) fn conceal_key() {}
+pub(crate) fn conceal_secrets() {}
 
-/// The process's arguments as one string to be shown and stored, without the key.
+/// The process's arguments as one string to be shown and stored, without secrets.
 pub(crate) fn shown_args() -> String {
     let args: Vec<OsString> = std::env::args_os().collect();
     let args = conceal(&args).map_or(args, |concealed| concealed.args);
@@ -55,42 +104,64 @@ pub(crate) fn shown_args() -> String {
     shown.collect::<Vec<_>>().join(" ")
 }
 
-/// Takes the last key out of `args` and blots out all; `None` if there is none.
+/// Takes the last of each secret out of `args` and blots out all; `None` if there is none.
 ///
-/// An argument that is not UTF-8, as a file's name may be, holds no key.
+/// An argument that is not UTF-8, as a file's name may be, holds no secret.
 fn conceal(args: &[OsString]) -> Option<Concealed> {
-    let mut key = None;
-    let mut blot = |text: &str| {
-        if text != CONCEALED && !text.is_empty() {
-            key = Some(text.to_owned());
+    let is_v5 = args.get(1).is_some_and(|command| command == "run");
+    let secrets_of = if is_v5 { V5 } else { V4 };
+    let mut secrets = BTreeMap::new();
+    let mut blot = |secret: &Secret, value: &str| {
+        if !secret.is_in(value) {
+            return value.to_owned();
         }
-        CONCEALED
+        if value != CONCEALED && !value.is_empty() {
+            secrets.insert(secret.variable, value.to_owned());
+        }
+        CONCEALED.to_owned()
     };
-    let mut shown = Vec::with_capacity(args.len());
-    let mut value_follows = false;
+    let mut shown: Vec<OsString> = Vec::with_capacity(args.len());
+    let mut value_of: Option<&Secret> = None;
     for given in args {
         let Some(arg) = given.to_str() else {
             shown.push(given.clone());
-            value_follows = false;
+            value_of = None;
             continue;
         };
-        if value_follows {
-            value_follows = false;
-            shown.push(blot(arg).into());
+        if let Some(secret) = value_of.take() {
+            shown.push(blot(secret, arg).into());
             continue;
         }
-        value_follows = ["-k", "--api-key", "--access-key"].contains(&arg);
-        let with_value = ["--api-key=", "--access-key=", "-k=", "-k"]
-            .into_iter()
-            .find_map(|flag| Some((flag, arg.strip_prefix(flag)?)));
-        match with_value {
-            Some((flag, value)) if !value_follows => {
-                shown.push(format!("{flag}{}", blot(value)).into());
-            }
-            _ => shown.push(given.clone()),
+        value_of = secrets_of.iter().find(|secret| arg == secret.long || is_short(secret, arg));
+        if value_of.is_some() {
+            shown.push(given.clone());
+            continue;
         }
+        let attached = secrets_of.iter().find_map(|secret| {
+            let (flag, value) = split_attached(secret, arg)?;
+            Some((secret, flag, value))
+        });
+        shown.push(match attached {
+            Some((secret, flag, value)) => format!("{flag}{}", blot(secret, value)).into(),
+            None => given.clone(),
+        });
     }
-    key.map(|key| Concealed { args: shown, key })
+    (!secrets.is_empty()).then_some(Concealed { args: shown, secrets })
+}
+
+fn is_short(secret: &Secret, arg: &str) -> bool {
+    !secret.short.is_empty() && arg == secret.short
+}
+
+/// The option and the value of `--option=VALUE`, `-o=VALUE` or `-oVALUE`.
+fn split_attached<'a>(secret: &Secret, arg: &'a str) -> Option<(&'a str, &'a str)> {
+    let at = match arg.strip_prefix(secret.long) {
+        Some(rest) if rest.starts_with('=') => secret.long.len() + 1,
+        _ if secret.short.is_empty() || !arg.starts_with(secret.short) => return None,
+        _ if arg[secret.short.len()..].starts_with('=') => secret.short.len() + 1,
+        _ => secret.short.len(),
+    };
+    arg.split_at_checked(at)
 }
 
 #[cfg(test)]
@@ -115,7 +186,7 @@ mod tests {
         ] {
             let concealed = conceal(&args(given)).unwrap();
             assert_eq!(concealed.args, args(shown));
-            assert_eq!(concealed.key, "SECRET", "{given}");
+            assert_eq!(concealed.secrets["SAUCE_ACCESS_KEY"], "SECRET", "{given}");
         }
     }
 
@@ -129,12 +200,45 @@ mod tests {
         given.extend(args("-k SECRET"));
         let concealed = conceal(&given).unwrap();
         assert_eq!(concealed.args[2..], [odd, "-k".into(), CONCEALED.into()]);
-        assert_eq!(concealed.key, "SECRET");
+        assert_eq!(concealed.secrets["SAUCE_ACCESS_KEY"], "SECRET");
+    }
+
+    #[test]
+    fn passwords_of_proxies_are_taken_out_and_plain_proxies_stay() {
+        for (given, shown, variable, secret) in [
+            ("sc -p u:p@h:1", "sc -p ****", "SAUCE_PROXY", "u:p@h:1"),
+            ("sc --proxy=u:p@h:1 -k ****", "sc --proxy=**** -k ****", "SAUCE_PROXY", "u:p@h:1"),
+            ("sc -p h:1 -w u:p", "sc -p h:1 -w ****", "SAUCE_PROXY_USERPWD", "u:p"),
+            ("sc --proxy-userpwd=u:p", "sc --proxy-userpwd=****", "SAUCE_PROXY_USERPWD", "u:p"),
+            ("sc run -xu@h:1", "sc run -x****", "SAUCE_PROXY", "u@h:1"),
+            (
+                "sc run --proxy-sauce u@h:1",
+                "sc run --proxy-sauce ****",
+                "SAUCE_PROXY_SAUCE",
+                "u@h:1",
+            ),
+        ] {
+            let concealed = conceal(&args(given)).unwrap();
+            assert_eq!(concealed.args, args(shown));
+            assert_eq!(concealed.secrets, BTreeMap::from([(variable, secret.to_owned())]));
+        }
+        let both = conceal(&args("sc run -k K --proxy u@h:1")).unwrap();
+        assert_eq!(both.args, args("sc run -k **** --proxy ****"));
+        assert_eq!(both.secrets.len(), 2);
     }
 
     #[test]
     fn nothing_to_take_out() {
-        for given in ["sc", "sc -u k", "sc -ublack x", "sc run -k ****", "sc --api-key"] {
+        for given in [
+            "sc",
+            "sc -u k",
+            "sc -ublack x",
+            "sc run -k ****",
+            "sc --api-key",
+            "sc -p h:1 --proxy-tunnel",
+            "sc run -x http://h:1 -p u@pac",
+            "sc -x http://h/",
+        ] {
             assert_eq!(conceal(&args(given)), None, "{given}");
         }
     }

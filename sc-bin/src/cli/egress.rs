@@ -3,10 +3,13 @@
 use std::str::FromStr;
 
 use clap::Args;
-use sc_proto::egress::LocalhostPolicy;
+use sc_proto::egress::{
+    Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Way,
+};
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::settings::CONCEALED;
 
 /// Version 4's options.
 #[derive(Args, Debug, Default)]
@@ -17,6 +20,26 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
+    /// Proxy for the sites under test and for the REST API, as [http|socks5]://[USER:PASSWORD@]HOST:PORT;
+    /// its password does not stay visible in the process list [env: SAUCE_PROXY]
+    #[arg(short, long, value_name = "PROXY")]
+    proxy: Option<String>,
+    /// User and password for that proxy, or for a detected one [env: SAUCE_PROXY_USERPWD]
+    #[arg(short = 'w', long, value_name = "USER:PASSWORD")]
+    proxy_userpwd: Option<String>,
+    /// The tunnel's own connection goes by the proxy, too [env: SAUCE_PROXY_TUNNEL]
+    #[arg(short = 'T', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    proxy_tunnel: Option<bool>,
+    /// Without --proxy the variables http_proxy, HTTP_PROXY, all_proxy, ALL_PROXY and no_proxy count
+    /// [default: true] [env: SAUCE_AUTODETECT]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    autodetect: Option<bool>,
+    /// They do not [env: SAUCE_NO_AUTODETECT]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    no_autodetect: Option<bool>,
 }
 
 /// Version 5's options.
@@ -37,6 +60,14 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
+    /// Proxy for the sites under test, as [http|socks5]://[USER:PASSWORD@]HOST:PORT; its password
+    /// does not stay visible in the process list [env: SAUCE_PROXY]
+    #[arg(short = 'x', long, value_name = "PROXY")]
+    proxy: Option<String>,
+    /// Proxy for the REST API and the tunnel's own connection, in the same form
+    /// [env: SAUCE_PROXY_SAUCE]
+    #[arg(long, value_name = "PROXY")]
+    proxy_sauce: Option<String>,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -55,16 +86,71 @@ impl FromStr for LocalhostChoice {
     }
 }
 
-/// What the client lets out.
+/// What the client lets out, and by which way.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EgressSettings {
     /// Hosts that are refused.
     pub(crate) deny: Option<HostRules>,
     /// What becomes of requests for this machine.
     pub(crate) localhost: LocalhostPolicy,
+    /// By which way sites are reached.
+    pub(crate) sites: SiteWay,
+    /// The proxy for the REST API.
+    pub(crate) rest: Option<OwnProxy>,
+    /// The proxy for the tunnel's own connection.
+    pub(crate) tunnel: Option<OwnProxy>,
 }
 
-/// An option about the egress is not right.
+/// By which way sites are reached.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum SiteWay {
+    /// Without a proxy.
+    #[default]
+    Direct,
+    /// By the proxy that was asked for.
+    Proxy(Way),
+    /// By the proxy that the environment names.
+    Detected(Detected),
+}
+
+/// A proxy that the environment names.
+#[derive(Clone, Debug)]
+pub(crate) struct Detected {
+    /// The variable.
+    pub(crate) variable: &'static str,
+    /// The proxy.
+    pub(crate) way: Way,
+    /// Hosts that are reached without it.
+    pub(crate) bypass: Bypass,
+}
+
+/// Who named a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// An option.
+    Given,
+    /// The environment.
+    Detected,
+}
+
+/// A proxy for the client's own traffic.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnProxy {
+    /// Who named it.
+    pub(crate) origin: Origin,
+    /// The proxy.
+    pub(crate) way: Way,
+    /// Hosts that are reached without it.
+    pub(crate) bypass: Bypass,
+}
+
+impl OwnProxy {
+    fn given(way: Way) -> Self {
+        Self { origin: Origin::Given, way, bypass: Bypass::default() }
+    }
+}
+
+/// An option about the egress is not right. None repeats what may hold a password.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EgressError {
     /// A list of hosts to deny.
@@ -73,6 +159,46 @@ pub(crate) enum EgressError {
     /// A variable that is none of the words it may be.
     #[error("SAUCE_PROXY_LOCALHOST={0:?}: allow, direct or deny is meant here")]
     Localhost(String),
+    /// A variable that is neither true nor false.
+    #[error("{name}={text:?}: true or false is meant here")]
+    Switch {
+        /// The variable.
+        name: &'static str,
+        /// Its value.
+        text: String,
+    },
+    /// A proxy.
+    #[error("{option}: {why}; a proxy is written [http|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    Proxy {
+        /// The option.
+        option: &'static str,
+        /// What is wrong.
+        why: InvalidProxy,
+    },
+    /// A proxy in the environment.
+    #[error(
+        "the variable {variable} names a proxy that cannot be used: {why}; correct it, or give --no-autodetect"
+    )]
+    Detected {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong.
+        why: InvalidProxy,
+    },
+    /// The list of exceptions in the environment.
+    #[error("the variable {variable}: {why}; correct it, or give --no-autodetect")]
+    Bypass {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong.
+        why: InvalidBypass,
+    },
+    /// User and password for the proxy.
+    #[error("--proxy-userpwd: {0}")]
+    UserPassword(InvalidCredentials),
+    /// An option that needs a proxy.
+    #[error("{0} needs a proxy: give --proxy HOST:PORT")]
+    NoProxy(&'static str),
 }
 
 /// What the command line of either version gave.
@@ -80,24 +206,54 @@ pub(crate) enum EgressError {
 pub(super) struct Given {
     deny: Vec<String>,
     localhost: Option<LocalhostChoice>,
+    proxy: Option<String>,
+    own: OwnGiven,
+}
+
+/// What was given about the client's own traffic.
+#[derive(Debug)]
+enum OwnGiven {
+    V4(V4Own),
+    V5 { proxy_sauce: Option<String> },
+}
+
+#[derive(Debug, Default)]
+struct V4Own {
+    userpwd: Option<String>,
+    tunnel: Option<bool>,
+    autodetect: Option<bool>,
+    no_autodetect: Option<bool>,
+}
+
+impl Default for OwnGiven {
+    fn default() -> Self {
+        Self::V5 { proxy_sauce: None }
+    }
 }
 
 impl From<V4EgressArgs> for Given {
     fn from(args: V4EgressArgs) -> Self {
-        Self { localhost: args.proxy_localhost, ..Self::default() }
+        let own = OwnGiven::V4(V4Own {
+            userpwd: args.proxy_userpwd,
+            tunnel: args.proxy_tunnel,
+            autodetect: args.autodetect,
+            no_autodetect: args.no_autodetect,
+        });
+        Self { deny: Vec::new(), localhost: args.proxy_localhost, proxy: args.proxy, own }
     }
 }
 
 impl From<V5EgressArgs> for Given {
     fn from(args: V5EgressArgs) -> Self {
-        Self { deny: args.deny_domains, localhost: args.proxy_localhost }
+        let own = OwnGiven::V5 { proxy_sauce: args.proxy_sauce };
+        Self { deny: args.deny_domains, localhost: args.proxy_localhost, proxy: args.proxy, own }
     }
 }
 
 impl Given {
     /// Fills in what the environment says, and checks all of it.
     pub(super) fn resolve(self, env: &Environment) -> Result<EgressSettings, EgressError> {
-        Ok(EgressSettings {
+        let mut settings = EgressSettings {
             deny: deny_rules(list(self.deny, env, "SAUCE_DENY_DOMAINS"))?,
             localhost: match (self.localhost, env.first(&["SAUCE_PROXY_LOCALHOST"])) {
                 (Some(choice), _) => choice.0,
@@ -106,7 +262,109 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
-        })
+            ..EgressSettings::default()
+        };
+        let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
+        match self.own {
+            OwnGiven::V5 { proxy_sauce } => {
+                settings.sites = proxy.map_or(SiteWay::Direct, SiteWay::Proxy);
+                let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
+                let own = self::proxy("--proxy-sauce", own)?;
+                settings.rest = own.map(OwnProxy::given);
+                settings.tunnel = settings.rest.clone();
+            }
+            OwnGiven::V4(own) => own.resolve(proxy, env, &mut settings)?,
+        }
+        Ok(settings)
+    }
+}
+
+impl V4Own {
+    /// Version 4 has one proxy for all: the sites, the REST API and, with `-T`, the tunnel.
+    fn resolve(
+        self,
+        proxy: Option<Way>,
+        env: &Environment,
+        settings: &mut EgressSettings,
+    ) -> Result<(), EgressError> {
+        let switch = |flag: Option<bool>, name| match flag {
+            Some(value) => Ok(Some(value)),
+            None => env.first(&[name]).map(|text| switched(name, text)).transpose(),
+        };
+        let detects = switch(self.no_autodetect, "SAUCE_NO_AUTODETECT")? != Some(true)
+            && switch(self.autodetect, "SAUCE_AUTODETECT")? != Some(false);
+        let by_tunnel = switch(self.tunnel, "SAUCE_PROXY_TUNNEL")? == Some(true);
+        let mut sites = match proxy {
+            Some(way) => SiteWay::Proxy(way),
+            None if detects => detected(env)?.map_or(SiteWay::Direct, SiteWay::Detected),
+            None => SiteWay::Direct,
+        };
+        if let Some(given) = text(self.userpwd, env, "SAUCE_PROXY_USERPWD") {
+            let credentials = Credentials::parse(&given).map_err(EgressError::UserPassword)?;
+            let way = match &mut sites {
+                SiteWay::Proxy(way) | SiteWay::Detected(Detected { way, .. }) => way,
+                SiteWay::Direct => return Err(EgressError::NoProxy("--proxy-userpwd")),
+            };
+            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+                proxy.credentials = Some(credentials);
+            }
+        }
+        let own = match &sites {
+            SiteWay::Direct if by_tunnel => return Err(EgressError::NoProxy("--proxy-tunnel")),
+            SiteWay::Direct => None,
+            SiteWay::Proxy(way) => Some(OwnProxy::given(way.clone())),
+            SiteWay::Detected(Detected { way, bypass, .. }) => Some(OwnProxy {
+                origin: Origin::Detected,
+                way: way.clone(),
+                bypass: bypass.clone(),
+            }),
+        };
+        settings.tunnel = own.clone().filter(|_| by_tunnel);
+        settings.rest = own;
+        settings.sites = sites;
+        Ok(())
+    }
+}
+
+/// The proxy of the environment, by the first variable that is set (version 4's order).
+fn detected(env: &Environment) -> Result<Option<Detected>, EgressError> {
+    for variable in PROXY_VARIABLES {
+        let Some(text) = env.first(&[variable]) else { continue };
+        let way = Way::parse(&text).map_err(|why| EgressError::Detected { variable, why })?;
+        let mut bypass = Bypass::default();
+        for variable in NO_PROXY_VARIABLES {
+            if let Some(list) = env.first(&[variable]) {
+                bypass =
+                    Bypass::parse(&list).map_err(|why| EgressError::Bypass { variable, why })?;
+                break;
+            }
+        }
+        return Ok(Some(Detected { variable, way, bypass }));
+    }
+    Ok(None)
+}
+
+/// Variables that name a proxy for everybody, the first that is set counts.
+pub(super) const PROXY_VARIABLES: [&str; 4] =
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+/// Variables that list hosts without a proxy.
+pub(super) const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];
+
+fn proxy(option: &'static str, given: Option<String>) -> Result<Option<Way>, EgressError> {
+    let way = given.map(|text| Way::parse(&text));
+    way.transpose().map_err(|why| EgressError::Proxy { option, why })
+}
+
+/// What a flag says, or else a variable. A secret may have been moved from there to here.
+fn text(flag: Option<String>, env: &Environment, name: &str) -> Option<String> {
+    flag.filter(|value| !value.is_empty() && value != CONCEALED).or_else(|| env.first(&[name]))
+}
+
+fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" => Ok(true),
+        "false" | "0" | "no" => Ok(false),
+        _ => Err(EgressError::Switch { name, text }),
     }
 }
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use sc_proto::contract::Host;
-use sc_proto::egress::{Egress, Localhost, LocalhostPolicy};
+use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, Ways};
 
-use crate::cli::EgressSettings;
+use crate::cli::{Detected, EgressSettings, Origin, OwnProxy, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
 const HOSTS_LIMIT: u64 = 4 << 20;
@@ -19,21 +19,60 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
             policy: settings.localhost,
             names: loopback_names(&hosts).map(Into::into).collect(),
         },
-        ..Egress::default()
+        ways: match &settings.sites {
+            SiteWay::Direct => Ways::Direct,
+            SiteWay::Proxy(way) => {
+                Ways::Fixed { ways: [way.clone()].into(), bypass: Bypass::default() }
+            }
+            SiteWay::Detected(detected) => {
+                Ways::Fixed { ways: [detected.way.clone()].into(), bypass: detected.bypass.clone() }
+            }
+        },
     }
 }
 
-/// What people are told about this machine as a site, in one line.
-pub(super) fn about_localhost(policy: LocalhostPolicy) -> &'static str {
-    match policy {
-        LocalhostPolicy::Direct => {
-            "localhost: tests reach this machine's own ports (--proxy-localhost direct; `deny` refuses)"
-        }
-        LocalhostPolicy::Allow => {
-            "localhost: as other hosts, by the upstream proxy if one is set (--proxy-localhost allow)"
-        }
-        LocalhostPolicy::Deny => "localhost: refused (--proxy-localhost deny)",
+/// What people are told at the start, a line each. Credentials are in none.
+pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &settings.sites {
+        SiteWay::Direct => {}
+        SiteWay::Proxy(way) => lines.push(format!("Sites are reached by the proxy {way}")),
+        SiteWay::Detected(Detected { variable, way, .. }) => lines.push(format!(
+            "Sites are reached by the proxy {way}, which the variable {variable} names \
+             (--no-autodetect turns this off)"
+        )),
     }
+    let own = match (&settings.rest, &settings.tunnel) {
+        (None, None) => None,
+        (Some(proxy), None) => Some(("The REST API is reached", proxy)),
+        (Some(proxy), Some(_)) => Some(("The REST API and the tunnel's server are reached", proxy)),
+        (None, Some(proxy)) => Some(("The tunnel's server is reached", proxy)),
+    };
+    lines.extend(own.map(|(what, proxy)| format!("{what} by the proxy {}", proxy.way)));
+    lines.push(about_localhost(settings).to_owned());
+    lines
+}
+
+fn about_localhost(settings: &EgressSettings) -> &'static str {
+    match (settings.localhost, &settings.sites) {
+        (LocalhostPolicy::Direct, _) => {
+            "localhost: tests reach this machine's own ports, without a proxy (--proxy-localhost \
+             direct; `deny` refuses)"
+        }
+        (LocalhostPolicy::Allow, SiteWay::Direct) => {
+            "localhost: tests reach this machine's own ports (--proxy-localhost allow; `deny` refuses)"
+        }
+        (LocalhostPolicy::Allow, _) => "localhost: by the proxy (--proxy-localhost allow)",
+        (LocalhostPolicy::Deny, _) => "localhost: refused (--proxy-localhost deny)",
+    }
+}
+
+/// The proxy for one host of the client's own traffic. A proxy that was only detected is not asked
+/// for this machine itself.
+pub(super) fn own_proxy<'a>(proxy: &'a OwnProxy, host: &Host) -> Option<&'a Way> {
+    let is_detected = matches!(proxy.origin, Origin::Detected);
+    let is_local = is_detected && Localhost::default().policy_for(host).is_some();
+    (!is_local && !proxy.bypass.matches(host)).then_some(&proxy.way)
 }
 
 fn hosts_file() -> PathBuf {

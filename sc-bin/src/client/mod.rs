@@ -85,7 +85,9 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
-    speaker.say(&Line::Egress(egress::about_localhost(settings.egress.localhost).to_owned()));
+    for line in egress::about(&settings.egress) {
+        speaker.say(&Line::Egress(line));
+    }
     let rest = Rest::new(settings)?;
     let ca = settings.tunnel_ca.as_deref();
     let plane = MioPlane::start(

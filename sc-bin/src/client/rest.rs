@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use sc_proto::contract::TunnelId;
+use sc_proto::egress::Way;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, ProxyProtocol};
 
 use super::call::{Answer, Call, JobsAtEnd};
+use super::egress;
 use super::rest_error::RestError;
 use super::trust::{self, TrustError};
 use crate::api::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs, Tunnel};
@@ -53,8 +55,7 @@ impl Rest {
             .build();
         let config = Agent::config_builder()
             .tls_config(tls)
-            // Proxies towards REST are their own issue; a variable must not change that silently.
-            .proxy(None)
+            .proxy(proxy(settings))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -135,6 +136,26 @@ impl Rest {
         let request = request.build().header(header::AUTHORIZATION, &self.authorization);
         read(request.send_json(body)?)
     }
+}
+
+/// The proxy for the REST API: that of the settings, and never one that the library finds itself.
+fn proxy(settings: &Settings) -> Option<ureq::Proxy> {
+    let host = settings.rest.host()?;
+    let way = egress::own_proxy(settings.egress.rest.as_ref()?, &host)?;
+    let (protocol, proxy) = match way {
+        Way::Direct => return None,
+        Way::Http(proxy) => (ProxyProtocol::Http, proxy),
+        Way::Socks5(proxy) => (ProxyProtocol::Socks5, proxy),
+    };
+    let address = &proxy.address;
+    let mut builder = ureq::Proxy::builder(protocol)
+        .host(&address.host.to_string())
+        .port(address.port)
+        .resolve_target(false);
+    if let Some(credentials) = &proxy.credentials {
+        builder = builder.username(credentials.user()).password(credentials.expose());
+    }
+    builder.build().ok()
 }
 
 fn tunnel(id: TunnelId, rest: &str) -> String {

@@ -38,7 +38,7 @@ impl Tunnels {
                 }
             }
             // A client's.
-            Event::ConnectFailed { .. } | Event::Reconnecting { .. } => {}
+            Event::ConnectFailed { .. } | Event::Reconnecting { .. } | Event::WayWanted { .. } => {}
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),
