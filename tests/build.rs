@@ -8,8 +8,13 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 3] =
-    [("curl", "missing_curl"), ("nginx", "missing_nginx"), ("chromium", "missing_chromium")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "missing_curl"),
+    ("nginx", "missing_nginx"),
+    ("chromium", "missing_chromium"),
+    ("tinyproxy", "missing_tinyproxy"),
+    ("microsocks", "missing_microsocks"),
+];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
@@ -35,6 +40,7 @@ fn main() {
         (namespaces, "missing_namespaces"),
         (namespaces && probe::packet_filter(), "missing_packet_filter"),
         (namespaces && probe::socket_kill(), "missing_socket_kill"),
+        (namespaces && probe::packet_link(), "missing_packet_link"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({missing})");
         if !is_possible && !all_required {
@@ -61,6 +67,15 @@ mod probe {
         in_namespace(
             "nft 'table inet probe { chain every { type filter hook output priority 0; drop; }; }'",
         )
+    }
+
+    /// Whether there are TUN interfaces, and both ways of congestion control.
+    pub(crate) fn packet_link() -> bool {
+        let route = |control| format!("ip route add 198.18.0.0/24 dev lo congctl lock {control}");
+        in_namespace("ip tuntap add dev sc-probe mode tun")
+            && ["cubic", "bbr"].iter().all(|control| {
+                in_namespace(&format!("sh -c 'ip link set lo up && {}'", route(control)))
+            })
     }
 
     /// Whether `ss -K` ends sockets of others (Linux with CONFIG_INET_DIAG_DESTROY).

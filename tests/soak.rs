@@ -1,57 +1,71 @@
 //! Half an hour on a bad line: 80 ms of round trip, 1 % of the packets lost, a cut every 20 s.
 //!
 //! Not a part of `cargo test`; `.ci/soak` runs it. `SC_TESTS_SOAK_SECONDS` says how long (default
-//! 1800), `SC_TESTS_SEED` where chance begins.
-//!
-//! The line is a [`Link`](sc_tests::link::Link), which is TCP on both sides and cannot lose a
-//! packet: a lost one shows as what TCP makes of it, a round trip in which nothing behind it
-//! arrives. What a sender's congestion control makes of loss is not a part of this.
+//! 1800), `SC_TESTS_SEED` where chance begins. Both ways of congestion control run beside one
+//! another, each on a line of its own.
+#![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
 
-use sc_tests::fault::{self, Fault};
-use sc_tests::link::{Cut, Dials, Weather};
-use sc_tests::linked::Linked;
-use sc_tests::site::Site;
+use sc_tests::namespaces::cut::{Cut, Scene};
+use sc_tests::namespaces::{CongestionControl, Namespaces};
+use sc_tests::packet_link::Conditions;
 use sc_tests::traffic::{self, Idle};
-use sc_tests::{figures, limits, scale, usage, wait};
+use sc_tests::{figures, outcome, scale, usage, wait};
 
 /// From one cut to the next.
 const EVERY: Duration = Duration::from_secs(20);
-/// One way. The round trip is twice as long.
-const DELAY: Duration = Duration::from_millis(40);
-/// One packet in so many is lost.
-const ONE_IN: u32 = 100;
+/// 20 Mbit/s, and a queue of as much as is on its way then.
+const LINE: Conditions = Conditions {
+    delay: Duration::from_millis(40),
+    rate: 20,
+    queue: 200 * 1000,
+    one_in: 100,
+    seed: 0,
+};
 /// Bytes of one transfer; they follow one another until the end.
 const LENGTH: u64 = 8 * 1024 * 1024;
 /// From the link's return to an answered request: TCP, TLS, RESUME and the request itself are
 /// seven round trips, and each may meet a loss. The median's limit.
 const MAX_RECOVERY: Duration = Duration::from_secs(2);
-/// How much more memory a process may hold at the end than after the first faults, in bytes.
+/// How much more memory a process may hold at the end than after the first cuts, in bytes.
 const MAX_GROWTH: u64 = 8 * 1024 * 1024;
 
-const FAULTS: [Fault; 6] = [
-    Fault::Ended(Cut::Reset),
-    Fault::Silent(Dials::Dropped, Duration::from_secs(3)),
-    Fault::Ended(Cut::Close),
-    Fault::Silent(Dials::Swallowed, Duration::from_secs(8)),
-    Fault::Ended(Cut::Forget),
-    Fault::Silent(Dials::Dropped, Duration::from_secs(12)),
+const CUTS: [Cut; 8] = [
+    Cut::ServersSocketKilled,
+    Cut::Silent(Duration::from_secs(3)),
+    Cut::Finished,
+    Cut::Silent(Duration::from_secs(8)),
+    Cut::OfficeMoves,
+    Cut::ClientsSocketKilled,
+    Cut::Silent(Duration::from_secs(12)),
+    Cut::FirewallResets(Duration::from_secs(1)),
 ];
 
 #[test]
-fn a_bad_line_for_long() {
-    let (linked, site) = (Linked::start(), Site::start());
+fn a_bad_line_for_long_with_cubic() {
+    soak(CongestionControl::Cubic);
+}
+
+#[test]
+fn a_bad_line_for_long_with_bbr() {
+    soak(CongestionControl::Bbr);
+}
+
+fn soak(control: CongestionControl) {
     let seed = scale::seed();
-    linked.link.set_weather(Weather { delay: DELAY, one_in: ONE_IN, stall: 2 * DELAY, seed });
-    let mut idle = Idle::open(linked.tunnel.proxy, &site, 50);
+    let (network, link) = Namespaces::over(Conditions { seed, ..LINE }, control);
+    let (tunnel, site) = network.start_tunnel();
+    network.expect_congestion_control(control);
+    let scene = Scene { network: &network, link: Some(&link), tunnel: &tunnel, site: &site };
+    let mut idle = Idle::open(tunnel.proxy, &site, 50);
     let (mut outcomes, mut memory) = (Vec::new(), Vec::new());
     let began = Instant::now();
-    let samples = traffic::run(linked.tunnel.proxy, &site, LENGTH, 1, |_| {
-        for fault in FAULTS.iter().cycle() {
+    let samples = traffic::run(tunnel.proxy, &site, LENGTH, 1, |_| {
+        for cut in CUTS.iter().cycle() {
             let last = Instant::now();
-            outcomes.push(fault.happen(&linked, &site));
-            memory.push(linked.tunnel.pids().map(usage::resident_bytes));
+            outcomes.push(cut.happen(&scene));
+            memory.push(tunnel.pids().map(usage::resident_bytes));
             if began.elapsed() + EVERY > scale::soak() {
                 return;
             }
@@ -60,22 +74,22 @@ fn a_bad_line_for_long() {
         }
     });
     idle.expect_all_alive();
-    fault::tell(&linked, &outcomes);
     let took = |share| traffic::percentile(samples.iter().map(|sample| sample.took), share);
     figures::tell(&format!(
-        "soak of {:.0?} with seed {seed}: {} requests, median {:.0?}, p99 {:.0?}; memory of server \
-         and client in KiB after the first cut, most, last: {:?} {:?} {:?}",
+        "{control:?}: soak of {:.0?} with seed {seed}: {} requests, median {:.0?}, p99 {:.0?}; \
+         {:?}; memory of server and client in KiB after the first cut, most, last: {:?} {:?} {:?}",
         began.elapsed(),
         samples.len(),
         took(0.5).unwrap_or_default(),
         took(0.99).unwrap_or_default(),
+        link.packets(),
         memory.first().map(|both| both.map(kib)),
         memory.iter().copied().reduce(most).map(|both| both.map(kib)),
         memory.last().map(|both| both.map(kib)),
     ));
-    let recoveries: Vec<_> = outcomes.iter().map(|outcome| outcome.recovery).collect();
-    limits::expect_within("recovery", MAX_RECOVERY, &recoveries);
-    let early = memory.iter().take(FAULTS.len()).copied().reduce(most).unwrap_or_default();
+    outcome::tell(&tunnel, &outcomes);
+    outcome::judge_by(&outcomes, MAX_RECOVERY);
+    let early = memory.iter().take(CUTS.len()).copied().reduce(most).unwrap_or_default();
     let last = memory.last().copied().unwrap_or_default();
     for (early, last) in early.into_iter().zip(last) {
         assert!(last <= early + MAX_GROWTH, "memory grew from {early} to {last} bytes");

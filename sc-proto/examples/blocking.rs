@@ -1,147 +1,149 @@
-//! A whole driver of the core with blocking sockets and threads: `std::net` and nothing else.
-//! It serves one tunnel: `blocking TUNNEL SECRET SERVER:PORT PIN`, where PIN is the SHA-256 of the
-//! server's certificate. It is here to prove the contract, not for use: its arguments show in `ps`.
-#![allow(clippy::print_stdout)]
+//! A whole driver of the core with blocking sockets and no event loop: the thread of the core
+//! reads and writes, other threads wait until that will not block.
+//!
+//! `blocking TUNNEL SECRET SERVER:PORT PIN` serves a tunnel; [`run`] drives a server's core, too.
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
-use std::collections::{BTreeMap, hash_map::RandomState};
-use std::hash::BuildHasher;
+mod client;
+pub(crate) mod sockets;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, DialFailure, TunnelSecret};
-use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Action, Command, Config, Core, Event, Read, SocketId, Time, WorkerId, Write};
+use sc_proto::{Action, Core, Event, Read, SocketId, Time, Write};
+use sockets::threads::{self, Input, Inputs};
 
-/// How long a write may block, how soon a short one is tried again, how late a deadline may be.
+/// How long a write may block, and how soon one that was cut short is tried again.
 const TICK: Duration = Duration::from_millis(2);
-
-/// From a socket's thread: how its dial ended, then `None` whenever a read would not block.
-type Report = (SocketId, Option<io::Result<TcpStream>>);
-/// The socket, once connected, and where it is sent to be watched for the next bytes.
-type Socket = (Option<Arc<TcpStream>>, mpsc::SyncSender<Arc<TcpStream>>);
 
 struct Driver {
     core: Core,
-    sockets: BTreeMap<SocketId, Socket>,
-    reports: mpsc::SyncSender<Report>,
+    /// `None`: being dialled.
+    sockets: BTreeMap<SocketId, Option<Arc<TcpStream>>>,
+    /// Sockets that took less than they were offered.
+    blocked: BTreeSet<SocketId>,
+    inputs: Inputs,
     now: Time,
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut args = std::env::args().skip(1);
-    let mut arg = || args.next().ok_or("needs TUNNEL SECRET SERVER PIN");
-    let connect = Box::new(Connect {
-        tunnel: arg()?.parse()?,
-        secret: arg()?.parse()?,
-        server: arg()?.parse()?,
-        server_name: "pinned".into(),
-        tls: TlsClient::new(Trust::Pin(*arg()?.parse::<TunnelSecret>()?.expose()))?,
-    });
-    let seed = std::array::from_fn(|_| RandomState::new().hash_one(0) as u8);
-    let (epoch, (reports, inbox)) = (Instant::now(), mpsc::sync_channel(64));
-    let mut driver = Driver {
-        core: Core::new(Config::default(), WorkerId(0), seed),
-        sockets: BTreeMap::new(),
-        reports,
-        now: Time::ZERO,
-    };
-    driver.core.command(Command::Connect(connect), driver.now);
+    let (core, connect) = client::from_arguments()?;
+    let (inputs, inbox) = threads::inputs(|| {});
+    let _ = inputs.send(Input::Command(connect));
+    run(core, inputs, &inbox, |event| println!("{event:?}"));
+    Ok(())
+}
+
+/// Drives a core until it has stopped.
+pub(crate) fn run(core: Core, inputs: Inputs, inbox: &mpsc::Receiver<Input>, tell: impl Fn(Event)) {
+    let (epoch, sockets, blocked) = (Instant::now(), BTreeMap::new(), BTreeSet::new());
+    let mut driver = Driver { core, sockets, blocked, inputs, now: Time::ZERO };
     loop {
+        // This comes to an end: before each read, a thread must have said that it will not block.
         while let Some(action) = driver.core.poll_action(driver.now) {
-            let _ = driver.perform(action);
+            driver.perform(action);
         }
         while let Some(event) = driver.core.poll_event() {
-            println!("{event:?}");
-            if !matches!(event, Event::TunnelUp { .. }) {
-                return Ok(());
+            tell(event.clone());
+            if event == Event::Stopped {
+                return;
             }
         }
-        let report = inbox.recv_timeout(TICK);
+        let tick = (!driver.blocked.is_empty()).then_some(TICK);
+        let arrived = threads::wait(inbox, &driver.core, driver.now, tick);
         driver.now = Time::from_duration(epoch.elapsed());
-        let _ = report.ok().and_then(|report| driver.take(report));
-        for id in driver.sockets.keys() {
-            driver.core.writable(*id);
-        }
+        arrived.into_iter().for_each(|input| driver.take(input));
+        std::mem::take(&mut driver.blocked).into_iter().for_each(|id| driver.core.writable(id));
         driver.core.handle_timeout(driver.now);
     }
 }
 
 impl Driver {
-    /// Takes a report. One of a closed socket ends here, and with it what it carries.
-    fn take(&mut self, (id, dialled): Report) -> Option<()> {
-        let (place, watch) = self.sockets.get_mut(&id)?;
-        match dialled.map(|d| d.and_then(|stream| Ok((stream.peer_addr()?, stream)))) {
-            None => self.core.readable(id),
-            Some(Ok((peer, stream))) => {
-                watch.send(place.insert(Arc::new(stream)).clone()).ok()?;
-                self.core.connected(id, peer, self.now);
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Command(command) => self.core.command(command, self.now),
+            Input::Listen(id, role, listener) => {
+                self.core.add_listener(id, role);
+                self.inputs.accept(id, listener);
             }
-            Some(Err(error)) => {
-                self.sockets.remove(&id)?;
-                let failure = match error.kind() {
-                    ErrorKind::ConnectionRefused => DialFailure::Refused,
-                    _ => DialFailure::Other,
-                };
-                self.core.dial_failed(id, failure, self.now);
+            Input::Accepted(listener, peer, stream) => {
+                if let Some(id) = self.core.accepted(listener, peer, self.now) {
+                    self.keep(id, stream);
+                }
             }
+            Input::Dialled(id, outcome) if self.sockets.remove(&id).is_some() => match outcome {
+                Ok((peer, stream)) => {
+                    self.core.connected(id, peer, self.now);
+                    self.keep(id, stream);
+                }
+                Err(failure) => self.core.dial_failed(id, failure, self.now),
+            },
+            Input::Dialled(..) => {} // The core has closed it meanwhile.
+            Input::Failed(id) => {
+                self.sockets.remove(&id); // The read that follows finds nothing, and says so.
+                self.core.readable(id);
+            }
+            Input::Readable(id) => self.core.readable(id),
+            Input::Writable(id) => self.core.writable(id),
         }
-        Some(())
     }
 
-    fn perform(&mut self, action: Action) -> Option<()> {
-        let stream = |id| self.sockets.get(id)?.0.as_deref();
+    fn keep(&mut self, id: SocketId, stream: TcpStream) {
+        let _ = stream.set_nodelay(true).and(stream.set_write_timeout(Some(TICK)));
+        self.sockets.insert(id, Some(Arc::new(stream)));
+        self.wait(id);
+    }
+
+    fn stream(&self, id: SocketId) -> io::Result<Arc<TcpStream>> {
+        self.sockets.get(&id).cloned().flatten().ok_or_else(|| ErrorKind::NotConnected.into())
+    }
+
+    fn wait(&mut self, id: SocketId) {
+        if self.stream(id).and_then(|stream| self.inputs.wait(id, stream)).is_err() {
+            self.take(Input::Failed(id));
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
         match action {
-            #[rustfmt::skip]
             Action::Dial { socket: id, target, deadline, .. } => {
-                let (watch, watched) = mpsc::sync_channel::<Arc<TcpStream>>(1);
-                self.sockets.insert(id, (None, watch));
-                let (reports, patience) = (self.reports.clone(), deadline.since(self.now));
-                std::thread::spawn(move || {
-                    let _ = reports.send((id, Some(dial(&target.to_string(), patience))));
-                    for stream in watched {
-                        let _ = stream.peek(&mut [0]); // Returns on bytes, the end or an error.
-                        let _ = reports.send((id, None));
-                    }
-                });
+                self.sockets.insert(id, None);
+                if let Err(failure) = self.inputs.dial(id, target, deadline.since(self.now)) {
+                    self.take(Input::Dialled(id, Err(failure)));
+                }
             }
             Action::Read(id) => {
-                let outcome = match stream(&id)?.read(self.core.read_space(id)) {
+                let stream = self.stream(id);
+                let outcome = match stream.and_then(|s| (&*s).read(self.core.read_space(id))) {
                     Ok(0) => Read::End,
                     Ok(n) => Read::Drained(n), // Another read might block.
                     Err(_) => Read::Failed,
                 };
                 self.core.read_done(id, outcome, self.now);
-                let (stream, watch) = self.sockets.get(&id)?;
-                watch.send(stream.clone()?).ok()?;
+                self.wait(id);
             }
             Action::Write(id) => {
                 let mut out: [&[u8]; 16] = [&[]; 16];
-                let len = self.core.write_slices(id, &mut out);
-                let outcome = match stream(&id)?.write_vectored(&out.map(IoSlice::new)[..len]) {
-                    Ok(n) => Write::Bytes(n),
+                let count = self.core.write_slices(id, &mut out);
+                let slices = &out.map(IoSlice::new)[..count];
+                let outcome = match self.stream(id).and_then(|s| (&*s).write_vectored(slices)) {
+                    Ok(n) => Write::Bytes(n), // Perhaps it takes more, which the next try tells.
                     Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
                     Err(_) => Write::Failed,
                 };
                 self.core.write_done(id, outcome, self.now);
+                if outcome == Write::Blocked(0) {
+                    self.blocked.insert(id);
+                }
             }
-            Action::ShutdownWrite(id) => stream(&id)?.shutdown(Shutdown::Write).ok()?,
-            // Ends its thread, too. std cannot reset; there is no worker to hand over to.
-            Action::Close { socket: id, .. } | Action::HandOver { socket: id, .. } => {
-                self.sockets.remove(&id)?.0?.shutdown(Shutdown::Both).ok()?;
+            Action::ShutdownWrite(id) => drop(self.stream(id).map(|s| s.shutdown(Shutdown::Write))),
+            Action::Close { socket, mode } => {
+                sockets::close(self.sockets.remove(&socket).flatten(), mode)
             }
+            Action::HandOver { socket, .. } => drop(self.sockets.remove(&socket)), // To nobody.
         }
-        Some(())
     }
-}
-
-fn dial(target: &str, patience: Duration) -> io::Result<TcpStream> {
-    let mut dialled = Err(ErrorKind::NotFound.into());
-    for address in target.to_socket_addrs()? {
-        dialled = dialled.or_else(|_| TcpStream::connect_timeout(&address, patience));
-    }
-    let stream = dialled?;
-    stream.set_nodelay(true).and(stream.set_write_timeout(Some(TICK)))?;
-    Ok(stream)
 }

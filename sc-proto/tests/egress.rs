@@ -13,7 +13,7 @@ mod world;
 use std::time::Duration;
 
 use sc_proto::contract::StreamKind;
-use sc_proto::egress::{Bypass, LocalhostPolicy, Way, Ways};
+use sc_proto::egress::{Bypass, LocalhostPolicy, Way, WayChoice};
 use sc_proto::rules::HostRules;
 use sc_proto::{Command, Event, ListenerId, SocketId};
 use world::traffic::{pattern, transfer};
@@ -78,7 +78,8 @@ fn way(url: &str) -> Way {
 fn tunnel_by(seed: u64, ways: &[&str]) -> (World, ListenerId) {
     let ways: Vec<_> = ways.iter().map(|url| way(url)).collect();
     World::tunnel(seed, |config| {
-        config.egress.ways = Ways::Fixed { ways: ways.clone().into(), bypass: Bypass::default() };
+        config.egress.ways =
+            WayChoice::Fixed { ways: ways.clone().into(), bypass: Bypass::default() };
     })
 }
 
@@ -306,7 +307,7 @@ fn wanted(world: &mut World) -> (SocketId, StreamKind, String) {
 
 #[test]
 fn an_embedder_that_is_asked_names_the_ways() {
-    let (mut world, proxy) = World::tunnel(72, |config| config.egress.ways = Ways::Asked);
+    let (mut world, proxy) = World::tunnel(72, |config| config.egress.ways = WayChoice::Asked);
     let browser = ask(&mut world, proxy, &connect("app.test"));
     assert!(world.sites.is_empty());
     let (socket, kind, target) = wanted(&mut world);
@@ -325,7 +326,7 @@ fn an_embedder_that_is_asked_names_the_ways() {
 
 #[test]
 fn no_way_and_no_answer_are_told() {
-    let (mut world, proxy) = World::tunnel(73, |config| config.egress.ways = Ways::Asked);
+    let (mut world, proxy) = World::tunnel(73, |config| config.egress.ways = WayChoice::Asked);
     let browser = ask(&mut world, proxy, &get("app.test"));
     let (socket, _, _) = wanted(&mut world);
     let now = world.now;

@@ -1,32 +1,16 @@
 //! One connected socket: how it is set up, read, written and closed.
 
-use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
+use std::io::{self, ErrorKind, IoSlice, Read as _};
 use std::net::{Shutdown, SocketAddr};
-use std::time::Duration;
 
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use sc_proto::{CloseMode, Read, SocketClass, Write};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 
 use crate::capacity::Permit;
-
-/// Most slices in one `writev`.
-pub(crate) const MAX_SLICES: usize = 32;
-
-/// How long a proxied connection may be silent before the kernel asks whether its peer lives.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
-
-/// Unsent bytes the kernel holds for a transport before it counts as not writable.
-///
-/// What lies there can no longer be overtaken by a control frame or a small flow, so it is little:
-/// a millisecond at 1 Gbit/s. It is not less, because the kernel asks for more only when half of it
-/// has gone, and must not run dry until the worker's next turn.
-const TRANSPORT_UNSENT: u32 = 128 * 1024;
-
-/// Most bytes thrown away before an orderly close, see [`Connection::close`].
-const MAX_DISCARD: usize = 64 * 1024;
+use crate::tcp::{self, Incoming, retried};
 
 /// A connected, non-blocking socket with the token under which it is registered.
 #[derive(Debug)]
@@ -53,7 +37,7 @@ impl Connection {
     /// Sets the options of `class`. `token` is the one of the registration with
     /// [`interest`], made before or after.
     pub(crate) fn new(stream: TcpStream, token: Token, class: SocketClass, permit: Permit) -> Self {
-        set_options(&stream, class);
+        tcp::set_options(SockRef::from(&stream), class);
         Self { stream, token, short_read: ShortRead::Drained, _permit: permit }
     }
 
@@ -104,18 +88,7 @@ impl Connection {
 
     /// Writes once.
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> Write {
-        let mut stream = &self.stream;
-        let outcome = retried(|| match slices {
-            [one] => stream.write(one),
-            many => stream.write_vectored(many),
-        });
-        let offered = slices.iter().map(|slice| slice.len()).sum();
-        match outcome {
-            Ok(n) if n < offered => Write::Blocked(n),
-            Ok(n) => Write::Bytes(n),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Write::Blocked(0),
-            Err(_) => Write::Failed,
-        }
+        tcp::write(&self.stream, slices)
     }
 
     /// Sends the end of data. A failure shows in the reads.
@@ -124,29 +97,12 @@ impl Connection {
     }
 
     /// Closes the socket.
-    ///
-    /// Orderly: the end of data is sent, and what has arrived is thrown away, up to a limit:
-    /// closing a socket with unread bytes resets it, and a reset destroys what was written but not
-    /// delivered (RFC 1122, section 4.2.2.13; RFC 9112, section 9.6). To wait for what is still on
-    /// its way is the core's part, before it closes.
     pub(crate) fn close(self, mode: CloseMode) {
-        match mode {
-            CloseMode::Abort => {
-                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
-            }
-            CloseMode::Graceful if self.short_read == ShortRead::Over => {}
-            CloseMode::Graceful => {
-                self.shutdown_write();
-                let mut bin = [0; 8 * 1024];
-                let mut left = MAX_DISCARD;
-                while let Ok(n @ 1..) = retried(|| (&self.stream).read(&mut bin)) {
-                    left = left.saturating_sub(n);
-                    if n < bin.len() || left == 0 {
-                        break;
-                    }
-                }
-            }
-        }
+        let end = match self.short_read {
+            ShortRead::Over => Incoming::Over,
+            ShortRead::Drained | ShortRead::MoreToSee => Incoming::Open,
+        };
+        tcp::prepare_close(&self.stream, mode, end);
     }
 }
 
@@ -157,39 +113,6 @@ pub(crate) fn interest() -> Interest {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let both = both | Interest::PRIORITY;
     both
-}
-
-/// A failure to set an option costs speed, not correctness; and a socket that has failed already
-/// will say so when read.
-fn set_options(stream: &TcpStream, class: SocketClass) {
-    if let Err(error) = stream.set_nodelay(true) {
-        log::debug!("cannot set TCP_NODELAY: {error}");
-    }
-    // Who vanished without a word is noticed by the kernel. A transport has KGP's keepalive.
-    if class == SocketClass::Proxied {
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE);
-        if let Err(error) = SockRef::from(stream).set_tcp_keepalive(&keepalive) {
-            log::debug!("cannot set SO_KEEPALIVE: {error}");
-        }
-    }
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if class == SocketClass::Transport
-        && let Err(error) = SockRef::from(stream).set_tcp_notsent_lowat(TRANSPORT_UNSENT)
-    {
-        log::debug!("cannot set TCP_NOTSENT_LOWAT: {error}");
-    }
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = (class, TRANSPORT_UNSENT);
-}
-
-/// Repeats a call that a signal interrupted.
-fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            outcome => return outcome,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A worker carries tunnels of several users; one that is gone would leave them hanging while the
 //! process looks alive. Release builds abort on any panic (`panic = "abort"`); this does the same
 //! for builds that unwind, so that all builds behave alike and a supervisor sees the end.
+//!
+//! Both runtimes are built with this file.
 
 use std::thread;
 

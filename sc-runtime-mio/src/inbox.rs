@@ -6,11 +6,10 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 
 use mio::Waker;
 use sc_proto::contract::HandOver;
-use sc_proto::{Command, ListenerId, ListenerRole};
 
-use crate::Stopped;
 use crate::connection::Connection;
 use crate::dial::{Answer, ReplyTo};
+use crate::handle::{Order, Stopped};
 use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
@@ -19,20 +18,6 @@ const COMMANDS: usize = 64;
 const ADOPTIONS: usize = 256;
 /// Answers of the resolver that wait at most; its threads block beyond.
 const ANSWERS: usize = 256;
-
-/// What the embedder asks of a worker, in its order.
-#[derive(Debug)]
-pub(crate) enum Order {
-    Command(Command),
-    Listen {
-        id: ListenerId,
-        role: ListenerRole,
-        socket: std::net::TcpListener,
-    },
-    Unlisten(ListenerId),
-    /// Tell how it stands, through this channel, which has room for the answer.
-    Report(SyncSender<WorkerStatistics>),
-}
 
 /// A transport on its way to the worker that owns its session.
 #[derive(Debug)]

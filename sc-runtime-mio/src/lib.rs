@@ -37,8 +37,13 @@
 //! # Files
 //!
 //! `worker` is the loop, `connection` one socket, `dial` connecting and name resolution, `listen`
-//! accepting, `inbox` and `report` the ways in and out, `statistics` how a worker stands, `slots`, `token` and `capacity` the
-//! bookkeeping of sockets, `clock` the only reader of the clock.
+//! accepting, `handle`, `inbox` and `report` the ways in and out, `transfer` a read or write for
+//! the core, `statistics` how a worker stands, `slots`, `token` and `capacity` the bookkeeping of
+//! sockets, `tcp` what sockets are set to, `clock` the only reader of the clock.
+//!
+//! What knows nothing of mio is written once for both runtimes: `sc-runtime-smol` is built with
+//! `clock`, `dial/addresses`, `dial/failure`, `fatal`, `handle`, `options`, `report`, `slots`,
+//! `statistics`, `tcp` and `transfer` from this folder.
 #![forbid(unsafe_code)]
 
 mod capacity;
@@ -46,31 +51,33 @@ mod clock;
 mod connection;
 mod dial;
 mod fatal;
+mod handle;
 mod inbox;
 mod listen;
 mod options;
 mod report;
 mod slots;
 mod statistics;
+mod tcp;
 mod token;
+mod transfer;
 mod worker;
 
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use mio::{Poll, Waker};
-use sc_proto::{Command, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_proto::{Core, Event, WorkerId};
 
 use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::dial::{Dials, ReplyTo, Resolver, system_lookup};
 use crate::fatal::AbortOnPanic;
-use crate::inbox::{Inbox, Mailbox, Order, inbox};
+pub use crate::handle::{Handle, Stopped};
+use crate::inbox::{Inbox, Mailbox, inbox};
 use crate::listen::Listeners;
 pub use crate::options::Options;
 use crate::report::Reporter;
@@ -83,20 +90,6 @@ pub struct Runtime {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
 }
-
-/// The way to the workers of a [`Runtime`], for any thread.
-///
-/// Its methods wait while the worker has 64 orders before it. They must not be called where the
-/// worker would have to wait for the caller; the worker itself never waits for anybody.
-#[derive(Clone)]
-pub struct Handle {
-    mailboxes: Arc<[Mailbox]>,
-}
-
-/// The worker does not exist or has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the worker has stopped")]
-pub struct Stopped;
 
 impl Runtime {
     /// Starts one thread per core; the id of a worker is the place of its core in `cores`, and
@@ -169,74 +162,6 @@ impl Drop for Runtime {
             // A panic would have ended the process.
             let _ = thread.join();
         }
-    }
-}
-
-impl Handle {
-    /// How many workers there are; their ids count from 0.
-    pub fn workers(&self) -> usize {
-        self.mailboxes.len()
-    }
-
-    /// Gives a command to a worker's core.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`] if there is no such worker any more.
-    pub fn command(&self, worker: WorkerId, command: Command) -> Result<(), Stopped> {
-        self.order(worker, Order::Command(command))
-    }
-
-    /// Lets a worker accept from `socket`, which is bound and listens; its backlog is made larger
-    /// than the 128 of std. An earlier listener of the same id is closed. To share one address among workers give each a clone of its socket, or
-    /// sockets bound with `SO_REUSEPORT`.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`] if there is no such worker any more.
-    pub fn listen(
-        &self,
-        worker: WorkerId,
-        id: ListenerId,
-        role: ListenerRole,
-        socket: TcpListener,
-    ) -> Result<(), Stopped> {
-        self.order(worker, Order::Listen { id, role, socket })
-    }
-
-    /// Closes a listener. Its connections live on.
-    ///
-    /// # Errors
-    ///
-    /// [`Stopped`] if there is no such worker any more.
-    pub fn unlisten(&self, worker: WorkerId, id: ListenerId) -> Result<(), Stopped> {
-        self.order(worker, Order::Unlisten(id))
-    }
-
-    /// How a worker stands. The worker is woken for it and visits all it has, so this is for
-    /// someone who looks from time to time.
-    ///
-    /// # Errors
-    ///
-    /// [`NoReport::Stopped`] if there is no such worker any more, [`NoReport::Late`] if it does not
-    /// answer within `patience`.
-    pub fn statistics(
-        &self,
-        worker: WorkerId,
-        patience: Duration,
-    ) -> Result<WorkerStatistics, NoReport> {
-        let mailbox = self.mailboxes.get(usize::from(worker.0)).ok_or(NoReport::Stopped)?;
-        let (sender, answer) = mpsc::sync_channel(1);
-        mailbox.ask(sender)?;
-        answer.recv_timeout(patience).map_err(|error| match error {
-            RecvTimeoutError::Timeout => NoReport::Late,
-            RecvTimeoutError::Disconnected => NoReport::Stopped,
-        })
-    }
-
-    fn order(&self, worker: WorkerId, order: Order) -> Result<(), Stopped> {
-        let mailbox = self.mailboxes.get(usize::from(worker.0));
-        mailbox.ok_or(Stopped)?.order(order)
     }
 }
 

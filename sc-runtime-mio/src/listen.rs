@@ -16,17 +16,9 @@ use sc_proto::{ListenerId, ListenerRole, SocketClass, Time};
 use socket2::SockRef;
 
 use crate::capacity::{Capacity, Permit};
-use crate::token::{MAX_INDEX, Tokens};
-
-/// How often the log hears of pauses.
-const LOG_EVERY: Duration = Duration::from_secs(10);
-
-/// Connections that may wait in the kernel; it takes less if its own limit is lower
-/// (`net.core.somaxconn`).
-///
-/// std listens with 128. That is few for a page that opens hundreds of connections at once, and
-/// beyond it Linux answers with SYN cookies and resets some of the connections it confirmed.
-const BACKLOG: i32 = 4096;
+use crate::slots::MAX_INDEX;
+use crate::tcp::{self, BACKLOG};
+use crate::token::Tokens;
 
 /// The listeners of one worker.
 pub(crate) struct Listeners {
@@ -169,7 +161,7 @@ impl Listeners {
                 self.ready.push_back(slot);
                 Step::Accepted(Accepted {
                     listener: listener.id,
-                    class: class_of(listener.role),
+                    class: tcp::class_of(listener.role),
                     stream,
                     peer,
                     permit,
@@ -179,7 +171,7 @@ impl Listeners {
                 listener.queued = false;
                 Step::Skipped
             }
-            Err(error) if is_of_one_connection(&error) => {
+            Err(error) if tcp::is_of_one_connection(&error) => {
                 self.ready.push_back(slot);
                 Step::Skipped
             }
@@ -223,37 +215,12 @@ impl Listeners {
 
     fn pause(&mut self, cause: Cause, now: Time, why: &str) {
         self.pause = Some(Pause { cause, until: now.after(self.retry) });
-        let quiet = |logged: Time| now.since(logged) < LOG_EVERY;
+        let quiet = |logged: Time| now.since(logged) < tcp::PAUSES_TOLD;
         if !self.logged.is_some_and(quiet) {
             self.logged = Some(now);
-            log::warn!(
-                "new connections wait: {why}; raise the limit of open files (ulimit -n) if this \
-                 goes on"
-            );
+            tcp::tell_pause(why);
         }
     }
-}
-
-const fn class_of(role: ListenerRole) -> SocketClass {
-    match role {
-        ListenerRole::Kgp => SocketClass::Transport,
-        ListenerRole::Ingress(_) => SocketClass::Proxied,
-    }
-}
-
-/// Errors that accept(2) passes on from the new connection: it is gone, the next may be fine.
-/// What might stay for good, as `EPERM`, is not among them.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ConnectionAborted
-            | ErrorKind::ConnectionReset
-            | ErrorKind::Interrupted
-            | ErrorKind::TimedOut
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown
-    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Settings of the runtime. Policy of sessions and streams is the core's, not here.
+//!
+//! Both runtimes are built with this file, so that an embedder sets either up in the same way.
 
 use std::time::Duration;
 
-use crate::token::MAX_INDEX;
+use crate::slots::MAX_INDEX;
 
 /// Settings of a [`Runtime`](crate::Runtime). The defaults suit a server and a client.
 #[derive(Clone, Debug)]

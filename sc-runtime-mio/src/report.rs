@@ -1,4 +1,6 @@
 //! The core's events on their way to the embedder: none is lost, the worker never waits.
+//!
+//! Both runtimes are built with this file.
 
 use std::sync::mpsc::{SyncSender, TrySendError};
 

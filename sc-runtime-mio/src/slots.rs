@@ -1,8 +1,11 @@
 //! A table indexed by [`SocketId::index`], which keeps the id to tell generations apart.
+//!
+//! Both runtimes are built with this file.
 
 use sc_proto::SocketId;
 
-use crate::token::MAX_INDEX;
+/// Largest index of a socket or listener in a worker.
+pub(crate) const MAX_INDEX: usize = (1 << 24) - 2;
 
 /// What a worker keeps per [`SocketId`]. An id of another generation finds nothing.
 #[derive(Debug)]

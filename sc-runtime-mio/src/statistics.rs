@@ -1,8 +1,10 @@
 //! How a worker stands, for who asks.
+//!
+//! Both runtimes are built with this file.
 
 use std::time::Duration;
 
-use sc_proto::{SessionStatistics, Statistics, Time};
+use sc_proto::{Core, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
 #[derive(Clone, Debug)]
@@ -24,6 +26,12 @@ pub struct Work {
     pub turns: u64,
     /// When the present turn began.
     began: Time,
+}
+
+impl WorkerStatistics {
+    pub(crate) fn of(core: &Core, work: Work) -> Self {
+        Self { core: core.statistics(), sessions: core.session_statistics().collect(), work }
+    }
 }
 
 impl Work {

@@ -5,13 +5,14 @@
 
 use mio::Token;
 
+use crate::slots::MAX_INDEX;
+
 const INDEX_BITS: u32 = 24;
 const LISTENER: usize = 1 << INDEX_BITS;
 const SERIAL_SHIFT: u32 = INDEX_BITS + 1;
 
-/// Largest index of a socket or listener in a worker. One less than the bits hold, so that no
-/// token equals [`WAKE`].
-pub(crate) const MAX_INDEX: usize = LISTENER - 2;
+// One less than the bits hold, so that no token equals [`WAKE`].
+const _: () = assert!(MAX_INDEX <= LISTENER - 2, "an index must fit into a token");
 
 /// The token of the worker's waker.
 pub(crate) const WAKE: Token = Token(usize::MAX);

@@ -4,7 +4,7 @@
 //! budget, report. What a budget leaves undone makes the next poll return at once, so the
 //! operating system is heard between any two budgets.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,25 +12,25 @@ use std::time::Duration;
 use mio::event::Event as Readiness;
 use mio::{Events, Poll};
 use sc_proto::contract::{DialFailure, HandOver};
-use sc_proto::{Action, CloseMode, Core, Read, SocketId, Time, WorkerId, Write};
+use sc_proto::{Action, CloseMode, Core, SocketId, Time, WorkerId};
 
 use crate::capacity::Capacity;
 use crate::clock::Clock;
-use crate::connection::{Connection, MAX_SLICES};
+use crate::connection::Connection;
 use crate::dial::{Dials, Means, Outcome};
-use crate::inbox::{Adoption, Inbox, Mailbox, Order};
+use crate::handle::Order;
+use crate::inbox::{Adoption, Inbox, Mailbox};
 use crate::listen::{Accepted, Listeners, Step};
 use crate::report::{Reported, Reporter};
 use crate::slots::Slots;
 use crate::statistics::{Work, WorkerStatistics};
 use crate::token::{Source, Tokens};
+use crate::transfer::{self, BYTES_PER_UNIT};
 
 /// Readiness events taken from the operating system at once.
 const EVENTS: usize = 1024;
 /// Messages of each kind taken from the inbox in a turn.
 const MAIL_PER_TURN: usize = 64;
-/// Bytes that cost as much as an action, for the budget.
-const BYTES_PER_UNIT: usize = 4 * 1024;
 /// How soon an event is offered again to an embedder whose channel was full.
 const REPORT_RETRY: Duration = Duration::from_millis(10);
 
@@ -213,11 +213,7 @@ impl Worker {
             }
             Order::Report(answer) => {
                 // Who asked may have lost patience.
-                let _ = answer.try_send(WorkerStatistics {
-                    core: self.core.statistics(),
-                    sessions: self.core.session_statistics().collect(),
-                    work: self.work,
-                });
+                let _ = answer.try_send(WorkerStatistics::of(&self.core, self.work));
             }
         }
     }
@@ -302,11 +298,15 @@ impl Worker {
     /// Carries out one action; says how many bytes it moved.
     fn perform(&mut self, action: Action) -> usize {
         match action {
-            Action::Read(id) => return self.read(id),
-            Action::Write(id) => return self.write(id),
-            Action::Dial { socket, target, class, deadline } => {
+            Action::Read(id) => {
+                return transfer::read(&mut self.core, id, self.sockets.get_mut(id), self.now);
+            }
+            Action::Write(id) => {
+                return transfer::write(&mut self.core, id, self.sockets.get_mut(id), self.now);
+            }
+            Action::Dial { socket, target, class, guard, deadline } => {
                 let (dials, mut means) = self.dialling();
-                let outcome = dials.start(&mut means, socket, &target, class, deadline);
+                let outcome = dials.start(&mut means, socket, &target, class, guard, deadline);
                 self.finish_dial(outcome, None);
             }
             Action::ShutdownWrite(id) => {
@@ -318,38 +318,6 @@ impl Worker {
             Action::HandOver { socket, to, state } => self.hand_over(socket, to, state),
         }
         0
-    }
-
-    fn read(&mut self, id: SocketId) -> usize {
-        let outcome = match self.sockets.get_mut(id) {
-            Some(connection) => connection.read(self.core.read_space(id)),
-            None => Read::Failed,
-        };
-        self.core.read_done(id, outcome, self.now);
-        match outcome {
-            Read::Bytes(n) | Read::Drained(n) => n,
-            Read::WouldBlock | Read::End | Read::Failed => 0,
-        }
-    }
-
-    fn write(&mut self, id: SocketId) -> usize {
-        let outcome = match self.sockets.get_mut(id) {
-            Some(connection) => {
-                let mut lent: [&[u8]; MAX_SLICES] = [&[]; MAX_SLICES];
-                let count = self.core.write_slices(id, &mut lent);
-                let slices = lent.map(IoSlice::new);
-                match slices.get(..count) {
-                    None | Some([]) => Write::Bytes(0),
-                    Some(slices) => connection.write(slices),
-                }
-            }
-            None => Write::Failed,
-        };
-        self.core.write_done(id, outcome, self.now);
-        match outcome {
-            Write::Bytes(n) | Write::Blocked(n) => n,
-            Write::Failed => 0,
-        }
     }
 
     fn close(&mut self, id: SocketId, mode: CloseMode) {

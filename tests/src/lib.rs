@@ -17,11 +17,16 @@ pub mod deployment;
 pub mod fault;
 pub mod figures;
 pub mod http;
+pub mod interruptions;
 pub mod limits;
 pub mod link;
 pub mod linked;
+#[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod nginx;
+pub mod outcome;
+#[cfg(target_os = "linux")]
+pub mod packet_link;
 pub mod payload;
 pub mod ports;
 pub mod process;
@@ -31,6 +36,7 @@ pub mod shared;
 pub mod site;
 pub mod tls;
 pub mod traffic;
+pub mod upstream;
 pub mod usage;
 pub mod wait;
 pub mod websocket;

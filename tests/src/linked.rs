@@ -1,4 +1,4 @@
-//! A tunnel whose transport goes over a [`Link`], and what its two ends say about cuts.
+//! A tunnel whose transport goes over a [`Link`].
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -7,11 +7,6 @@ use crate::deployment::{Places, Server, Tunnel};
 use crate::link::Link;
 use crate::ports;
 use crate::shared::Report;
-
-/// What the client prints when its transport has gone.
-pub const INTERRUPTED: &str = "Connection interrupted (";
-/// What it prints when the session goes on with a new one.
-pub const RESUMED: &str = "Connection resumed after ";
 
 /// A server, a link, and a client that reaches the server over the link.
 #[derive(Debug)]
@@ -29,17 +24,6 @@ pub struct LinkedOptions<'a> {
     pub server: &'a [&'a str],
     /// The client's.
     pub client: &'a [&'a str],
-}
-
-/// One line that tells of a resumed session.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Resumed {
-    /// How long there was no transport, in seconds.
-    pub outage: f64,
-    /// Streams that were kept.
-    pub streams: u64,
-    /// Bytes that this side sent again.
-    pub replayed: u64,
 }
 
 impl Linked {
@@ -63,16 +47,6 @@ impl Linked {
         });
         Self { tunnel, link }
     }
-
-    /// How often the client has said that its transport has gone.
-    pub fn interruptions(&self) -> usize {
-        self.tunnel.client.process.count_lines(INTERRUPTED)
-    }
-
-    /// All that the client has said about resumed sessions.
-    pub fn resumed(&self) -> Vec<Resumed> {
-        self.tunnel.client.process.lines().iter().filter_map(|line| Resumed::parse(line)).collect()
-    }
 }
 
 /// A server whose clients are told the address of the link. Both have the same port: the server
@@ -91,32 +65,8 @@ pub fn linked_server(options: &[&str]) -> (Server, Link) {
     (server, Link::start(outside, inside))
 }
 
-impl Resumed {
-    /// Reads `… resumed after S s: N streams kept, B bytes sent again`.
-    fn parse(line: &str) -> Option<Self> {
-        let (_, told) = line.split_once(RESUMED)?;
-        let mut words = told.split_whitespace();
-        let outage = words.next()?.parse().ok()?;
-        let mut numbers = words.filter_map(|word| word.parse().ok());
-        Some(Self { outage, streams: numbers.next()?, replayed: numbers.next()? })
-    }
-}
-
 impl Report for Linked {
     fn report(&self) -> String {
         format!("{}\n{:?}", self.tunnel.report(), self.link.carried())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_line_of_a_resumed_session_is_read() {
-        let line = "Connection resumed after 0.3 s: 51 streams kept, 1048 bytes sent again";
-        let expected = Resumed { outage: 0.3, streams: 51, replayed: 1048 };
-        assert_eq!(Resumed::parse(line), Some(expected));
-        assert_eq!(Resumed::parse("Connection interrupted (closed)"), None);
     }
 }

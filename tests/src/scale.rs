@@ -29,6 +29,17 @@ pub fn cuts() -> usize {
     number("SC_TESTS_CUTS", 12) as usize
 }
 
+/// Size of each transfer over a line that loses packets, in MiB (`SC_TESTS_LOSSY_MIB`, default 2;
+/// full: 16).
+pub fn lossy_bytes() -> u64 {
+    number("SC_TESTS_LOSSY_MIB", 2) * 1024 * 1024
+}
+
+/// How often the transport over such a line is cut (`SC_TESTS_LOSSY_CUTS`, default 3; full: 12).
+pub fn lossy_cuts() -> usize {
+    number("SC_TESTS_LOSSY_CUTS", 3) as usize
+}
+
 /// How long the outage under full load lasts (`SC_TESTS_OUTAGE_SECONDS`, default 10; full: 60).
 pub fn outage() -> Duration {
     Duration::from_secs(number("SC_TESTS_OUTAGE_SECONDS", 10))

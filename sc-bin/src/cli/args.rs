@@ -72,6 +72,17 @@ pub(crate) struct V4Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: host, .domain, *.domain,
+    /// comma separated [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(short = 'D', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and wins over it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(short = 't', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
+    #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) fast_fail_regexps: Option<Vec<String>>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
@@ -116,6 +127,26 @@ pub(crate) struct V5Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: [-]regexp or all, comma
+    /// separated; excludes --tunnel-domains [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(
+        short = 'D',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and excludes it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]

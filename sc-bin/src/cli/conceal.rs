@@ -26,6 +26,8 @@ struct Secret {
 enum Holds {
     /// All of it.
     Secret,
+    /// All of it, and what is given again comes to it.
+    List,
     /// User and password before an `@`, if there is one.
     UserInfo,
 }
@@ -42,7 +44,7 @@ impl Secret {
 
     fn is_in(&self, value: &str) -> bool {
         match self.holds {
-            Holds::Secret => true,
+            Holds::Secret | Holds::List => true,
             Holds::UserInfo => value.contains('@') || value == CONCEALED,
         }
     }
@@ -52,6 +54,7 @@ const V4: &[Secret] = &[
     Secret::new("--api-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
     Secret::new("--proxy", "-p", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-userpwd", "-w", "SAUCE_PROXY_USERPWD", Holds::Secret),
+    Secret::new("--pac-auth", "", "SAUCE_PAC_AUTH", Holds::List),
 ];
 const V5: &[Secret] = &[
     Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
@@ -110,13 +113,18 @@ pub(crate) fn shown_args() -> String {
 fn conceal(args: &[OsString]) -> Option<Concealed> {
     let is_v5 = args.get(1).is_some_and(|command| command == "run");
     let secrets_of = if is_v5 { V5 } else { V4 };
-    let mut secrets = BTreeMap::new();
+    let mut secrets: BTreeMap<&str, String> = BTreeMap::new();
     let mut blot = |secret: &Secret, value: &str| {
         if !secret.is_in(value) {
             return value.to_owned();
         }
         if value != CONCEALED && !value.is_empty() {
-            secrets.insert(secret.variable, value.to_owned());
+            match secrets.get_mut(secret.variable) {
+                Some(before) if secret.holds == Holds::List => {
+                    *before = format!("{before},{value}")
+                }
+                _ => drop(secrets.insert(secret.variable, value.to_owned())),
+            }
         }
         CONCEALED.to_owned()
     };
@@ -209,6 +217,12 @@ mod tests {
             ("sc -p u:p@h:1", "sc -p ****", "SAUCE_PROXY", "u:p@h:1"),
             ("sc --proxy=u:p@h:1 -k ****", "sc --proxy=**** -k ****", "SAUCE_PROXY", "u:p@h:1"),
             ("sc -p h:1 -w u:p", "sc -p h:1 -w ****", "SAUCE_PROXY_USERPWD", "u:p"),
+            (
+                "sc --pac-auth u:p@a:1 --pac-auth=v:q@b:1",
+                "sc --pac-auth **** --pac-auth=****",
+                "SAUCE_PAC_AUTH",
+                "u:p@a:1,v:q@b:1",
+            ),
             ("sc --proxy-userpwd=u:p", "sc --proxy-userpwd=****", "SAUCE_PROXY_USERPWD", "u:p"),
             ("sc run -xu@h:1", "sc run -x****", "SAUCE_PROXY", "u@h:1"),
             (

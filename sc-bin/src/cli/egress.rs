@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
+use sc_proto::contract::Target;
 use sc_proto::egress::{
     Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Way,
 };
@@ -27,6 +28,13 @@ pub(crate) struct V4EgressArgs {
     /// User and password for that proxy, or for a detected one [env: SAUCE_PROXY_USERPWD]
     #[arg(short = 'w', long, value_name = "USER:PASSWORD")]
     proxy_userpwd: Option<String>,
+    /// Script that chooses the proxy for each site under test: a URL (http, https, file, data), a
+    /// path, or - for standard input [env: SAUCE_PAC]
+    #[arg(long, value_name = "URL")]
+    pac: Option<String>,
+    /// User and password for a proxy that the script names [env: SAUCE_PAC_AUTH]
+    #[arg(long, value_name = "USER:PASSWORD@HOST:PORT", value_delimiter = ',')]
+    pac_auth: Vec<String>,
     /// The tunnel's own connection goes by the proxy, too [env: SAUCE_PROXY_TUNNEL]
     #[arg(short = 'T', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
@@ -64,6 +72,10 @@ pub(crate) struct V5EgressArgs {
     /// does not stay visible in the process list [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
     proxy: Option<String>,
+    /// Script that chooses the proxy for each site under test: a URL (http, https, file, data), a
+    /// path, or - for standard input [env: SAUCE_PAC]
+    #[arg(short, long, value_name = "URL")]
+    pac: Option<String>,
     /// Proxy for the REST API and the tunnel's own connection, in the same form
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
@@ -111,6 +123,17 @@ pub(crate) enum SiteWay {
     Proxy(Way),
     /// By the proxy that the environment names.
     Detected(Detected),
+    /// As a script chooses.
+    Pac(PacSettings),
+}
+
+/// A script that chooses proxies.
+#[derive(Clone, Debug)]
+pub(crate) struct PacSettings {
+    /// Where it is.
+    pub(crate) source: String,
+    /// For the proxies that it names.
+    pub(crate) passwords: Vec<(Target, Credentials)>,
 }
 
 /// A proxy that the environment names.
@@ -122,22 +145,13 @@ pub(crate) struct Detected {
     pub(crate) way: Way,
     /// Hosts that are reached without it.
     pub(crate) bypass: Bypass,
-}
-
-/// Who named a proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// An option.
-    Given,
-    /// The environment.
-    Detected,
+    /// The same for the client's own traffic: nobody means a proxy for this machine itself.
+    pub(crate) own_bypass: Bypass,
 }
 
 /// A proxy for the client's own traffic.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnProxy {
-    /// Who named it.
-    pub(crate) origin: Origin,
     /// The proxy.
     pub(crate) way: Way,
     /// Hosts that are reached without it.
@@ -146,7 +160,7 @@ pub(crate) struct OwnProxy {
 
 impl OwnProxy {
     fn given(way: Way) -> Self {
-        Self { origin: Origin::Given, way, bypass: Bypass::default() }
+        Self { way, bypass: Bypass::default() }
     }
 }
 
@@ -196,6 +210,15 @@ pub(crate) enum EgressError {
     /// User and password for the proxy.
     #[error("--proxy-userpwd: {0}")]
     UserPassword(InvalidCredentials),
+    /// Both ways to choose a proxy.
+    #[error("--proxy and --pac exclude one another: the script names the proxies")]
+    ProxyAndPac,
+    /// User and password for a proxy of the script.
+    #[error("--pac-auth: item {0} is not USER:PASSWORD@HOST:PORT")]
+    PacAuth(usize),
+    /// An option that needs a script.
+    #[error("--pac-auth needs a script: give --pac")]
+    NoPac,
     /// An option that needs a proxy.
     #[error("{0} needs a proxy: give --proxy HOST:PORT")]
     NoProxy(&'static str),
@@ -207,6 +230,7 @@ pub(super) struct Given {
     deny: Vec<String>,
     localhost: Option<LocalhostChoice>,
     proxy: Option<String>,
+    pac: Option<String>,
     own: OwnGiven,
 }
 
@@ -220,6 +244,7 @@ enum OwnGiven {
 #[derive(Debug, Default)]
 struct V4Own {
     userpwd: Option<String>,
+    pac_auth: Vec<String>,
     tunnel: Option<bool>,
     autodetect: Option<bool>,
     no_autodetect: Option<bool>,
@@ -235,18 +260,31 @@ impl From<V4EgressArgs> for Given {
     fn from(args: V4EgressArgs) -> Self {
         let own = OwnGiven::V4(V4Own {
             userpwd: args.proxy_userpwd,
+            pac_auth: args.pac_auth,
             tunnel: args.proxy_tunnel,
             autodetect: args.autodetect,
             no_autodetect: args.no_autodetect,
         });
-        Self { deny: Vec::new(), localhost: args.proxy_localhost, proxy: args.proxy, own }
+        Self {
+            deny: Vec::new(),
+            localhost: args.proxy_localhost,
+            proxy: args.proxy,
+            pac: args.pac,
+            own,
+        }
     }
 }
 
 impl From<V5EgressArgs> for Given {
     fn from(args: V5EgressArgs) -> Self {
         let own = OwnGiven::V5 { proxy_sauce: args.proxy_sauce };
-        Self { deny: args.deny_domains, localhost: args.proxy_localhost, proxy: args.proxy, own }
+        Self {
+            deny: args.deny_domains,
+            localhost: args.proxy_localhost,
+            proxy: args.proxy,
+            pac: args.pac,
+            own,
+        }
     }
 }
 
@@ -265,15 +303,20 @@ impl Given {
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
+        settings.sites = match (proxy, text(self.pac, env, "SAUCE_PAC")) {
+            (Some(_), Some(_)) => return Err(EgressError::ProxyAndPac),
+            (Some(way), None) => SiteWay::Proxy(way),
+            (None, Some(source)) => SiteWay::Pac(PacSettings { source, passwords: Vec::new() }),
+            (None, None) => SiteWay::Direct,
+        };
         match self.own {
             OwnGiven::V5 { proxy_sauce } => {
-                settings.sites = proxy.map_or(SiteWay::Direct, SiteWay::Proxy);
                 let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
                 let own = self::proxy("--proxy-sauce", own)?;
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
             }
-            OwnGiven::V4(own) => own.resolve(proxy, env, &mut settings)?,
+            OwnGiven::V4(own) => own.resolve(env, &mut settings)?,
         }
         Ok(settings)
     }
@@ -281,12 +324,7 @@ impl Given {
 
 impl V4Own {
     /// Version 4 has one proxy for all: the sites, the REST API and, with `-T`, the tunnel.
-    fn resolve(
-        self,
-        proxy: Option<Way>,
-        env: &Environment,
-        settings: &mut EgressSettings,
-    ) -> Result<(), EgressError> {
+    fn resolve(self, env: &Environment, settings: &mut EgressSettings) -> Result<(), EgressError> {
         let switch = |flag: Option<bool>, name| match flag {
             Some(value) => Ok(Some(value)),
             None => env.first(&[name]).map(|text| switched(name, text)).transpose(),
@@ -294,36 +332,52 @@ impl V4Own {
         let detects = switch(self.no_autodetect, "SAUCE_NO_AUTODETECT")? != Some(true)
             && switch(self.autodetect, "SAUCE_AUTODETECT")? != Some(false);
         let by_tunnel = switch(self.tunnel, "SAUCE_PROXY_TUNNEL")? == Some(true);
-        let mut sites = match proxy {
-            Some(way) => SiteWay::Proxy(way),
-            None if detects => detected(env)?.map_or(SiteWay::Direct, SiteWay::Detected),
-            None => SiteWay::Direct,
-        };
+        if detects && matches!(settings.sites, SiteWay::Direct) {
+            settings.sites = detected(env)?.map_or(SiteWay::Direct, SiteWay::Detected);
+        }
+        let sites = &mut settings.sites;
         if let Some(given) = text(self.userpwd, env, "SAUCE_PROXY_USERPWD") {
             let credentials = Credentials::parse(&given).map_err(EgressError::UserPassword)?;
-            let way = match &mut sites {
+            let way = match sites {
                 SiteWay::Proxy(way) | SiteWay::Detected(Detected { way, .. }) => way,
-                SiteWay::Direct => return Err(EgressError::NoProxy("--proxy-userpwd")),
+                SiteWay::Direct | SiteWay::Pac(_) => {
+                    return Err(EgressError::NoProxy("--proxy-userpwd"));
+                }
             };
             if let Way::Http(proxy) | Way::Socks5(proxy) = way {
                 proxy.credentials = Some(credentials);
             }
         }
-        let own = match &sites {
-            SiteWay::Direct if by_tunnel => return Err(EgressError::NoProxy("--proxy-tunnel")),
-            SiteWay::Direct => None,
+        let passwords = pac_passwords(list(self.pac_auth, env, "SAUCE_PAC_AUTH"))?;
+        match sites {
+            SiteWay::Pac(pac) => pac.passwords = passwords,
+            _ if !passwords.is_empty() => return Err(EgressError::NoPac),
+            _ => {}
+        }
+        let own = match sites {
+            SiteWay::Direct | SiteWay::Pac(_) if by_tunnel => {
+                return Err(EgressError::NoProxy("--proxy-tunnel"));
+            }
+            SiteWay::Direct | SiteWay::Pac(_) => None,
             SiteWay::Proxy(way) => Some(OwnProxy::given(way.clone())),
-            SiteWay::Detected(Detected { way, bypass, .. }) => Some(OwnProxy {
-                origin: Origin::Detected,
-                way: way.clone(),
-                bypass: bypass.clone(),
-            }),
+            SiteWay::Detected(Detected { way, own_bypass, .. }) => {
+                Some(OwnProxy { way: way.clone(), bypass: own_bypass.clone() })
+            }
         };
         settings.tunnel = own.clone().filter(|_| by_tunnel);
         settings.rest = own;
-        settings.sites = sites;
         Ok(())
     }
+}
+
+/// `USER:PASSWORD@HOST:PORT` each.
+fn pac_passwords(items: Vec<String>) -> Result<Vec<(Target, Credentials)>, EgressError> {
+    let read = |item: &str| {
+        let (info, address) = item.rsplit_once('@')?;
+        Some((address.parse().ok()?, Credentials::parse(info).ok()?))
+    };
+    let numbered = items.iter().zip(1..);
+    numbered.map(|(item, number)| read(item).ok_or(EgressError::PacAuth(number))).collect()
 }
 
 /// The proxy of the environment, by the first variable that is set (version 4's order).
@@ -331,19 +385,20 @@ fn detected(env: &Environment) -> Result<Option<Detected>, EgressError> {
     for variable in PROXY_VARIABLES {
         let Some(text) = env.first(&[variable]) else { continue };
         let way = Way::parse(&text).map_err(|why| EgressError::Detected { variable, why })?;
-        let mut bypass = Bypass::default();
-        for variable in NO_PROXY_VARIABLES {
-            if let Some(list) = env.first(&[variable]) {
-                bypass =
-                    Bypass::parse(&list).map_err(|why| EgressError::Bypass { variable, why })?;
-                break;
-            }
-        }
-        return Ok(Some(Detected { variable, way, bypass }));
+        let exceptions = NO_PROXY_VARIABLES
+            .into_iter()
+            .find_map(|variable| Some((variable, env.first(&[variable])?)));
+        let (named, list) = exceptions.unwrap_or_default();
+        let wrong = |why| EgressError::Bypass { variable: named, why };
+        let bypass = Bypass::parse(&list).map_err(wrong)?;
+        let own_bypass = Bypass::parse(&[&list, THIS_MACHINE].join(",")).map_err(wrong)?;
+        return Ok(Some(Detected { variable, way, bypass, own_bypass }));
     }
     Ok(None)
 }
 
+/// This machine, as an item of `no_proxy` would name it.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1/128";
 /// Variables that name a proxy for everybody, the first that is set counts.
 pub(super) const PROXY_VARIABLES: [&str; 4] =
     ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];

@@ -17,7 +17,7 @@ use clap::Parser as _;
 
 pub(crate) use args::DevArgs;
 pub(crate) use conceal::shown_args;
-pub(crate) use egress::{Detected, EgressSettings, Origin, OwnProxy, SiteWay};
+pub(crate) use egress::{Detected, EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exit::Exit;
 pub(crate) use open_files::limit as open_files_limit;

@@ -11,6 +11,7 @@ use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
+use crate::api::{RuleSyntax, Rules, RulesError};
 
 /// Which version's words the console speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) rest_ca: Option<PathBuf>,
     /// CAs for the tunnel server instead of the pin in the REST answer or the system's.
     pub(crate) tunnel_ca: Option<PathBuf>,
+    /// Where its requests go; checked.
+    pub(crate) rules: Rules,
     /// How the tunnel's connection bears trouble.
     pub(crate) endurance: Endurance,
     /// What is let out, and by which way.
@@ -131,6 +134,9 @@ pub(crate) enum SettingsError {
     /// An option about the egress is not right.
     #[error(transparent)]
     Egress(#[from] EgressError),
+    /// A list of domains or URLs cannot be used.
+    #[error("{0}")]
+    BadRules(RulesError),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -151,10 +157,18 @@ struct Given {
     region: Option<String>,
     rest_ca: Option<PathBuf>,
     tunnel_ca: Option<PathBuf>,
+    rules: Lists,
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
     egress: egress::Given,
+}
+
+/// The lists of rules, of whichever version.
+struct Lists {
+    direct: Option<Vec<String>>,
+    tunnel: Option<Vec<String>>,
+    fast_fail: Option<Vec<String>>,
 }
 
 impl From<V4Args> for Given {
@@ -168,6 +182,11 @@ impl From<V4Args> for Given {
             region: args.region,
             rest_ca: args.cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            rules: Lists {
+                direct: args.direct_domains,
+                tunnel: args.tunnel_domains,
+                fast_fail: args.fast_fail_regexps,
+            },
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -187,6 +206,11 @@ impl From<V5Args> for Given {
             region: args.region,
             rest_ca: args.rest_cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            rules: Lists {
+                direct: args.direct_domains,
+                tunnel: args.tunnel_domains,
+                fast_fail: None,
+            },
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -246,6 +270,7 @@ impl Settings {
                 .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
             rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
             tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
+            rules: given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?,
             endurance: Endurance::of(
                 number(given.reconnect, "SAUCE_RECONNECT", RECONNECT)?,
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
@@ -253,6 +278,37 @@ impl Settings {
             ),
             egress: given.egress.resolve(env)?,
         })
+    }
+}
+
+impl Lists {
+    /// The rules as the API takes them. Version 4 has a field of its own for what goes through the
+    /// tunnel.
+    fn checked(self, dialect: Dialect, env: &Environment) -> Result<Rules, RulesError> {
+        let list = |given: Option<Vec<String>>, name: &str| {
+            given.or_else(|| {
+                env.first(&[name]).map(|text| text.split(',').map(str::to_owned).collect())
+            })
+        };
+        let direct_domains = list(self.direct, "SAUCE_DIRECT_DOMAINS");
+        let tunnel = list(self.tunnel, "SAUCE_TUNNEL_DOMAINS");
+        let (syntax, tunnel_domains, domain_names, fast_fail_regexps) = match dialect {
+            Dialect::V4 => {
+                let fast_fail = list(self.fast_fail, "SAUCE_FAST_FAIL_REGEXPS");
+                (RuleSyntax::Patterns, None, tunnel, fast_fail)
+            }
+            Dialect::V5 => (RuleSyntax::Expressions, tunnel, None, None),
+        };
+        let rule_syntax = Some(syntax);
+        let rules = Rules {
+            direct_domains,
+            tunnel_domains,
+            domain_names,
+            fast_fail_regexps,
+            rule_syntax,
+            ..Rules::default()
+        };
+        rules.compile(syntax).map(|_| rules)
     }
 }
 

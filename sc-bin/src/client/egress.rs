@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use sc_proto::contract::Host;
-use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, Ways};
+use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, WayChoice};
 
-use crate::cli::{Detected, EgressSettings, Origin, OwnProxy, SiteWay};
+use crate::cli::{Detected, EgressSettings, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
 const HOSTS_LIMIT: u64 = 4 << 20;
@@ -19,14 +19,22 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
             policy: settings.localhost,
             names: loopback_names(&hosts).map(Into::into).collect(),
         },
+        transports: match &settings.tunnel {
+            None => WayChoice::Direct,
+            Some(proxy) => {
+                WayChoice::Fixed { ways: [proxy.way.clone()].into(), bypass: proxy.bypass.clone() }
+            }
+        },
         ways: match &settings.sites {
-            SiteWay::Direct => Ways::Direct,
+            SiteWay::Direct => WayChoice::Direct,
             SiteWay::Proxy(way) => {
-                Ways::Fixed { ways: [way.clone()].into(), bypass: Bypass::default() }
+                WayChoice::Fixed { ways: [way.clone()].into(), bypass: Bypass::default() }
             }
-            SiteWay::Detected(detected) => {
-                Ways::Fixed { ways: [detected.way.clone()].into(), bypass: detected.bypass.clone() }
-            }
+            SiteWay::Pac(_) => WayChoice::Asked,
+            SiteWay::Detected(detected) => WayChoice::Fixed {
+                ways: [detected.way.clone()].into(),
+                bypass: detected.bypass.clone(),
+            },
         },
     }
 }
@@ -35,12 +43,15 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
 pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
     let mut lines = Vec::new();
     match &settings.sites {
-        SiteWay::Direct => {}
+        SiteWay::Direct | SiteWay::Pac(_) => {}
         SiteWay::Proxy(way) => lines.push(format!("Sites are reached by the proxy {way}")),
         SiteWay::Detected(Detected { variable, way, .. }) => lines.push(format!(
             "Sites are reached by the proxy {way}, which the variable {variable} names \
              (--no-autodetect turns this off)"
         )),
+    }
+    if let SiteWay::Pac(PacSettings { source, .. }) = &settings.sites {
+        lines.push(format!("Sites are reached as the PAC script {} says", shown(source)));
     }
     let own = match (&settings.rest, &settings.tunnel) {
         (None, None) => None,
@@ -51,6 +62,20 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
     lines.extend(own.map(|(what, proxy)| format!("{what} by the proxy {}", proxy.way)));
     lines.push(about_localhost(settings).to_owned());
     lines
+}
+
+/// A script's source for people: without user and password, and not the script itself.
+fn shown(source: &str) -> String {
+    match source.split_once("://") {
+        _ if source.starts_with("data:") => "in a data: URL".to_owned(),
+        _ if source == "-" => "of standard input".to_owned(),
+        Some((scheme, rest)) => {
+            let host = rest.split('/').next().unwrap_or_default();
+            let at = host.rfind('@').map_or(0, |at| at + 1);
+            format!("{scheme}://{}", &rest[at..])
+        }
+        None => source.to_owned(),
+    }
 }
 
 fn about_localhost(settings: &EgressSettings) -> &'static str {
@@ -67,12 +92,9 @@ fn about_localhost(settings: &EgressSettings) -> &'static str {
     }
 }
 
-/// The proxy for one host of the client's own traffic. A proxy that was only detected is not asked
-/// for this machine itself.
+/// The proxy for one host of the client's own traffic.
 pub(super) fn own_proxy<'a>(proxy: &'a OwnProxy, host: &Host) -> Option<&'a Way> {
-    let is_detected = matches!(proxy.origin, Origin::Detected);
-    let is_local = is_detected && Localhost::default().policy_for(host).is_some();
-    (!is_local && !proxy.bypass.matches(host)).then_some(&proxy.way)
+    (!proxy.bypass.matches(host)).then_some(&proxy.way)
 }
 
 fn hosts_file() -> PathBuf {

@@ -13,6 +13,11 @@ mod egress;
 mod event_loop;
 mod failure;
 mod line;
+#[cfg(not(feature = "pac"))]
+#[path = "no_pac.rs"]
+mod pac;
+#[cfg(feature = "pac")]
+mod pac;
 mod plane;
 mod rest;
 mod rest_error;
@@ -29,10 +34,11 @@ pub(crate) use failure::Failure;
 pub(crate) use line::{Line, Speaker};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
+use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
+use pac::Pac;
 use plane::MioPlane;
 use rest::Rest;
 
@@ -89,11 +95,13 @@ pub(crate) fn serve(
         speaker.say(&Line::Egress(line));
     }
     let rest = Rest::new(settings)?;
+    let pac = pac(settings)?;
     let ca = settings.tunnel_ca.as_deref();
     let plane = MioPlane::start(
         ca,
         settings.endurance,
         egress::rules(&settings.egress),
+        pac,
         inputs.sender.clone(),
     )?;
     let controller = Controller::new(
@@ -106,6 +114,16 @@ pub(crate) fn serve(
     let Inputs { sender, receiver } = inputs;
     let event_loop = EventLoop { controller, rest, plane, speaker, sender, inputs: receiver };
     Ok(event_loop.run())
+}
+
+/// The PAC script, if there is one: loaded, or the run does not begin.
+fn pac(settings: &Settings) -> Result<Option<Pac>, Failure> {
+    let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
+        return Ok(None);
+    };
+    let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
+    Ok(Some(Pac::start(source, &ca, passwords.clone())?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

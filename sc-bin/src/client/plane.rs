@@ -5,14 +5,15 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Connect, Stop};
+use sc_proto::contract::{Connect, Stop, StreamKind, Target};
 use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Command, Config, Core, WorkerId};
+use sc_proto::{Command, Config, Core, Event, SocketId, WorkerId};
 use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
+use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
 
@@ -51,6 +52,7 @@ impl MioPlane {
         ca: Option<&Path>,
         endurance: Endurance,
         egress: Egress,
+        pac: Option<Pac>,
         inputs: SyncSender<Input>,
     ) -> Result<Self, Failure> {
         let roots = match ca {
@@ -71,17 +73,22 @@ impl MioPlane {
         let runtime = Runtime::start(vec![core], Options::default(), sender)
             .map_err(|error| machine("the data plane does not start", &error))?;
         // Ends with the worker, or with the event loop.
+        let handle = runtime.handle();
+        let answers = handle.clone();
         thread::Builder::new()
             .name("sc-events".to_owned())
             .spawn(move || {
-                for (_, event) in events {
+                for (worker, event) in events {
+                    if let Event::WayWanted { socket, kind, target } = event {
+                        ask(pac.as_ref(), kind, target, worker, socket, answers.clone());
+                        continue;
+                    }
                     if inputs.send(Input::Tunnel(event)).is_err() {
                         break;
                     }
                 }
             })
             .map_err(|error| machine("no thread for events", &error))?;
-        let handle = runtime.handle();
         Ok(Self { _runtime: runtime, handle, roots })
     }
 
@@ -112,6 +119,25 @@ impl DataPlane for MioPlane {
     fn stop(&mut self, stop: Stop) {
         // A worker that has stopped has nothing left to stop.
         let _: Result<(), Stopped> = self.handle.command(WORKER, Command::Stop(stop));
+    }
+}
+
+/// Has the PAC script name the ways to a site, and the worker take them.
+fn ask(
+    pac: Option<&Pac>,
+    kind: StreamKind,
+    target: Target,
+    worker: WorkerId,
+    socket: SocketId,
+    answers: Handle,
+) {
+    let tell = move |ways| {
+        // A worker that has ended needs no way.
+        let _: Result<(), Stopped> = answers.command(worker, Command::Ways { socket, ways });
+    };
+    match pac {
+        Some(pac) => pac.ask(kind, target, tell),
+        None => tell(Vec::new()),
     }
 }
 

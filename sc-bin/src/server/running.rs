@@ -210,9 +210,15 @@ fn start_tunnels(
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
-    let data_plane =
-        DataPlane::start(workers, certificate.tls, settings.endurance, kgp_listener, event_sender)
-            .map_err(StartError::Threads)?;
+    let data_plane = DataPlane::start(
+        workers,
+        certificate.tls,
+        settings.endurance,
+        settings.direct.clone(),
+        kgp_listener,
+        event_sender,
+    )
+    .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,

@@ -2,11 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::id::{SocketId, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
 use crate::egress::Way;
+use crate::rules::Routing;
 use crate::tls::TlsClient;
 
 /// What connections accepted by a listener are.
@@ -31,6 +33,14 @@ pub enum Command {
         secret: TunnelSecret,
         /// The worker that owns its session and its proxy port.
         home: WorkerId,
+    },
+    /// Server: where the requests of a tunnel go, from here on. Said to the tunnel's home after
+    /// [`Command::AddTunnel`]; without it all go through the tunnel.
+    SetRouting {
+        /// Which.
+        tunnel: TunnelId,
+        /// Its rules.
+        routing: Arc<Routing>,
     },
     /// Server: the tunnel is to end. Its session takes no new streams and ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when the running ones are done.

@@ -72,7 +72,7 @@ pub enum Event {
     },
     /// Client: by which ways a site may be reached is to be said, with
     /// [`Command::Ways`](super::Command::Ways), within 20 seconds. Asked where
-    /// [`Ways::Asked`](crate::egress::Ways::Asked) is set.
+    /// [`WayChoice::Asked`](crate::egress::WayChoice::Asked) is set.
     WayWanted {
         /// What waits for the answer.
         socket: SocketId,

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `localhost.rs` | which hosts are the client's own machine, and what becomes of them |
 //! | `bypass.rs` | hosts that are reached without a proxy: `no_proxy` |
+//! | `pac.rs` | the answer of a PAC script |
 //! | `way.rs` | one way to a site: straight or by a proxy |
 //!
 //! Everything here is decided on the client. The server learns a typed failure and nothing else:
@@ -11,10 +12,12 @@
 
 mod bypass;
 mod localhost;
+mod pac;
 mod way;
 
 pub use bypass::{Bypass, InvalidBypass};
 pub use localhost::{Localhost, LocalhostPolicy};
+pub use pac::{InvalidAnswer, ways_of_answer};
 pub use way::{Credentials, InvalidCredentials, InvalidProxy, Proxy, Way};
 
 use alloc::sync::Arc;
@@ -33,12 +36,15 @@ pub struct Egress {
     /// The client's own machine.
     pub localhost: Localhost,
     /// By which ways sites are reached.
-    pub ways: Ways,
+    pub ways: WayChoice,
+    /// By which way the client's own transports go. The first of several counts;
+    /// [`WayChoice::Asked`] is as [`WayChoice::Direct`].
+    pub transports: WayChoice,
 }
 
 /// By which ways sites are reached.
 #[derive(Clone, Debug, Default)]
-pub enum Ways {
+pub enum WayChoice {
     /// Without a proxy.
     #[default]
     Direct,
@@ -64,6 +70,14 @@ pub enum Route {
 }
 
 impl Egress {
+    /// The proxy for a transport to a server; `None`: it goes straight.
+    pub fn transport_way(&self, server: &Host) -> Option<&Way> {
+        match &self.transports {
+            WayChoice::Fixed { ways, bypass } if !bypass.matches(server) => ways.first(),
+            WayChoice::Direct | WayChoice::Fixed { .. } | WayChoice::Asked => None,
+        }
+    }
+
     /// Judges a host before anything is resolved or dialled.
     ///
     /// # Errors
@@ -80,10 +94,10 @@ impl Egress {
         }
         Ok(match &self.ways {
             _ if localhost == Some(LocalhostPolicy::Direct) => direct(),
-            Ways::Direct => direct(),
-            Ways::Fixed { bypass, .. } if bypass.matches(host) => direct(),
-            Ways::Fixed { ways, .. } => Route::Known(Arc::clone(ways)),
-            Ways::Asked => Route::Asked,
+            WayChoice::Direct => direct(),
+            WayChoice::Fixed { bypass, .. } if bypass.matches(host) => direct(),
+            WayChoice::Fixed { ways, .. } => Route::Known(Arc::clone(ways)),
+            WayChoice::Asked => Route::Asked,
         })
     }
 }
@@ -115,7 +129,8 @@ mod tests {
         let deny = HostRules::expressions(["^localhost$"]).ok();
         let route = |policy, name| {
             let localhost = Localhost { policy, ..Localhost::default() };
-            let egress = Egress { deny: deny.clone(), localhost, ways: Ways::Asked };
+            let ways = WayChoice::Asked;
+            let egress = Egress { deny: deny.clone(), localhost, ways, ..Egress::default() };
             egress.route(&host(name))
         };
         assert_eq!(route(LocalhostPolicy::Deny, "localhost"), Err(DialFailure::LocalhostDenied));
@@ -128,7 +143,7 @@ mod tests {
     #[test]
     fn fixed_ways_hold_but_for_the_bypass_and_localhost() {
         let way = Way::parse("proxy.test:1").unwrap();
-        let ways = Ways::Fixed {
+        let ways = WayChoice::Fixed {
             ways: [way.clone()].into(),
             bypass: Bypass::parse(".intra.test").unwrap(),
         };

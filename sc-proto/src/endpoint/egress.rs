@@ -20,7 +20,8 @@ use super::http::ANSWER_SLACK;
 use super::socket::{Link, Output, Proxied, Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS};
 use crate::contract::{
-    Action, CloseMode, DialFailure, Event, Read, SocketClass, StreamKind, Target, TunnelId, Write,
+    Action, AddressGuard, CloseMode, DialFailure, Event, Read, SocketClass, StreamKind, Target,
+    TunnelId, Write,
 };
 use crate::egress::{MAX_WAYS, Route, Way};
 use crate::http1::{HeadSearch, Limits};
@@ -177,25 +178,38 @@ impl Core {
     /// Dials the first of the ways that are left.
     fn dial_way(&mut self, key: SocketKey, now: Time) {
         let deadline = now.after(self.config.dial_timeout);
+        let site_guard = self.site_guard(key);
         let Some(outgoing) = self.outgoing(key) else { return };
         outgoing.stage = Stage::Dialling;
-        let proxy = outgoing.ways.front().and_then(Way::proxy);
-        let target = proxy.map_or(&outgoing.target, |proxy| &proxy.address).clone();
+        let (target, guard) = match outgoing.ways.front().and_then(Way::proxy) {
+            Some(proxy) => (proxy.address.clone(), AddressGuard::Anywhere),
+            None => (outgoing.target.clone(), site_guard),
+        };
         let deadline = deadline.min(outgoing.until);
-        let class = SocketClass::Proxied;
-        self.actions.push_back(Action::Dial { socket: key.into(), target, class, deadline });
+        let (socket, class) = (key.into(), SocketClass::Proxied);
+        self.actions.push_back(Action::Dial { socket, target, class, guard, deadline });
     }
 
-    /// The driver has connected the hop.
+    /// Where the stream of a socket may lead.
+    fn site_guard(&mut self, key: SocketKey) -> AddressGuard {
+        let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
+        link.map_or(AddressGuard::Anywhere, |link| self.guard_of(link.session))
+    }
+
+    /// The driver has connected the hop. One that did not look where it leads is put right here.
     pub(super) fn hop_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
         let limit = now.after(self.config.upstream_timeout);
         let limits = self.head_limits();
+        let permitted = self.site_guard(key).permits(peer.ip());
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let kind = proxied.kind;
         let Some(outgoing) = &mut proxied.outgoing else { return };
         outgoing.peer = Some(peer);
         outgoing.can_write = true;
         outgoing.stage = match outgoing.ways.front() {
+            None | Some(Way::Direct) if !permitted => {
+                return self.give_up(key, DialFailure::Denied, now);
+            }
             None | Some(Way::Direct) => return self.way_open(key, Vec::new(), now),
             Some(Way::Http(_)) if kind == StreamKind::Http => Stage::Head(HeadSearch::new()),
             Some(way) => match Handshake::begin(way, &outgoing.target) {
@@ -414,7 +428,10 @@ impl Core {
         self.counters.dial_failures.count(failure);
         self.target_dialled(key, Err(failure), now);
         if is_connected {
-            let mode = CloseMode::Graceful;
+            let mode = match failure {
+                DialFailure::Denied => CloseMode::Abort,
+                _ => CloseMode::Graceful,
+            };
             self.actions.push_back(Action::Close { socket: key.into(), mode });
         }
     }

@@ -11,6 +11,8 @@
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
+//! | `route.rs` | where a request goes, by the rules of its tunnel |
+//! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
@@ -22,6 +24,7 @@
 mod answer;
 mod config;
 mod delivery;
+mod direct;
 mod egress;
 mod handshake;
 mod http;
@@ -30,6 +33,7 @@ mod pump;
 mod random;
 mod relay;
 mod resume;
+mod route;
 mod socket;
 mod statistics;
 mod timers;
@@ -43,6 +47,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::direct::Direct;
 use self::lent::Lent;
 use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
@@ -83,6 +88,8 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    /// The way to sites that are reached from here; made when the first is wanted.
+    direct: Option<Direct>,
     timers: Timers,
     pool: Pool,
     tls_pool: BufferPool,
@@ -137,6 +144,7 @@ impl Core {
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
             sockets: Slab::new(),
+            direct: None,
             timers: Timers::default(),
             pool: Pool::new(FREE_CHUNKS),
             tls_pool: BufferPool::default(),

@@ -1,12 +1,16 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
 use alloc::collections::VecDeque;
+use core::net::SocketAddr;
 use core::ops::Range;
 
 use super::http::Http;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
+use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
-use crate::contract::{Action, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId};
+use crate::contract::{
+    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
+};
 use crate::http1::{Failure, Phase};
 use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
@@ -54,6 +58,15 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Where the streams of a session may lead.
+    pub(super) fn guard_of(&self, session: SessionKey) -> AddressGuard {
+        match self.sessions.get(session).map(|entry| entry.carrier) {
+            Some(Carrier::Direct) => self.config.direct.clone(),
+            // The office decides by rules of its own.
+            Some(Carrier::Transport) | None => AddressGuard::Anywhere,
+        }
     }
 
     /// The dial of a stream's target has ended.
@@ -401,7 +414,7 @@ impl Core {
     pub(super) fn accept_browser(
         &mut self,
         tunnel: TunnelId,
-        peer: core::net::SocketAddr,
+        peer: SocketAddr,
         now: Time,
     ) -> SocketKey {
         let http = alloc::boxed::Box::new(Http::new(self.config.http));

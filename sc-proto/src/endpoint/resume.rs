@@ -12,12 +12,13 @@ use super::timers::Timer;
 use super::transport::{Intake, Stage, Transport};
 use super::{Core, SessionKey};
 use crate::contract::{
-    Action, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass, Target,
-    TransportLoss, TunnelEnd, TunnelId,
+    Action, AddressGuard, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass,
+    Target, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
 use crate::tls::{TlsClient, TlsError, TlsPipe};
+use crate::upstream::Handshake;
 use crate::{Stop, Time};
 
 /// The first wait between two tries, and the longest.
@@ -246,12 +247,20 @@ impl Core {
         target: Target,
         deadline: Time,
     ) -> SocketKey {
-        let transport = Transport { pipe, stage, first, intake: Intake::Open };
+        let (target, preamble) = match self.config.egress.transport_way(&target.host) {
+            Some(way) => {
+                let proxy = way.proxy().map_or(&target, |proxy| &proxy.address).clone();
+                (proxy, Handshake::begin(way, &target).map(Box::new))
+            }
+            None => (target, None),
+        };
+        let transport = Transport { pipe, stage, first, intake: Intake::Open, preamble };
         let role = Role::Transport(Some(Box::new(transport)));
         self.counters.transports.dials += 1;
         let key = self.sockets.insert(Socket::new(role, None));
         let (socket, class) = (key.into(), SocketClass::Transport);
-        self.actions.push_back(Action::Dial { socket, target, class, deadline });
+        let guard = AddressGuard::Anywhere;
+        self.actions.push_back(Action::Dial { socket, target, class, guard, deadline });
         key
     }
 

@@ -13,11 +13,55 @@ use super::{InvalidRules, checked};
 const ONE_SIZE: usize = 1 << 20;
 const LIST_SIZE: usize = 64 << 20;
 
-/// A compiled list of expressions.
+/// Whether upper and lower case letters are the same to a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    Same,
+    Differs,
+}
+
+/// Expressions of which any one is enough.
+#[derive(Clone, Debug)]
+pub(super) struct Set(RegexSet);
+
+impl Set {
+    /// Expressions about URLs, whose paths know upper and lower case.
+    pub(super) fn of_urls<'a>(
+        items: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, InvalidRules> {
+        let mut expressions = Vec::new();
+        for rule in checked(items) {
+            let (item, rule) = rule?;
+            check(item, rule, rule)?;
+            expressions.push(rule);
+        }
+        if expressions.is_empty() {
+            return Err(InvalidRules::Empty);
+        }
+        Self::compile(&expressions, Case::Differs)
+    }
+
+    /// What is matched is ASCII, so no Unicode tables are needed.
+    fn compile(expressions: &[&str], case: Case) -> Result<Self, InvalidRules> {
+        RegexSetBuilder::new(expressions)
+            .unicode(false)
+            .case_insensitive(case == Case::Same)
+            .size_limit(LIST_SIZE)
+            .build()
+            .map(Self)
+            .map_err(|error| InvalidRules::TooLarge { reason: error.to_string() })
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text.as_bytes())
+    }
+}
+
+/// Expressions about hosts, and those that make exceptions.
 #[derive(Clone, Debug)]
 pub(super) struct Expressions {
-    include: RegexSet,
-    exclude: RegexSet,
+    include: Set,
+    exclude: Set,
 }
 
 impl Expressions {
@@ -38,12 +82,16 @@ impl Expressions {
         match (include.is_empty(), exclude.is_empty()) {
             (true, true) => Err(InvalidRules::Empty),
             (true, false) => Err(InvalidRules::OnlyExclusions),
-            (false, _) => Ok(Self { include: set(&include)?, exclude: set(&exclude)? }),
+            // Hosts come in lower case; a rule may not.
+            (false, _) => Ok(Self {
+                include: Set::compile(&include, Case::Same)?,
+                exclude: Set::compile(&exclude, Case::Same)?,
+            }),
         }
     }
 
     pub(super) fn matches(&self, host: &str) -> bool {
-        self.include.is_match(host.as_bytes()) && !self.exclude.is_match(host.as_bytes())
+        self.include.matches(host) && !self.exclude.matches(host)
     }
 }
 
@@ -77,15 +125,4 @@ fn reason(expression: &str, error: &regex::Error) -> String {
         }
         None => fault.to_owned(),
     }
-}
-
-/// Host names are ASCII, so no Unicode tables are needed; `host` was made lower case, so the rule's
-/// case does not count.
-fn set(expressions: &[&str]) -> Result<RegexSet, InvalidRules> {
-    RegexSetBuilder::new(expressions)
-        .unicode(false)
-        .case_insensitive(true)
-        .size_limit(LIST_SIZE)
-        .build()
-        .map_err(|error| InvalidRules::TooLarge { reason: error.to_string() })
 }

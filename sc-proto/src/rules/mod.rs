@@ -6,14 +6,16 @@
 
 mod expressions;
 mod patterns;
+mod routing;
 #[cfg(test)]
 mod tests;
 
 use alloc::string::{String, ToString};
 
-use self::expressions::Expressions;
+use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
+pub use routing::{Routing, Way, Ways};
 
 /// Most items of one list.
 pub const MAX_RULES: usize = 10_000;
@@ -67,6 +69,26 @@ impl HostRules {
             Rules::Expressions(rules) => rules.matches(host),
             Rules::Patterns(rules) => rules.matches(host),
         }
+    }
+}
+
+/// A compiled list of regular expressions about URLs, searched for anywhere in them.
+#[derive(Clone, Debug)]
+pub struct UrlRules(Set);
+
+impl UrlRules {
+    /// Compiles the expressions.
+    ///
+    /// # Errors
+    ///
+    /// As [`HostRules::expressions`].
+    pub fn new<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, InvalidRules> {
+        Set::of_urls(items).map(Self)
+    }
+
+    /// Whether the list is about this URL.
+    pub fn matches(&self, url: &str) -> bool {
+        self.0.matches(url)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream as Peer};
+use std::time::Duration;
 
 use mio::{Events, Poll};
 
 use super::*;
 use crate::capacity::Capacity;
+use crate::tcp::TRANSPORT_UNSENT;
 
 const TOKEN: Token = Token(1);
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,6 @@
 //! In which order the addresses of a target are tried.
+//!
+//! Both runtimes are built with this file.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

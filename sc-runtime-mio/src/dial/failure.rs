@@ -1,4 +1,6 @@
 //! What an error of the operating system means for a dial.
+//!
+//! Both runtimes are built with this file.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every test uses all of it")]
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -12,7 +12,7 @@ use sc_proto::contract::{Connect, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
-use socket2::{Domain, SockRef, Socket, Type};
+use socket2::SockRef;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
@@ -142,15 +142,6 @@ pub(crate) fn echo() -> SocketAddr {
     })
 }
 
-/// An address where nothing listens. The socket keeps others from taking the port.
-pub(crate) fn closed_port() -> (Socket, SocketAddr) {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    socket.bind(&any.into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
-}
-
 /// Asks a proxy for a connection. Gives the status and the stream behind the answer's head.
 pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let mut stream = TcpStream::connect(proxy).unwrap();
@@ -166,24 +157,6 @@ pub(crate) fn connect(proxy: SocketAddr, target: &str) -> (u16, TcpStream) {
     let head = String::from_utf8(head).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, stream)
-}
-
-/// Processor time this process has used, in clock ticks of 10 ms (proc(5), fields 14 and 15).
-#[cfg(target_os = "linux")]
-pub(crate) fn cpu_ticks(pid: u32) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, fields) = stat.rsplit_once(')').unwrap();
-    let fields: Vec<_> = fields.split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
-
-/// Asserts that a process does next to nothing for a while.
-#[cfg(target_os = "linux")]
-pub(crate) fn assert_idle(pid: u32) {
-    let before = cpu_ticks(pid);
-    thread::sleep(Duration::from_millis(500));
-    let used = cpu_ticks(pid) - before;
-    assert!(used <= 10, "{used} ticks of 10 ms used in 500 ms");
 }
 
 /// Bytes that differ at each place, so that a lost or doubled piece shows.
@@ -212,18 +185,5 @@ pub(crate) fn exchange(stream: &TcpStream, bytes: &[u8]) -> Vec<u8> {
         let mut reader = stream;
         reader.read_to_end(&mut back).unwrap();
         back
-    })
-}
-
-/// Does `work` with each of `items` on threads of their own; fails if one of them does.
-pub(crate) fn side_by_side<T: Send, R: Send>(
-    items: Vec<T>,
-    work: impl Fn(T) -> R + Sync,
-) -> Vec<R> {
-    thread::scope(|scope| {
-        let work = &work;
-        let start = |item| scope.spawn(move || work(item));
-        let threads: Vec<_> = items.into_iter().map(start).collect();
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
     })
 }

@@ -132,7 +132,10 @@ fn version_4_finds_the_proxy_of_the_environment_and_version_5_does_not() {
         ("http_proxy", "http://first.test:1")
     );
     assert!(detected.bypass.matches(&Host::parse("a.intra.test").unwrap()));
-    assert_eq!(settings.rest.as_ref().unwrap().origin, Origin::Detected);
+    let own = &settings.rest.as_ref().unwrap().bypass;
+    for host in ["a.intra.test", "127.0.0.1", "localhost", "[::1]"] {
+        assert!(own.matches(&Host::parse(host).unwrap()), "{host}");
+    }
     assert!(settings.tunnel.is_none());
     for line in ["sc --no-autodetect", "sc --autodetect=false", "sc run"] {
         let settings = resolve(line, &variables).unwrap();

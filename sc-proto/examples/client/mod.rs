@@ -1,0 +1,31 @@
+//! What the examples that dial a server take from their command line. Of no use beyond examples:
+//! the secret shows in `ps`.
+
+use std::collections::hash_map::RandomState;
+use std::error::Error;
+use std::hash::BuildHasher as _;
+use std::time::SystemTime;
+
+use sc_proto::contract::{Connect, TunnelSecret};
+use sc_proto::tls::{TlsClient, Trust};
+use sc_proto::{Command, Config, Core, WorkerId};
+
+/// A client's core, and the command that has it connect. The arguments are those of a tunnel that
+/// a server expects: `TUNNEL SECRET SERVER:PORT PIN`, where PIN is the SHA-256 of its certificate.
+pub(crate) fn from_arguments() -> Result<(Core, Command), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = || arguments.next().ok_or("needs TUNNEL SECRET SERVER:PORT PIN");
+    let connect = Connect {
+        tunnel: next()?.parse()?,
+        secret: next()?.parse()?,
+        server: next()?.parse()?,
+        server_name: "pinned".into(),
+        // A pin is 32 bytes in hex, as a secret is.
+        tls: TlsClient::new(Trust::Pin(*next()?.parse::<TunnelSecret>()?.expose()))?,
+    };
+    let unix_time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let config = Config { unix_time_at_zero: unix_time.as_secs(), ..Config::default() };
+    // std seeds its hash maps from the system's random numbers. A product takes those themselves.
+    let seed = std::array::from_fn(|_| RandomState::new().hash_one(0) as u8);
+    Ok((Core::new(config, WorkerId(0), seed), Command::Connect(Box::new(connect))))
+}

@@ -1,0 +1,153 @@
+//! Dialling: resolve a target, try its addresses, give one connection or one failure.
+//!
+//! Happy eyeballs (RFC 8305): the addresses of both families are tried in turn, each a little
+//! after the one before or at once when that one failed; the first that connects wins. A dial is
+//! one future; who drops it cancels it.
+
+#[path = "../../sc-runtime-mio/src/dial/addresses.rs"]
+mod addresses;
+#[path = "../../sc-runtime-mio/src/dial/failure.rs"]
+mod failure;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::net::{SocketAddr, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use async_io::{Async, Timer};
+use futures_lite::future;
+use sc_proto::SocketClass;
+use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
+
+use crate::connection::Stream;
+use crate::places::{Place, Places};
+use crate::resolve::{LookupFailure, Resolver};
+
+/// What a dial needs of its worker.
+#[derive(Clone, Debug)]
+pub(crate) struct Dialler {
+    pub(crate) resolver: Arc<Resolver>,
+    pub(crate) places: Arc<Places>,
+    /// How long an attempt has before the next address is tried beside it.
+    pub(crate) stagger: Duration,
+}
+
+/// What a dial came to.
+pub(crate) type Dialled = Result<(Stream, SocketAddr), DialFailure>;
+/// A connection and whom it leads to.
+type Connected = (Async<TcpStream>, SocketAddr, Place);
+/// One non-blocking connect.
+type Attempt = Pin<Box<dyn Future<Output = Result<Connected, DialFailure>>>>;
+
+impl Dialler {
+    /// Dials until `deadline`.
+    pub(crate) async fn dial(
+        self,
+        target: Target,
+        class: SocketClass,
+        guard: AddressGuard,
+        deadline: Instant,
+    ) -> Dialled {
+        let dialled = async {
+            let mut found = addresses::interleave(&self.addresses(&target).await?);
+            found.retain(|address| guard.permits(address.ip()));
+            if found.is_empty() {
+                return Err(DialFailure::Denied);
+            }
+            self.first_of(found).await
+        };
+        let too_late = async {
+            Timer::at(deadline).await;
+            Err(DialFailure::TimedOut)
+        };
+        let (io, peer, place) = future::or(dialled, too_late).await?;
+        Ok((Stream::new(io, class, place), peer))
+    }
+
+    async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DialFailure> {
+        let name = match &target.host {
+            Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, target.port)]),
+            Host::Name(name) => name,
+        };
+        if let Some(both) = addresses::loopback(name, target.port) {
+            return Ok(both.into());
+        }
+        let found = self.resolver.lookup(name, target.port).await?;
+        if found.is_empty() { Err(DialFailure::NameNotFound) } else { Ok(found) }
+    }
+
+    /// Tries the addresses in turn; the first that connects wins, the others are closed.
+    async fn first_of(&self, mut left: VecDeque<SocketAddr>) -> Result<Connected, DialFailure> {
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let mut telling: Option<DialFailure> = None;
+        loop {
+            if let Some(address) = left.pop_front() {
+                attempts.push(Box::pin(attempt(address, Arc::clone(&self.places))));
+            }
+            if attempts.is_empty() {
+                return Err(telling.unwrap_or(DialFailure::Other));
+            }
+            let next = match left.is_empty() {
+                true => Timer::never(),
+                false => Timer::after(self.stagger),
+            };
+            let stagger = async {
+                next.await;
+                None
+            };
+            match future::or(ended(&mut attempts), stagger).await {
+                None => {}
+                Some(Ok(connected)) => return Ok(connected),
+                Some(Err(failure)) => {
+                    telling = Some(match telling {
+                        Some(earlier) => failure::more_telling(earlier, failure),
+                        None => failure,
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// What the first attempt that ends came to; it is taken out.
+async fn ended(attempts: &mut Vec<Attempt>) -> Option<Result<Connected, DialFailure>> {
+    poll_fn(|cx| {
+        for (at, attempt) in attempts.iter_mut().enumerate() {
+            if let Poll::Ready(outcome) = attempt.as_mut().poll(cx) {
+                drop(attempts.swap_remove(at));
+                return Poll::Ready(Some(outcome));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+async fn attempt(address: SocketAddr, places: Arc<Places>) -> Result<Connected, DialFailure> {
+    let place = places.to_dial().ok_or(DialFailure::Resources)?;
+    let connected = Async::<TcpStream>::connect(address).await;
+    let judge = |error| failure::of_connect(&error, address);
+    let io = connected.map_err(judge)?;
+    let peer = io.get_ref().peer_addr().map_err(judge)?;
+    if io.get_ref().local_addr().is_ok_and(|local| local == peer) {
+        // A port nobody listens on, in the range the kernel takes source ports from, can by chance
+        // be connected to itself (RFC 9293, section 3.5, simultaneous open).
+        return Err(DialFailure::Refused);
+    }
+    Ok((io, peer, place))
+}
+
+impl From<LookupFailure> for DialFailure {
+    fn from(failure: LookupFailure) -> Self {
+        match failure {
+            LookupFailure::Busy => Self::Resources,
+            LookupFailure::System(error) => failure::of_lookup(&error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
