@@ -425,9 +425,11 @@ fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
 
 /// The items of a list: those of the command line, or those of a variable, at commas.
 fn list(given: Vec<String>, env: &Environment, name: &str) -> Vec<String> {
-    let variable = || env.first(&[name]).unwrap_or_default();
-    let items =
-        if given.is_empty() { variable().split(',').map(str::to_owned).collect() } else { given };
+    // A secret list may have been moved to the variable.
+    let items = match given.iter().all(|item| item == CONCEALED) {
+        true => env.first(&[name]).unwrap_or_default().split(',').map(str::to_owned).collect(),
+        false => given,
+    };
     let items = items.into_iter().map(|item| item.trim().to_owned());
     items.filter(|item| !item.is_empty()).collect()
 }

@@ -64,7 +64,8 @@ fn status(head: &[u8], fields: usize) -> Option<u16> {
 /// What a status other than 2xx says about this hop.
 fn refused(status: u16) -> DialFailure {
     match status {
-        407 => DialFailure::ProxyCredentials,
+        // 401 is meant for sites; some proxies say it all the same.
+        401 | 407 => DialFailure::ProxyCredentials,
         504 => DialFailure::ProxyTimedOut,
         400..=499 => DialFailure::ProxyDenied,
         500..=599 => DialFailure::ProxyFailed,

@@ -66,6 +66,7 @@ fn an_answer_to_connect_that_is_no_yes_names_what_failed() {
     let answer = |head: &str| hears(&way("proxy.test:1"), &[head.as_bytes()]);
     for (status, failure) in [
         (407, ProxyCredentials),
+        (401, ProxyCredentials),
         (403, ProxyDenied),
         (405, ProxyDenied),
         (502, ProxyFailed),

@@ -168,3 +168,26 @@ fn a_proxy_that_cannot_be_used_is_told_without_its_password() {
     let settings = resolve("sc run -x u:SECRET@h:1", &env(&[])).unwrap();
     assert!(!format!("{settings:?}").contains("SECRET"));
 }
+
+#[test]
+fn a_script_chooses_in_both_versions_and_its_proxies_have_passwords_in_version_4() {
+    let line =
+        "sc --pac file:///proxy.pac --pac-auth u:p@a.test:1,v:q@b.test:2 --pac-auth w:r@c.test:3";
+    let SiteWay::Pac(pac) = resolve(line, &env(&[])).unwrap().sites else { panic!() };
+    assert_eq!(pac.source, "file:///proxy.pac");
+    let ports: Vec<_> = pac.passwords.iter().map(|(address, _)| address.port).collect();
+    assert_eq!(ports, [1, 2, 3]);
+    let moved = env(&[("SAUCE_PAC_AUTH", "u:p@a.test:1,v:q@b.test:2")]);
+    let line = "sc --pac x --pac-auth **** --pac-auth=****";
+    let SiteWay::Pac(pac) = resolve(line, &moved).unwrap().sites else { panic!() };
+    assert_eq!(pac.passwords.len(), 2);
+    for line in ["sc run -p /proxy.pac", "sc run --pac /proxy.pac"] {
+        let SiteWay::Pac(pac) = resolve(line, &env(&[])).unwrap().sites else { panic!() };
+        assert_eq!(pac.source, "/proxy.pac");
+    }
+    let error = |line: &str| resolve(line, &env(&[])).unwrap_err();
+    assert_eq!(error("sc run -p x -x p:1"), EgressError::ProxyAndPac);
+    assert_eq!(error("sc --pac x -p p:1"), EgressError::ProxyAndPac);
+    assert_eq!(error("sc --pac-auth u:p@a:1"), EgressError::NoPac);
+    assert_eq!(error("sc --pac x --pac-auth u:p@a:1,SECRET"), EgressError::PacAuth(2));
+}
