@@ -2,7 +2,8 @@
 //!
 //! `SC_BINARY` names one if set. Otherwise `cargo build` makes it, once per test process, in the
 //! profile and target folder of the tests themselves; when `cargo test --workspace` has just built
-//! everything that takes a moment.
+//! everything that takes a moment. `SC_TESTS_RUNTIME` names the runtime it shall use; without it
+//! the binary's own choice is tested.
 
 use std::env;
 use std::ffi::OsString;
@@ -49,6 +50,10 @@ fn without_settings(mut command: Command) -> Command {
         if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") || is_proxy {
             command.env_remove(name);
         }
+    }
+    // One runtime for clients and servers of all tests, where it matters which.
+    if let Some(runtime) = env::var_os("SC_TESTS_RUNTIME") {
+        command.env("SAUCE_RUNTIME", &runtime).env("SC_SERVER_RUNTIME", &runtime);
     }
     command
 }

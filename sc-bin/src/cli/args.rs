@@ -3,13 +3,31 @@
 //! Names and short letters are those of the two versions of the original command line, so that
 //! scripts written for either go on working. An option that is not here is refused, never ignored.
 
+#[cfg(feature = "client")]
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+#[cfg(feature = "client")]
+use clap::Args;
+use clap::{Parser, Subcommand};
 
+#[cfg(feature = "client")]
+use super::connections::CONNECTIONS;
+#[cfg(feature = "client")]
 use super::egress::{V4EgressArgs, V5EgressArgs};
+#[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
+use crate::runtime::RuntimeKind;
+#[cfg(feature = "server")]
 use crate::server::ServerArgs;
+
+#[cfg(feature = "client")]
+const AFTER_HELP: &str = "Without a command, sc starts a tunnel with the options above (version 4 \
+    style); `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start failed, 2 \
+    local address not available, 3 ended by someone else, 4 connection lost, 5 forced by a second \
+    signal.";
+#[cfg(not(feature = "client"))]
+const AFTER_HELP: &str = "This sc was built without the client.";
 
 /// Reach private web applications from browsers elsewhere, through one outbound TLS connection.
 #[derive(Debug, Parser)]
@@ -18,16 +36,19 @@ use crate::server::ServerArgs;
     version,
     args_conflicts_with_subcommands = true,
     args_override_self = true,
-    after_help = "Without a command, sc starts a tunnel with the options above (version 4 style); \
-                  `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start \
-                  failed, 2 local address not available, 3 ended by someone else, 4 connection \
-                  lost, 5 forced by a second signal."
+    after_help = AFTER_HELP
 )]
 pub(crate) struct Cli {
     /// What to do; a tunnel in version 4 style without one.
+    #[cfg(feature = "client")]
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+    /// What to do.
+    #[cfg(not(feature = "client"))]
+    #[command(subcommand)]
+    pub(crate) command: Command,
     /// The options of version 4.
+    #[cfg(feature = "client")]
     #[command(flatten)]
     pub(crate) tunnel: V4Args,
 }
@@ -36,16 +57,20 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start a tunnel, with the options of version 5
-    Run(V5Args),
+    #[cfg(feature = "client")]
+    Run(Box<V5Args>),
     /// Run the server: REST API, tunnel listener and the tunnels' proxy ports; or change its users
-    Server(ServerArgs),
+    #[cfg(feature = "server")]
+    Server(Box<ServerArgs>),
     /// Try the whole system on this machine: server, user, tunnel and a demo site
+    #[cfg(all(feature = "client", feature = "server"))]
     Dev(DevArgs),
     /// Print the version
     Version,
 }
 
 /// A tunnel in version 4 style: bare options.
+#[cfg(feature = "client")]
 #[derive(Args, Debug, Default)]
 #[command(args_override_self = true)]
 pub(crate) struct V4Args {
@@ -83,6 +108,9 @@ pub(crate) struct V4Args {
     /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
     #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) fast_fail_regexps: Option<Vec<String>>,
+    /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
+    #[arg(long)]
+    pub(crate) runtime: Option<RuntimeKind>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
@@ -99,9 +127,14 @@ pub(crate) struct V4Args {
     pub(crate) max_missed_acks: Option<u32>,
     #[command(flatten)]
     pub(crate) egress: V4EgressArgs,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
 }
 
 /// A tunnel in version 5 style: `sc run`.
+#[cfg(feature = "client")]
 #[derive(Args, Debug, Default)]
 #[command(args_override_self = true)]
 pub(crate) struct V5Args {
@@ -147,6 +180,9 @@ pub(crate) struct V5Args {
         allow_hyphen_values = true
     )]
     pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
+    #[arg(long)]
+    pub(crate) runtime: Option<RuntimeKind>,
     /// Seconds that open connections wait for a lost tunnel connection to come back
     /// [default: 60] [env: SAUCE_RECONNECT]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(RECONNECT))]
@@ -163,9 +199,14 @@ pub(crate) struct V5Args {
     pub(crate) max_missed_acks: Option<u32>,
     #[command(flatten)]
     pub(crate) egress: V5EgressArgs,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
 }
 
 /// `sc dev`.
+#[cfg(all(feature = "client", feature = "server"))]
 #[derive(Args, Debug)]
 pub(crate) struct DevArgs {
     /// Your own application's URL, to print commands for it instead of the demo site

@@ -1,30 +1,55 @@
 //! The command line: what was asked for, with what settings, and how the process ends.
 
 mod args;
+#[cfg(feature = "client")]
 mod conceal;
+#[cfg(feature = "client")]
+mod connections;
+#[cfg(feature = "client")]
 mod egress;
 mod endurance;
+#[cfg(feature = "client")]
 mod environment;
+#[cfg(feature = "client")]
 mod exit;
 mod logging;
 mod open_files;
+#[cfg(feature = "client")]
 mod rest_url;
+#[cfg(feature = "client")]
 mod settings;
+mod version;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+#[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use args::DevArgs;
+#[cfg(feature = "client")]
 pub(crate) use conceal::shown_args;
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use connections::DEFAULT_CONNECTIONS;
+#[cfg(feature = "client")]
 pub(crate) use egress::{Detected, EgressSettings, OwnProxy, PacSettings, SiteWay};
-pub(crate) use endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+pub(crate) use endurance::Endurance;
+#[cfg(feature = "server")]
+pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
-pub(crate) use rest_url::{InvalidRestUrl, Reach, RestTransport, RestUrl};
-pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError, TunnelName};
+#[cfg(feature = "client")]
+pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
+#[cfg(feature = "client")]
+pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
+#[cfg(feature = "client")]
+pub(crate) use version::VERSION;
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use {rest_url::InvalidRestUrl, settings::TunnelName};
 
 use args::{Cli, Command};
+#[cfg(feature = "client")]
 use environment::Environment;
 use logging::Role;
 
@@ -35,31 +60,38 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => {
             // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
             let _ = error.print();
-            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Orderly };
-            return exit.into();
+            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
-    let env = Environment::of_process();
-    match cli.command {
-        None => tunnel(Settings::of_v4(cli.tunnel, &env)).into(),
-        Some(Command::Run(args)) => tunnel(Settings::of_v5(args, &env)).into(),
-        Some(Command::Server(args)) => {
+    #[cfg(feature = "client")]
+    let Some(command) = cli.command else {
+        return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
+    };
+    #[cfg(not(feature = "client"))]
+    let command = cli.command;
+    match command {
+        #[cfg(feature = "client")]
+        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
+        #[cfg(feature = "server")]
+        Command::Server(args) => {
             logging::start(Role::Server);
             open_files::raise_limit();
-            crate::server::run(args)
+            crate::server::run(*args)
         }
-        Some(Command::Dev(args)) => {
+        #[cfg(all(feature = "client", feature = "server"))]
+        Command::Dev(args) => {
             logging::start(Role::Client);
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
-        Some(Command::Version) => {
-            crate::client::print_version();
-            Exit::Orderly.into()
+        Command::Version => {
+            version::print();
+            ExitCode::SUCCESS
         }
     }
 }
 
+#[cfg(feature = "client")]
 fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
     match settings {
         Ok(settings) => {

@@ -6,12 +6,16 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use clap::ValueEnum as _;
+
 use super::args::{V4Args, V5Args};
+use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
+use crate::runtime::RuntimeKind;
 
 /// Which version's words the console speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +45,14 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// Where its requests go; checked.
     pub(crate) rules: Rules,
-    /// How the tunnel's connection bears trouble.
+    /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
     /// What is let out, and by which way.
     pub(crate) egress: EgressSettings,
+    /// How many connections the tunnel has.
+    pub(crate) connections: u8,
+    /// What drives it.
+    pub(crate) runtime: RuntimeKind,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -137,6 +145,9 @@ pub(crate) enum SettingsError {
     /// A list of domains or URLs cannot be used.
     #[error("{0}")]
     BadRules(RulesError),
+    /// An environment variable that does not name a runtime of this program.
+    #[error("SAUCE_RUNTIME={0:?} is not a runtime of this sc; `sc help` names them")]
+    BadRuntime(String),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -162,6 +173,8 @@ struct Given {
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
     egress: egress::Given,
+    connections: Option<u32>,
+    runtime: Option<RuntimeKind>,
 }
 
 /// The lists of rules, of whichever version.
@@ -191,6 +204,8 @@ impl From<V4Args> for Given {
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
             egress: args.egress.into(),
+            connections: args.tunnel_connections,
+            runtime: args.runtime,
         }
     }
 }
@@ -215,6 +230,8 @@ impl From<V5Args> for Given {
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
             egress: args.egress.into(),
+            connections: args.tunnel_connections,
+            runtime: args.runtime,
         }
     }
 }
@@ -277,6 +294,14 @@ impl Settings {
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
             egress: given.egress.resolve(env)?,
+            connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
+                .and_then(|count| u8::try_from(count).ok())
+                .unwrap_or(DEFAULT_CONNECTIONS),
+            runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
+                (Some(runtime), _) => runtime,
+                (None, Some(name)) => runtime_named(name)?,
+                (None, None) => RuntimeKind::default(),
+            },
         })
     }
 }
@@ -325,6 +350,10 @@ fn numbered(
     let number = text.trim().parse::<u32>().ok();
     let fits = number.filter(|number| range.contains(&i64::from(*number)));
     fits.ok_or(SettingsError::BadNumber { name, text, range })
+}
+
+fn runtime_named(name: String) -> Result<RuntimeKind, SettingsError> {
+    RuntimeKind::from_str(&name, true).map_err(|_| SettingsError::BadRuntime(name))
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {

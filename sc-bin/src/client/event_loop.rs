@@ -70,9 +70,9 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             Effect::Say(line) => self.speaker.say(&line),
             Effect::Fail(failure) => self.speaker.fail(&failure),
             Effect::Call(call) => self.call(call),
-            Effect::Connect(place) => {
-                if let Err(failure) = self.plane.connect(&place) {
-                    self.controller.cannot_connect(failure, Instant::now());
+            Effect::Connect(place, connection) => {
+                if let Err(failure) = self.plane.connect(&place, connection) {
+                    self.controller.cannot_connect(connection, failure, Instant::now());
                 }
             }
             Effect::Stop(stop) => self.plane.stop(stop),

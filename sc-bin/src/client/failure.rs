@@ -198,31 +198,14 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(dial) => match dial {
+        ConnectFailure::Dial(
             DialFailure::Denied
-            | DialFailure::LocalhostDenied
             | DialFailure::ProxyCredentials
             | DialFailure::ProxyDenied
-            | DialFailure::NoWay => ConnectRemedy::GiveUp,
-            DialFailure::Refused
-            | DialFailure::Unreachable
-            | DialFailure::TimedOut
-            | DialFailure::NameNotFound
-            | DialFailure::Tls
-            | DialFailure::Resources
-            | DialFailure::Draining
-            | DialFailure::ProxyUnreachable
-            | DialFailure::ProxyFailed
-            | DialFailure::ProxyProtocol
-            | DialFailure::ProxyTimedOut
-            | DialFailure::Other => ConnectRemedy::TryAgain,
-        },
+            | DialFailure::NoWay,
+        )
+        | ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
         ConnectFailure::Transport(loss) => match loss {
-            TransportLoss::Closed
-            | TransportLoss::Failed
-            | TransportLoss::Silent
-            | TransportLoss::HandshakeTimeout
-            | TransportLoss::Ended => ConnectRemedy::TryAgain,
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
             }
@@ -233,8 +216,10 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             },
             TransportLoss::Refused(Refusal::Version | Refusal::Parameters)
             | TransportLoss::Protocol(_) => ConnectRemedy::GiveUp,
+            // Closed, failed, silent, too slow, replaced: the network's moods.
+            _ => ConnectRemedy::TryAgain,
         },
-        ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
+        _ => ConnectRemedy::TryAgain,
     }
 }
 
@@ -258,6 +243,6 @@ fn connect_step(failure: &ConnectFailure) -> &'static str {
         ConnectFailure::Transport(TransportLoss::Refused(Refusal::Version)) => {
             "run the same version of sc here and on the server"
         }
-        ConnectFailure::Transport(_) => "look into the server's log, then start again",
+        _ => "look into the server's log, then start again",
     }
 }

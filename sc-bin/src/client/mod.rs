@@ -39,7 +39,7 @@ use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
-use plane::MioPlane;
+use plane::WorkerPlane;
 use rest::Rest;
 
 /// The way into a running client: signals, and whoever else may end it.
@@ -97,7 +97,8 @@ pub(crate) fn serve(
     let rest = Rest::new(settings)?;
     let pac = pac(settings)?;
     let ca = settings.tunnel_ca.as_deref();
-    let plane = MioPlane::start(
+    let plane = WorkerPlane::start(
+        settings.runtime,
         ca,
         settings.endurance,
         egress::rules(&settings.egress),
@@ -105,6 +106,7 @@ pub(crate) fn serve(
         inputs.sender.clone(),
     )?;
     let controller = Controller::new(
+        settings.connections,
         about::request(settings),
         about::query(),
         settings.rest.to_string(),
@@ -139,10 +141,4 @@ fn warning(settings: &Settings) -> Option<&'static str> {
 pub(crate) fn refuse(error: &SettingsError) -> Exit {
     let _ = writeln!(io::stderr(), "Error: {error}\n`sc help` shows all options.");
     Exit::Failed
-}
-
-/// `sc version`.
-pub(crate) fn print_version() {
-    let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);
-    let _ = writeln!(io::stdout(), "{} ({os}-{arch})", console::VERSION);
 }

@@ -1,33 +1,33 @@
-//! The data plane: the session and its sockets, which a worker thread of the mio runtime carries.
+//! The data plane: the session and its sockets, which a worker thread of a runtime carries.
 
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Connect, Stop, StreamKind, Target};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, StreamKind, Target};
 use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, SocketId, WorkerId};
-use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
 use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
+use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
 pub(super) trait DataPlane {
-    /// Begins to connect.
+    /// Begins to make a connection.
     ///
     /// # Errors
     ///
     /// Something that trying again does not help.
-    fn connect(&mut self, place: &Place) -> Result<(), Failure>;
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure>;
 
-    /// Ends the session.
+    /// Ends all sessions.
     fn stop(&mut self, stop: Stop);
 }
 
@@ -36,19 +36,22 @@ const QUEUE: usize = 64;
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 
-/// One worker of the mio runtime. It ends when this is dropped.
-pub(super) struct MioPlane {
+/// One worker. It ends when this is dropped.
+pub(super) struct WorkerPlane {
     // Kept for its end.
     _runtime: Runtime,
     handle: Handle,
+    /// Who this run is for the server.
+    client: ClientId,
     /// Certificate authorities that were asked for (DER).
     roots: Option<Vec<Vec<u8>>>,
 }
 
-impl MioPlane {
+impl WorkerPlane {
     /// Starts the worker; its events become `inputs`. `ca` is a file of certificate authorities to
     /// verify the server with.
     pub(super) fn start(
+        runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
         egress: Egress,
@@ -70,7 +73,7 @@ impl MioPlane {
         endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
         let (sender, events) = mpsc::sync_channel(QUEUE);
-        let runtime = Runtime::start(vec![core], Options::default(), sender)
+        let runtime = Runtime::start(runtime, vec![core], sender)
             .map_err(|error| machine("the data plane does not start", &error))?;
         // Ends with the worker, or with the event loop.
         let handle = runtime.handle();
@@ -89,7 +92,7 @@ impl MioPlane {
                 }
             })
             .map_err(|error| machine("no thread for events", &error))?;
-        Ok(Self { _runtime: runtime, handle, roots })
+        Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
@@ -102,11 +105,13 @@ impl MioPlane {
     }
 }
 
-impl DataPlane for MioPlane {
-    fn connect(&mut self, place: &Place) -> Result<(), Failure> {
+impl DataPlane for WorkerPlane {
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
+            client: self.client,
+            connection,
             server: place.server.clone(),
             server_name: place.server_name.clone(),
             tls: TlsClient::new(self.trust(place)?)?,

@@ -20,10 +20,11 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DevArgs, Dialect, EgressSettings, Endurance, Exit, InvalidRestUrl, RestUrl,
-    Settings, TunnelName,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
+    InvalidRestUrl, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
+use crate::runtime::RuntimeKind;
 use crate::server::{self, Running, StartError, UserError};
 
 /// The ports of `sc dev` if they are free: REST, tunnels, demo site and the tunnels' proxies.
@@ -158,6 +159,8 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rules: Rules::default(),
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
+        connections: DEFAULT_CONNECTIONS,
+        runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

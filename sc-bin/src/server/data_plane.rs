@@ -1,6 +1,4 @@
 //! The data plane as the control plane sees it: workers that carry tunnels.
-//!
-//! The only file of the server that knows `sc-runtime-mio`.
 
 use std::fmt;
 use std::io;
@@ -14,10 +12,10 @@ use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
 use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
-use sc_runtime_mio::{Handle, Options, Runtime, Stopped};
 
 use super::random;
 use crate::cli::Endurance;
+use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// Where a tunnel lives in the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +58,7 @@ impl DataPlane {
     /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
     /// tunnels is told through `events`.
     pub(crate) fn start(
+        runtime: RuntimeKind,
         workers: u16,
         tls: TlsServer,
         endurance: Endurance,
@@ -77,7 +76,7 @@ impl DataPlane {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(cores, Options::default(), events)?;
+        let runtime = Runtime::start(runtime, cores, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
@@ -156,9 +155,7 @@ impl DataPlane {
     /// Ends the workers and waits for them. The event channel is closed after that.
     pub(crate) fn stop(&self) {
         let runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(runtime) = runtime {
-            runtime.stop();
-        }
+        drop(runtime);
     }
 
     fn workers(&self) -> impl Iterator<Item = WorkerId> {

@@ -211,6 +211,7 @@ fn start_tunnels(
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
     let data_plane = DataPlane::start(
+        settings.runtime,
         workers,
         certificate.tls,
         settings.endurance,

@@ -15,6 +15,7 @@ use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
 use super::ports::PortRange;
 use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+use crate::runtime::RuntimeKind;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -79,6 +80,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "SC_SERVER_WORKERS")]
     workers: Option<NonZeroU16>,
 
+    /// What carries them [default: mio, if it is built in]
+    #[arg(long, value_name = "RUNTIME", env = "SC_SERVER_RUNTIME")]
+    runtime: Option<RuntimeKind>,
+
     /// Seconds that running connections get to finish when the server stops [default: 30]
     #[arg(long, value_name = "SECONDS", env = "SC_SERVER_DRAIN_TIMEOUT")]
     drain_timeout: Option<u32>,
@@ -124,6 +129,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_ports: PortRange,
     /// How many data workers.
     pub(crate) workers: NonZeroU16,
+    /// What drives them.
+    pub(crate) runtime: RuntimeKind,
     /// How long a stop waits for running streams.
     pub(crate) drain_limit: Duration,
     /// How long a tunnel may be without its client.
@@ -220,6 +227,7 @@ impl Settings {
             direct: AddressGuard::public(),
             proxy_ports: PortRange::Any,
             workers: cpus(),
+            runtime: RuntimeKind::default(),
             drain_limit: Duration::from_secs(30),
             unconnected_limit: UNCONNECTED_LIMIT,
             endurance: Endurance::default(),
@@ -263,6 +271,7 @@ impl Options {
             proxy_ports: self.proxy_ports.or(other.proxy_ports),
             data_dir: self.data_dir.or(other.data_dir),
             workers: self.workers.or(other.workers),
+            runtime: self.runtime.or(other.runtime),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
             reconnect: self.reconnect.or(other.reconnect),
             keepalive: self.keepalive.or(other.keepalive),
@@ -308,6 +317,7 @@ impl Options {
             direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
             workers: self.workers.unwrap_or_else(cpus),
+            runtime: self.runtime.unwrap_or_default(),
             drain_limit: Duration::from_secs(self.drain_timeout.unwrap_or(30).into()),
             // As long as its streams wait, the tunnel does too.
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),

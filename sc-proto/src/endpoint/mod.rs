@@ -8,6 +8,7 @@
 //! | `resume.rs` | a session without a transport, and how it gets another |
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
+//! | `placing.rs` | which session of a tunnel takes the next stream |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
@@ -29,6 +30,7 @@ mod egress;
 mod handshake;
 mod http;
 mod lent;
+mod placing;
 mod pump;
 mod random;
 mod relay;
@@ -176,6 +178,7 @@ impl Core {
     }
 
     /// The next thing the embedder should know, until there is none.
+    #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -193,6 +196,7 @@ impl Core {
     /// A connection was accepted. `None`: the core does not want it; close it.
     ///
     /// The socket counts as writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn accepted(
         &mut self,
         listener: ListenerId,
@@ -210,6 +214,7 @@ impl Core {
 
     /// Takes a transport from another worker; the driver gives its socket this id. It counts as
     /// writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
         self.adopt_transport(state, peer, now)
@@ -366,6 +371,11 @@ impl Core {
     }
 
     /// What the write took, in bytes over all slices.
+    ///
+    /// A driver that hands buffers to the kernel copies what [`Core::write_slices`] lends and
+    /// reports [`Write::Blocked`] with 0 at once. When the kernel is done it reports here again how
+    /// much has gone, and [`Core::writable`]. Until then the same bytes stay first in the queue, and
+    /// neither their credit is returned nor the socket half-closed or gracefully closed.
     pub fn write_done(&mut self, socket: SocketId, outcome: Write, now: Time) {
         let key = SocketKey::from(socket);
         let Some(entry) = self.sockets.get_mut(key) else {
@@ -380,6 +390,7 @@ impl Core {
     }
 
     /// When to call [`Core::handle_timeout`]. `None`: nothing is due.
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         self.timers.next()
     }

@@ -3,6 +3,7 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod completion;
 pub(crate) mod dials;
 pub(crate) mod events;
 pub(crate) mod faults;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sc_proto::contract::{CloseMode, Connect, TunnelId, TunnelSecret};
+use sc_proto::contract::{ClientId, CloseMode, Connect, ConnectionNumber, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{
     Action, Command, Config, Core, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Time,
@@ -29,6 +30,7 @@ pub(crate) type End = usize;
 pub(crate) const KGP: ListenerId = ListenerId(1);
 pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
 pub(crate) const SECRET: TunnelSecret = TunnelSecret::new([9; 32]);
+pub(crate) const CLIENT: ClientId = ClientId([1; 16]);
 
 /// Who holds an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +80,8 @@ pub(crate) struct World {
     /// Whether reads are cut at random.
     cuts: bool,
     pin: [u8; 32],
+    /// Writes that are under way, if they are done later than asked for.
+    flights: Option<Vec<completion::Flight>>,
 }
 
 impl World {
@@ -124,6 +128,7 @@ impl World {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
             pin,
+            flights: None,
         }
     }
 
@@ -155,11 +160,30 @@ impl World {
         TlsClient::new(Trust::Pin(self.pin)).unwrap()
     }
 
-    /// Has the client connect, with this secret.
+    /// Has the client connect, with this secret, as one that has one connection.
     pub(crate) fn connect(&mut self, secret: TunnelSecret) {
+        self.connect_as(secret, CLIENT, ConnectionNumber::ONLY);
+    }
+
+    /// Has a client make all its `count` connections.
+    pub(crate) fn connect_all(&mut self, client: ClientId, count: u8) {
+        for index in 0..count {
+            self.connect_as(SECRET, client, ConnectionNumber::new(index, count).unwrap());
+        }
+    }
+
+    /// Has a client make one of its connections.
+    pub(crate) fn connect_as(
+        &mut self,
+        secret: TunnelSecret,
+        client: ClientId,
+        connection: ConnectionNumber,
+    ) {
         let connect = Connect {
             tunnel: TUNNEL,
             secret,
+            client,
+            connection,
             server: "server:443".parse().unwrap(),
             server_name: "localhost".into(),
             tls: self.trust(),
@@ -170,15 +194,23 @@ impl World {
 
     /// Server, client, tunnel, all connected.
     pub(crate) fn tunnel(seed: u64, config: impl Fn(&mut Config)) -> (Self, ListenerId) {
+        Self::tunnel_of(1, seed, config)
+    }
+
+    /// The same with so many connections.
+    pub(crate) fn tunnel_of(
+        connections: u8,
+        seed: u64,
+        config: impl Fn(&mut Config),
+    ) -> (Self, ListenerId) {
         let mut world = Self::new(seed, config);
         let proxy = world.add_tunnel(0);
-        world.connect(SECRET);
+        world.connect_all(CLIENT, connections);
         world.run();
-        assert!(
-            world.events.iter().any(|(id, e)| *id == 0 && matches!(e, Event::TunnelUp { .. })),
-            "{:?}",
-            world.events
-        );
+        let up =
+            |(id, event): &&(CoreId, Event)| *id == 0 && matches!(event, Event::TunnelUp { .. });
+        let count = world.events.iter().filter(up).count();
+        assert_eq!(count, connections.into(), "{:?}", world.events);
         (world, proxy)
     }
 
@@ -292,7 +324,7 @@ impl World {
 
     /// Makes one step of every core; says whether anyone had something to do.
     pub(crate) fn step(&mut self) -> bool {
-        let mut busy = self.finish_dials();
+        let mut busy = self.finish_dials() | self.land();
         for core in 0..self.cores.len() {
             if let Some(action) = self.cores[core].poll_action(self.now) {
                 self.act(core, action);
@@ -360,6 +392,7 @@ impl World {
     fn act(&mut self, core: CoreId, action: Action) {
         match action {
             Action::Read(id) => self.read(core, id),
+            Action::Write(id) if self.flights.is_some() => self.launch(core, id),
             Action::Write(id) => self.write(core, id),
             Action::Dial { socket, target, deadline, .. } => {
                 self.dial(core, socket, target.to_string(), deadline);

@@ -81,16 +81,8 @@ pub(super) fn more_telling(a: DialFailure, b: DialFailure) -> DialFailure {
             DialFailure::Unreachable => 5,
             DialFailure::NameNotFound => 6,
             DialFailure::Draining => 7,
-            DialFailure::Other => 8,
-            // Never of a dial: the core says these before or after it.
-            DialFailure::LocalhostDenied
-            | DialFailure::ProxyUnreachable
-            | DialFailure::ProxyCredentials
-            | DialFailure::ProxyDenied
-            | DialFailure::ProxyFailed
-            | DialFailure::ProxyProtocol
-            | DialFailure::ProxyTimedOut
-            | DialFailure::NoWay => 9,
+            // Other, and what is not known here.
+            _ => 8,
         }
     }
     if rank(b) < rank(a) { b } else { a }

@@ -11,7 +11,7 @@ fn resolve(line: &str, env: &Environment) -> Result<Settings, SettingsError> {
     let cli = Cli::parse_from(line.split(' '));
     match cli.command {
         None => Settings::of_v4(cli.tunnel, env),
-        Some(Command::Run(args)) => Settings::of_v5(args, env),
+        Some(Command::Run(args)) => Settings::of_v5(*args, env),
         Some(other) => panic!("{other:?} is no tunnel"),
     }
 }
@@ -135,6 +135,26 @@ fn what_is_not_there_yet_is_refused() {
 }
 
 #[test]
+fn the_number_of_connections_can_be_said() {
+    assert_eq!(resolve("sc", &env(FULL)).unwrap().connections, 1);
+    let more = [FULL, &[("SAUCE_TUNNEL_CONNECTIONS", "32")]].concat();
+    for (line, count) in [
+        ("sc", 32),
+        ("sc run", 32),
+        ("sc --tunnel-connections 4", 4),
+        ("sc run --tunnel-connections=4", 4),
+    ] {
+        assert_eq!(resolve(line, &env(&more)).unwrap().connections, count, "{line}");
+    }
+    for wrong in ["0", "33", "x"] {
+        let text = resolve("sc", &env(&[FULL, &[("SAUCE_TUNNEL_CONNECTIONS", wrong)]].concat()));
+        assert!(text.unwrap_err().to_string().contains("SAUCE_TUNNEL_CONNECTIONS"), "{wrong}");
+        let line = ["sc", "run", "--tunnel-connections", wrong];
+        assert!(Cli::try_parse_from(line).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn what_a_connection_bears_can_be_said() {
     let usual = resolve("sc", &env(FULL)).unwrap().endurance;
     assert_eq!(usual, Endurance::of(Some(60), Some(2), Some(2)));
@@ -183,4 +203,22 @@ fn rules_that_cannot_be_taken_are_found_before_a_tunnel_is_asked_for() {
     assert!(error.contains("direct_domains: rule 1") && error.contains("write ^"), "{error}");
     let error = resolve("sc run -D a -T b", &env(FULL)).unwrap_err().to_string();
     assert!(error.contains("exclude one another"), "{error}");
+}
+
+#[test]
+fn a_runtime_can_be_chosen() {
+    let runtime = |line: &str, more: &[(&str, &str)]| {
+        resolve(line, &env(&[FULL, more].concat())).map(|settings| settings.runtime)
+    };
+    assert_eq!(runtime("sc", &[]), Ok(RuntimeKind::default()));
+    for kind in RuntimeKind::value_variants() {
+        let name = kind.to_possible_value().unwrap().get_name().to_owned();
+        assert_eq!(runtime("sc", &[("SAUCE_RUNTIME", &name)]), Ok(*kind));
+        let wrong = [("SAUCE_RUNTIME", "tokio")];
+        assert_eq!(runtime(&format!("sc --runtime {name}"), &wrong), Ok(*kind));
+        assert_eq!(runtime(&format!("sc run --runtime={name}"), &wrong), Ok(*kind));
+    }
+    let error = runtime("sc", &[("SAUCE_RUNTIME", "tokio")]).unwrap_err();
+    assert!(error.to_string().contains("SAUCE_RUNTIME=\"tokio\""), "{error}");
+    assert!(Cli::try_parse_from(["sc", "--runtime", "tokio"]).is_err());
 }

@@ -5,14 +5,14 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, ConnectFailure, Target};
+use sc_proto::contract::{ClientId, Connect, ConnectFailure, ConnectionNumber, Target};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
-use sc_runtime_mio::{Options, Runtime};
 use serde_json::{Value, json};
 
 use super::{TestServer, until};
 use crate::api::CreateAnswer;
+use crate::runtime::{Runtime, RuntimeKind};
 
 /// A client's data plane that connects as an answer to a create request says.
 struct Client {
@@ -27,10 +27,12 @@ impl Client {
         let config = Config { unix_time_at_zero, ..Config::default() };
         let (sender, events) = mpsc::sync_channel(16);
         let core = Core::new(config, WorkerId(0), [7; 32]);
-        let runtime = Runtime::start(vec![core], Options::default(), sender).unwrap();
+        let runtime = Runtime::start(RuntimeKind::default(), vec![core], sender).unwrap();
         let pin = answer.kgp.certificate_sha256.unwrap().0;
         let address = format!("{}:{}", answer.tunnel.host, answer.tunnel.ssh_port);
         let connect = Connect {
+            client: ClientId([1; 16]),
+            connection: ConnectionNumber::ONLY,
             tunnel: answer.tunnel.id,
             secret: answer.kgp.secret,
             server: address.parse::<Target>().unwrap(),
@@ -83,7 +85,7 @@ fn a_real_client_connects_on_whatever_worker_and_is_ended_by_delete() {
         assert_eq!(server.call("DELETE", &path, None).0, 200);
         let event = client.next();
         assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
-        client.runtime.stop();
+        drop(client.runtime);
     }
     server.stop();
 }
@@ -112,7 +114,7 @@ fn a_delete_that_waits_lets_the_client_finish() {
     let record = server.record(&tunnel["id"]);
     assert_eq!(record["shutdown_reason"], "first");
     assert_eq!(record["user_shutdown"], true);
-    client.runtime.stop();
+    drop(client.runtime);
     server.stop();
 }
 
@@ -133,7 +135,7 @@ fn a_halting_tunnel_ends_in_the_end() {
         (&record["status"], &record["shutdown_reason"]),
         (&json!("terminated"), &json!("request"))
     );
-    client.runtime.stop();
+    drop(client.runtime);
     server.stop();
 }
 
@@ -154,8 +156,8 @@ fn a_newer_tunnel_of_the_name_lets_the_older_one_finish() {
     drop(stream);
     until(|| server.record(&old["id"])["status"] == "terminated");
     assert_eq!(server.record(&new["id"])["status"], "running");
-    client.runtime.stop();
-    newer.runtime.stop();
+    drop(client.runtime);
+    drop(newer.runtime);
     server.stop();
 }
 
@@ -165,7 +167,7 @@ fn a_client_that_leaves_is_missed() {
     let tunnel = server.create("{}");
     let client = Client::connect(&tunnel);
     until(|| server.record(&tunnel["id"])["is_ready"] == true);
-    client.runtime.stop();
+    drop(client.runtime);
     until(|| server.record(&tunnel["id"])["is_ready"] == false);
     assert_eq!(server.record(&tunnel["id"])["status"], "running");
     server.stop();
@@ -185,7 +187,7 @@ fn a_stop_drains_a_connected_client() {
     assert!(matches!(client.next(), Event::TunnelUp { .. }));
     let event = client.next();
     assert!(matches!(event, Event::TunnelDown { .. }), "{event:?}");
-    client.runtime.stop();
+    drop(client.runtime);
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_wrong_secret_or_pin_does_not_connect() {
         let failed =
             matches!(event, Event::ConnectFailed { failure: ConnectFailure::Transport(_), .. });
         assert!(failed, "{field}: {event:?}");
-        client.runtime.stop();
+        drop(client.runtime);
     }
     assert_eq!(server.record(&made["id"])["is_ready"], false);
     server.stop();

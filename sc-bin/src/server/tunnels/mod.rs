@@ -102,8 +102,8 @@ enum Attachment {
     Interrupted,
 }
 
-/// The sessions of a tunnel: one, and for a moment two when a client came anew. The core bounds
-/// them.
+/// The sessions of a tunnel: one for each connection of its client, and for a moment more when
+/// a client came anew. The core bounds them.
 #[derive(Debug)]
 struct Sessions {
     attachments: BTreeMap<SessionId, Attachment>,

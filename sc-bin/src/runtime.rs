@@ -1,0 +1,136 @@
+//! Which runtime drives the sessions: the ones this program was built with, behind one face.
+//!
+//! The only file that knows `sc-runtime-mio` and `sc-runtime-smol`.
+
+use std::io;
+use std::sync::mpsc::SyncSender;
+
+use sc_proto::{Command, Core, Event, WorkerId};
+#[cfg(feature = "server")]
+use sc_proto::{ListenerId, ListenerRole};
+
+#[cfg(not(any(feature = "mio", feature = "smol")))]
+compile_error!("sc needs a runtime: build it with the feature `mio` or `smol`");
+
+/// The runtimes of this build. The first is taken when nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[cfg_attr(feature = "server", derive(serde::Deserialize), serde(rename_all = "lowercase"))]
+pub(crate) enum RuntimeKind {
+    /// For throughput
+    #[cfg(feature = "mio")]
+    #[default]
+    Mio,
+    /// For a small footprint
+    #[cfg(feature = "smol")]
+    #[cfg_attr(not(feature = "mio"), default)]
+    Smol,
+}
+
+/// Running workers. They end when this is dropped.
+pub(crate) enum Runtime {
+    #[cfg(feature = "mio")]
+    Mio(sc_runtime_mio::Runtime),
+    #[cfg(feature = "smol")]
+    Smol(sc_runtime_smol::Runtime),
+}
+
+/// The way to the workers of a [`Runtime`], for any thread. Its methods wait while the worker is
+/// far behind.
+#[derive(Clone)]
+pub(crate) enum Handle {
+    #[cfg(feature = "mio")]
+    Mio(sc_runtime_mio::Handle),
+    #[cfg(feature = "smol")]
+    Smol(sc_runtime_smol::Handle),
+}
+
+/// The worker does not exist or has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the worker has stopped")]
+pub(crate) struct Stopped;
+
+/// Does the same with either.
+macro_rules! either {
+    ($on:expr, $inner:ident => $done:expr) => {
+        match $on {
+            #[cfg(feature = "mio")]
+            Self::Mio($inner) => $done,
+            #[cfg(feature = "smol")]
+            Self::Smol($inner) => $done,
+        }
+    };
+}
+
+impl Runtime {
+    /// Starts one worker per core, with the runtime's usual options. `events` takes what the cores
+    /// tell.
+    ///
+    /// # Errors
+    ///
+    /// The system has no descriptors or threads left.
+    pub(crate) fn start(
+        kind: RuntimeKind,
+        cores: Vec<Core>,
+        events: SyncSender<(WorkerId, Event)>,
+    ) -> io::Result<Self> {
+        match kind {
+            #[cfg(feature = "mio")]
+            RuntimeKind::Mio => {
+                let options = sc_runtime_mio::Options::default();
+                sc_runtime_mio::Runtime::start(cores, options, events).map(Self::Mio)
+            }
+            #[cfg(feature = "smol")]
+            RuntimeKind::Smol => {
+                let options = sc_runtime_smol::Options::default();
+                sc_runtime_smol::Runtime::start(cores, options, events).map(Self::Smol)
+            }
+        }
+    }
+
+    /// The way to the workers.
+    pub(crate) fn handle(&self) -> Handle {
+        match self {
+            #[cfg(feature = "mio")]
+            Self::Mio(runtime) => Handle::Mio(runtime.handle()),
+            #[cfg(feature = "smol")]
+            Self::Smol(runtime) => Handle::Smol(runtime.handle()),
+        }
+    }
+}
+
+impl Handle {
+    /// Gives a command to a worker's core.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if there is no such worker any more.
+    pub(crate) fn command(&self, worker: WorkerId, command: Command) -> Result<(), Stopped> {
+        either!(self, handle => handle.command(worker, command).map_err(|_| Stopped))
+    }
+
+    /// Lets a worker accept from `socket`, which is bound and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if there is no such worker any more.
+    #[cfg(feature = "server")]
+    pub(crate) fn listen(
+        &self,
+        worker: WorkerId,
+        id: ListenerId,
+        role: ListenerRole,
+        socket: std::net::TcpListener,
+    ) -> Result<(), Stopped> {
+        either!(self, handle => handle.listen(worker, id, role, socket).map_err(|_| Stopped))
+    }
+
+    /// Closes a listener. Its connections live on.
+    ///
+    /// # Errors
+    ///
+    /// [`Stopped`] if there is no such worker any more.
+    #[cfg(feature = "server")]
+    pub(crate) fn unlisten(&self, worker: WorkerId, id: ListenerId) -> Result<(), Stopped> {
+        either!(self, handle => handle.unlisten(worker, id).map_err(|_| Stopped))
+    }
+}
