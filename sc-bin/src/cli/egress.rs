@@ -122,7 +122,7 @@ pub(crate) enum SiteWay {
     /// By the proxy that was asked for.
     Proxy(Way),
     /// By the proxy that the environment names.
-    Detected(Detected),
+    Detected(Box<Detected>),
     /// As a script chooses.
     Pac(PacSettings),
 }
@@ -333,13 +333,15 @@ impl V4Own {
             && switch(self.autodetect, "SAUCE_AUTODETECT")? != Some(false);
         let by_tunnel = switch(self.tunnel, "SAUCE_PROXY_TUNNEL")? == Some(true);
         if detects && matches!(settings.sites, SiteWay::Direct) {
-            settings.sites = detected(env)?.map_or(SiteWay::Direct, SiteWay::Detected);
+            let detected = detected(env)?.map(Box::new);
+            settings.sites = detected.map_or(SiteWay::Direct, SiteWay::Detected);
         }
         let sites = &mut settings.sites;
         if let Some(given) = text(self.userpwd, env, "SAUCE_PROXY_USERPWD") {
             let credentials = Credentials::parse(&given).map_err(EgressError::UserPassword)?;
             let way = match sites {
-                SiteWay::Proxy(way) | SiteWay::Detected(Detected { way, .. }) => way,
+                SiteWay::Proxy(way) => way,
+                SiteWay::Detected(detected) => &mut detected.way,
                 SiteWay::Direct | SiteWay::Pac(_) => {
                     return Err(EgressError::NoProxy("--proxy-userpwd"));
                 }
@@ -360,8 +362,8 @@ impl V4Own {
             }
             SiteWay::Direct | SiteWay::Pac(_) => None,
             SiteWay::Proxy(way) => Some(OwnProxy::given(way.clone())),
-            SiteWay::Detected(Detected { way, own_bypass, .. }) => {
-                Some(OwnProxy { way: way.clone(), bypass: own_bypass.clone() })
+            SiteWay::Detected(detected) => {
+                Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
             }
         };
         settings.tunnel = own.clone().filter(|_| by_tunnel);

@@ -31,7 +31,7 @@ pub(crate) use conceal::shown_args;
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use connections::DEFAULT_CONNECTIONS;
 #[cfg(feature = "client")]
-pub(crate) use egress::{Detected, EgressSettings, OwnProxy, PacSettings, SiteWay};
+pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};

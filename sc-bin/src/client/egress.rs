@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use sc_proto::contract::Host;
 use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, WayChoice};
 
-use crate::cli::{Detected, EgressSettings, OwnProxy, PacSettings, SiteWay};
+use crate::cli::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
 const HOSTS_LIMIT: u64 = 4 << 20;
@@ -45,9 +45,10 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
     match &settings.sites {
         SiteWay::Direct | SiteWay::Pac(_) => {}
         SiteWay::Proxy(way) => lines.push(format!("Sites are reached by the proxy {way}")),
-        SiteWay::Detected(Detected { variable, way, .. }) => lines.push(format!(
-            "Sites are reached by the proxy {way}, which the variable {variable} names \
-             (--no-autodetect turns this off)"
+        SiteWay::Detected(detected) => lines.push(format!(
+            "Sites are reached by the proxy {}, which the variable {} names (--no-autodetect turns \
+             this off)",
+            detected.way, detected.variable
         )),
     }
     if let SiteWay::Pac(PacSettings { source, .. }) = &settings.sites {

@@ -126,7 +126,13 @@ struct Answers {
     engine: Engine,
     passwords: Vec<(Target, Credentials)>,
     /// `None`: the script's answers change, so none is kept.
-    kept: Option<HashMap<(bool, Target), (Instant, Vec<Way>)>>,
+    kept: Option<HashMap<String, Kept>>,
+}
+
+/// An answer that is kept, under the URL that was asked for.
+struct Kept {
+    until: Instant,
+    ways: Vec<Way>,
 }
 
 /// An answer that cannot be used.
@@ -152,13 +158,13 @@ impl Answers {
 
     fn answer(&mut self, kind: StreamKind, target: &Target) -> Vec<Way> {
         let now = Instant::now();
-        let key = (kind == StreamKind::Connect, target.clone());
-        if let Some((until, ways)) = self.kept.as_ref().and_then(|kept| kept.get(&key))
-            && *until > now
+        let url = url_of(kind, target);
+        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.get(&url))
+            && kept.until > now
         {
-            return ways.clone();
+            return kept.ways.clone();
         }
-        let ways = match self.ask(kind, target) {
+        let ways = match self.ask(&url, target) {
             Ok(ways) => ways,
             Err(error) => {
                 log::warn!("the PAC script fails for {target}: {error}");
@@ -167,21 +173,21 @@ impl Answers {
         };
         if let Some(kept) = &mut self.kept {
             if kept.len() >= KEPT {
-                kept.retain(|_, (until, _)| *until > now);
+                kept.retain(|_, one| one.until > now);
             }
             if kept.len() < KEPT {
-                kept.insert(key, (now + KEPT_FOR, ways.clone()));
+                kept.insert(url, Kept { until: now + KEPT_FOR, ways: ways.clone() });
             }
         }
         ways
     }
 
-    fn ask(&self, kind: StreamKind, target: &Target) -> Result<Vec<Way>, AnswerError> {
+    fn ask(&self, url: &str, target: &Target) -> Result<Vec<Way>, AnswerError> {
         let host = match &target.host {
             Host::Name(name) => name.to_string(),
             Host::Ip(ip) => ip.to_string(),
         };
-        let answer = self.engine.ask(&url_of(kind, target), &host)?;
+        let answer = self.engine.ask(url, &host)?;
         let mut ways = ways_of_answer(&answer)?;
         for way in &mut ways {
             if let Way::Http(proxy) | Way::Socks5(proxy) = way {
