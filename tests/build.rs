@@ -8,8 +8,13 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 3] =
-    [("curl", "missing_curl"), ("nginx", "missing_nginx"), ("chromium", "missing_chromium")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "missing_curl"),
+    ("nginx", "missing_nginx"),
+    ("chromium", "missing_chromium"),
+    ("tinyproxy", "missing_tinyproxy"),
+    ("microsocks", "missing_microsocks"),
+];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");

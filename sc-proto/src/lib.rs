@@ -179,6 +179,7 @@ extern crate std;
 #[doc(hidden)]
 pub mod bench;
 pub mod contract;
+pub mod egress;
 pub mod endpoint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -186,6 +187,7 @@ pub mod http1;
 pub mod kgp;
 pub mod rules;
 pub mod tls;
+pub mod upstream;
 
 mod slab;
 mod time;

@@ -42,11 +42,12 @@ pub fn command_in_namespace(namespace: &str) -> Command {
     without_settings(ip)
 }
 
-/// Takes away what would be read as a setting: a developer's own account, say.
+/// Takes away what would be read as a setting: a developer's own account or proxy, say.
 fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") {
+        let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
+        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") || is_proxy {
             command.env_remove(name);
         }
     }

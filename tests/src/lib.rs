@@ -37,6 +37,7 @@ pub mod shared;
 pub mod site;
 pub mod tls;
 pub mod traffic;
+pub mod upstream;
 pub mod usage;
 pub mod wait;
 pub mod websocket;

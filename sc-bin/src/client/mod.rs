@@ -10,10 +10,16 @@ mod backoff;
 mod call;
 mod console;
 mod controller;
+mod egress;
 mod event_loop;
 mod failure;
 mod life;
 mod line;
+#[cfg(not(feature = "pac"))]
+#[path = "no_pac.rs"]
+mod pac;
+#[cfg(feature = "pac")]
+mod pac;
 mod plane;
 mod readiness;
 mod rest;
@@ -33,10 +39,11 @@ pub(crate) use line::{Line, Speaker};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
+use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
+use pac::Pac;
 use plane::WorkerPlane;
 use rest::Rest;
 use status::Status;
@@ -90,10 +97,20 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    for line in egress::about(&settings.egress) {
+        speaker.say(&Line::Egress(line));
+    }
     let rest = Rest::new(settings)?;
+    let pac = pac(settings)?;
     let ca = settings.tunnel_ca.as_deref();
-    let plane =
-        WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
+    let plane = WorkerPlane::start(
+        settings.runtime,
+        ca,
+        settings.endurance,
+        egress::rules(&settings.egress),
+        pac,
+        inputs.sender.clone(),
+    )?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,
@@ -107,6 +124,16 @@ pub(crate) fn serve(
     let event_loop =
         EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
+}
+
+/// The PAC script, if there is one: loaded, or the run does not begin.
+fn pac(settings: &Settings) -> Result<Option<Pac>, Failure> {
+    let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
+        return Ok(None);
+    };
+    let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
+    Ok(Some(Pac::start(source, &ca, passwords.clone())?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

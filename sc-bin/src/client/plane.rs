@@ -6,12 +6,14 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, StreamKind, Target};
+use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Command, Config, Core, WorkerId};
+use sc_proto::{Command, Config, Core, Event, SocketId, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
+use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
 use crate::monitor::worker::AskWorkers;
@@ -54,6 +56,8 @@ impl WorkerPlane {
         runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
+        egress: Egress,
+        pac: Option<Pac>,
         inputs: SyncSender<Input>,
     ) -> Result<Self, Failure> {
         let roots = match ca {
@@ -65,6 +69,7 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
+            egress,
             ..Config::default()
         };
         endurance.tell(&mut config);
@@ -73,17 +78,22 @@ impl WorkerPlane {
         let runtime = Runtime::start(runtime, vec![core], sender)
             .map_err(|error| machine("the data plane does not start", &error))?;
         // Ends with the worker, or with the event loop.
+        let handle = runtime.handle();
+        let answers = handle.clone();
         thread::Builder::new()
             .name("sc-events".to_owned())
             .spawn(move || {
-                for (_, event) in events {
+                for (worker, event) in events {
+                    if let Event::WayWanted { socket, kind, target } = event {
+                        ask(pac.as_ref(), kind, target, worker, socket, answers.clone());
+                        continue;
+                    }
                     if inputs.send(Input::Tunnel(event)).is_err() {
                         break;
                     }
                 }
             })
             .map_err(|error| machine("no thread for events", &error))?;
-        let handle = runtime.handle();
         Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
     }
 
@@ -122,6 +132,25 @@ impl DataPlane for WorkerPlane {
     fn stop(&mut self, stop: Stop) {
         // A worker that has stopped has nothing left to stop.
         let _: Result<(), Stopped> = self.handle.command(WORKER, Command::Stop(stop));
+    }
+}
+
+/// Has the PAC script name the ways to a site, and the worker take them.
+fn ask(
+    pac: Option<&Pac>,
+    kind: StreamKind,
+    target: Target,
+    worker: WorkerId,
+    socket: SocketId,
+    answers: Handle,
+) {
+    let tell = move |ways| {
+        // A worker that has ended needs no way.
+        let _: Result<(), Stopped> = answers.command(worker, Command::Ways { socket, ways });
+    };
+    match pac {
+        Some(pac) => pac.ask(kind, target, tell),
+        None => tell(Vec::new()),
     }
 }
 

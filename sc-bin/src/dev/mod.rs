@@ -20,8 +20,8 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, Monitoring,
-    RestUrl, Settings, TunnelName,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
+    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -161,6 +161,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,
         monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),

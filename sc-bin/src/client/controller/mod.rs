@@ -312,7 +312,7 @@ impl Controller {
                 self.on_connect_failed(connection, failure, now);
             }
             Event::Stopped => self.on_stopped(now),
-            // A server's affair: TransportDropped.
+            // A server's affair, and what is not known here. `WayWanted` is answered before it comes here.
             _ => {}
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, Endurance, Monitoring, RestUrl, Settings};
+use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, Monitoring, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
@@ -198,6 +198,7 @@ fn run_with(
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
         connections: 1,
         monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
