@@ -2,7 +2,6 @@
 //! reads and writes, other threads wait until that will not block.
 //!
 //! `blocking TUNNEL SECRET SERVER:PORT PIN` serves a tunnel; [`run`] drives a server's core, too.
-#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 mod client;
 pub(crate) mod sockets;
@@ -10,11 +9,12 @@ pub(crate) mod sockets;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sc_proto::{Action, Core, Event, Read, SocketId, Time, Write};
-use sockets::threads::{self, Input, Inputs};
+use sockets::Flow;
+use sockets::threads::{self, Inbox, Input, Inputs};
 
 /// How long a write may block, and how soon one that was cut short is tried again.
 const TICK: Duration = Duration::from_millis(2);
@@ -33,12 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (core, connect) = client::from_arguments()?;
     let (inputs, inbox) = threads::inputs(|| {});
     let _ = inputs.send(Input::Command(connect));
-    run(core, inputs, &inbox, |event| println!("{event:?}"));
+    run(core, inputs, &inbox, client::report);
     Ok(())
 }
 
-/// Drives a core until it has stopped.
-pub(crate) fn run(core: Core, inputs: Inputs, inbox: &mpsc::Receiver<Input>, tell: impl Fn(Event)) {
+/// Drives a core until `tell` breaks off.
+pub(crate) fn run(core: Core, inputs: Inputs, inbox: &Inbox, tell: impl Fn(Event) -> Flow) {
     let (epoch, sockets, blocked) = (Instant::now(), BTreeMap::new(), BTreeSet::new());
     let mut driver = Driver { core, sockets, blocked, inputs, now: Time::ZERO };
     loop {
@@ -47,8 +47,7 @@ pub(crate) fn run(core: Core, inputs: Inputs, inbox: &mpsc::Receiver<Input>, tel
             driver.perform(action);
         }
         while let Some(event) = driver.core.poll_event() {
-            tell(event.clone());
-            if event == Event::Stopped {
+            if tell(event).is_break() {
                 return;
             }
         }

@@ -2,7 +2,6 @@
 //! tries a socket first, and only when that would block has a small task await its readiness.
 //!
 //! `tokio TUNNEL SECRET SERVER:PORT PIN` serves a tunnel; [`run`] drives a server's core, too.
-#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 mod client;
 pub(crate) mod sockets;
@@ -11,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io::IoSlice;
 
 use sc_proto::{Action, Core, Event, Read, SocketId, Time, Write};
+use sockets::Flow;
 use sockets::tasks::{self, Input, Socket};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::yield_now;
@@ -31,24 +31,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (core, connect) = client::from_arguments()?;
     let (inputs, inbox) = mpsc::channel(64);
     inputs.send(Input::Command(connect)).await?;
-    run(core, inputs, inbox, |event| println!("{event:?}")).await;
+    run(core, inputs, inbox, client::report).await;
     Ok(())
 }
 
-/// Drives a core until it has stopped. To be awaited on a local runtime.
+/// Drives a core until `tell` breaks off. To be awaited on a local runtime.
 pub(crate) async fn run(
     core: Core,
     inputs: Sender<Input>,
     mut inbox: Receiver<Input>,
-    tell: impl Fn(Event),
+    tell: impl Fn(Event) -> Flow,
 ) {
     let mut driver = Driver { core, sockets: BTreeMap::new(), inputs, now: Time::ZERO };
     let epoch = Instant::now();
     loop {
         let actions = (0..BUDGET).map_while(|_| driver.act()).count();
         while let Some(event) = driver.core.poll_event() {
-            tell(event.clone());
-            if event == Event::Stopped {
+            if tell(event).is_break() {
                 return;
             }
         }

@@ -16,6 +16,11 @@ impl<T> Key<T> {
         Self { index, generation, of: PhantomData }
     }
 
+    /// Names nothing, now or later.
+    pub(crate) fn dangling() -> Self {
+        Self::from_parts(u32::MAX, u32::MAX)
+    }
+
     pub(crate) fn parts(self) -> (u32, u32) {
         (self.index, self.generation)
     }

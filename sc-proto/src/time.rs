@@ -64,6 +64,7 @@ pub struct Deadline {
 
 /// What a [`Deadline`] is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum DeadlineReason {
     /// A transport must have finished TLS and the KGP handshake.
     Handshake,

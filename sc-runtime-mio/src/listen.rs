@@ -161,7 +161,7 @@ impl Listeners {
                 self.ready.push_back(slot);
                 Step::Accepted(Accepted {
                     listener: listener.id,
-                    class: tcp::class_of(listener.role),
+                    class: listener.role.class(),
                     stream,
                     peer,
                     permit,

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
 use std::time::Duration;
 
-use sc_proto::{CloseMode, ListenerRole, SocketClass, Write};
+use sc_proto::{CloseMode, SocketClass, Write};
 use socket2::{SockRef, TcpKeepalive};
 
 /// Most slices in one `writev`.
@@ -125,14 +125,6 @@ pub(crate) fn retried<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             outcome => return outcome,
         }
-    }
-}
-
-/// What the connections of a listener carry.
-pub(crate) const fn class_of(role: ListenerRole) -> SocketClass {
-    match role {
-        ListenerRole::Kgp => SocketClass::Transport,
-        ListenerRole::Ingress(_) => SocketClass::Proxied,
     }
 }
 

@@ -304,9 +304,9 @@ impl Worker {
             Action::Write(id) => {
                 return transfer::write(&mut self.core, id, self.sockets.get_mut(id), self.now);
             }
-            Action::Dial { socket, target, class, deadline } => {
+            Action::Dial { socket, target, class, guard, deadline } => {
                 let (dials, mut means) = self.dialling();
-                let outcome = dials.start(&mut means, socket, &target, class, deadline);
+                let outcome = dials.start(&mut means, socket, &target, class, guard, deadline);
                 self.finish_dial(outcome, None);
             }
             Action::ShutdownWrite(id) => {

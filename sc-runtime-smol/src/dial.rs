@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use sc_proto::SocketClass;
-use sc_proto::contract::{DialFailure, Host, Target};
+use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::connection::Stream;
@@ -39,6 +39,8 @@ pub(crate) struct Dialler {
     pub(crate) stagger: Duration,
 }
 
+/// What a dial came to.
+pub(crate) type Dialled = Result<(Stream, SocketAddr), DialFailure>;
 /// A connection and whom it leads to.
 type Connected = (Watched<TcpStream>, SocketAddr, Place);
 /// One non-blocking connect.
@@ -50,11 +52,16 @@ impl Dialler {
         self,
         target: Target,
         class: SocketClass,
+        guard: AddressGuard,
         deadline: Instant,
-    ) -> Result<(Stream, SocketAddr), DialFailure> {
+    ) -> Dialled {
         let dialled = async {
-            let found = self.addresses(&target).await?;
-            self.first_of(addresses::interleave(&found)).await
+            let mut found = addresses::interleave(&self.addresses(&target).await?);
+            found.retain(|address| guard.permits(address.ip()));
+            if found.is_empty() {
+                return Err(DialFailure::Denied);
+            }
+            self.first_of(found).await
         };
         let too_late = async {
             self.reactor.sleep_until(deadline).await;

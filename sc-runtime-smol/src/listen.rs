@@ -51,7 +51,7 @@ pub(crate) async fn accept(
         match listener.get_ref().accept() {
             Ok((stream, peer)) => match reception.watch(stream) {
                 Ok(io) => {
-                    let stream = Stream::new(io, tcp::class_of(role), place);
+                    let stream = Stream::new(io, role.class(), place);
                     reception.news.arrived(Arrival::Accepted { listener: id, peer, stream });
                 }
                 Err(error) => log::warn!("cannot watch a socket: {error}"),

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use std::time::Duration;
 
 use async_executor::{LocalExecutor, Task};
 use futures_lite::StreamExt as _;
-use sc_proto::contract::{DialFailure, HandOver, Target};
-use sc_proto::{Action, Core, ListenerId, ListenerRole, SocketClass, SocketId, Time, WorkerId};
+use sc_proto::contract::{DialFailure, HandOver};
+use sc_proto::{Action, Core, ListenerId, ListenerRole, SocketId, Time, WorkerId};
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Stream};
-use crate::dial::Dialler;
+use crate::dial::{Dialled, Dialler};
 use crate::handle::Order;
 use crate::inbox::{Adoption, Inbox, Mailbox};
 use crate::listen::{self, Reception};
@@ -329,8 +329,10 @@ impl Worker {
             Action::Write(id) => {
                 return transfer::write(&mut self.core, id, self.sockets.get_mut(id), self.now);
             }
-            Action::Dial { socket, target, class, deadline } => {
-                self.dial(socket, target, class, deadline);
+            Action::Dial { socket, target, class, guard, deadline } => {
+                let deadline = self.clock.instant(deadline);
+                let dialling = self.dialler.clone().dial(target, class, guard, deadline);
+                self.dial(socket, dialling);
             }
             Action::ShutdownWrite(id) => {
                 if let Some(connection) = self.sockets.get_mut(id) {
@@ -346,8 +348,7 @@ impl Worker {
         0
     }
 
-    fn dial(&mut self, socket: SocketId, target: Target, class: SocketClass, deadline: Time) {
-        let dialling = self.dialler.clone().dial(target, class, self.clock.instant(deadline));
+    fn dial(&mut self, socket: SocketId, dialling: impl Future<Output = Dialled> + 'static) {
         let news = Rc::clone(&self.news);
         let task = self.tasks.spawn(async move {
             let outcome = dialling.await;
@@ -358,11 +359,7 @@ impl Worker {
         }
     }
 
-    fn finish_dial(
-        &mut self,
-        socket: SocketId,
-        outcome: Result<(Stream, SocketAddr), DialFailure>,
-    ) {
+    fn finish_dial(&mut self, socket: SocketId, outcome: Dialled) {
         if self.dials.remove(socket).is_none() {
             // Cancelled in the same step.
             return;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hex::{self, CertificateSha256};
 use super::metadata::Metadata;
+use super::rules::Rules;
 use super::tunnel::Tunnel;
 
 /// The request, in the form of version 4 and of version 5 clients.
@@ -29,15 +30,9 @@ pub(crate) struct CreateTunnel {
     /// Share with `all` (version 5). Warned about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<String>,
-    /// Hosts that do not go through the tunnel. Warned about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) direct_domains: Option<Vec<String>>,
-    /// Only these hosts go through the tunnel (version 5). Warned about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tunnel_domains: Option<Vec<String>>,
-    /// The same of version 4. Warned about.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) domain_names: Option<Vec<String>>,
+    /// Where its requests go.
+    #[serde(flatten)]
+    pub(crate) rules: Rules,
     /// JSON inside a string (version 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) extra_info: Option<String>,
@@ -99,6 +94,7 @@ mod tests {
         let v5: CreateTunnel = serde_json::from_str(v5).unwrap();
         assert_eq!(v5.tunnel_identifier.as_deref(), Some("ci-42"));
         assert_eq!(v5.tunnel_pool, Some(true));
+        assert_eq!(v5.rules.deny_domains, Some(vec!["a".to_owned()]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod answer;
 mod create;
 mod hex;
 mod metadata;
+mod rules;
 mod tunnel;
 mod updates;
 
@@ -16,6 +17,7 @@ pub(crate) use answer::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs};
 pub(crate) use create::{CreateAnswer, CreateTunnel, KgpAccess, Messages};
 pub(crate) use hex::CertificateSha256;
 pub(crate) use metadata::Metadata;
+pub(crate) use rules::{RuleSyntax, Rules, RulesError};
 pub(crate) use tunnel::{Protocol, Status, Tunnel};
 pub(crate) use updates::{Configuration, Heartbeat, Region, Updates, Versions};
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::hex;
 use super::metadata::Metadata;
+use super::rules::Rules;
 
 /// A tunnel, running or ended, as the API shows it to its owner.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub(crate) struct Tunnel {
     pub(crate) user_shutdown: Option<bool>,
     /// Of an ended tunnel: why, as `sigterm`, `serverTimeout`.
     pub(crate) shutdown_reason: Option<String>,
+    /// Where its requests go.
+    #[serde(flatten)]
+    pub(crate) rules: Rules,
     /// What a version 4 client told about itself: JSON inside a string.
     pub(crate) extra_info: Option<String>,
     /// What the client told about itself.

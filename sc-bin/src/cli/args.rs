@@ -54,7 +54,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a tunnel, with the options of version 5
     #[cfg(feature = "client")]
-    Run(V5Args),
+    Run(Box<V5Args>),
     /// Run the server: REST API, tunnel listener and the tunnels' proxy ports; or change its users
     #[cfg(feature = "server")]
     Server(Box<ServerArgs>),
@@ -93,6 +93,17 @@ pub(crate) struct V4Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: host, .domain, *.domain,
+    /// comma separated [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(short = 'D', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and wins over it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(short = 't', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
+    /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
+    #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) fast_fail_regexps: Option<Vec<String>>,
     /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
     #[arg(long)]
     pub(crate) runtime: Option<RuntimeKind>,
@@ -139,6 +150,26 @@ pub(crate) struct V5Args {
     /// [env: SAUCE_TUNNEL_CAINFO]
     #[arg(long, value_name = "FILE")]
     pub(crate) tunnel_cainfo: Option<PathBuf>,
+    /// Hosts that the server reaches itself, not through the tunnel: [-]regexp or all, comma
+    /// separated; excludes --tunnel-domains [env: SAUCE_DIRECT_DOMAINS]
+    #[arg(
+        short = 'D',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) direct_domains: Option<Vec<String>>,
+    /// Only these hosts go through the tunnel; the server reaches all others itself. Written as
+    /// --direct-domains, and excludes it [env: SAUCE_TUNNEL_DOMAINS]
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) tunnel_domains: Option<Vec<String>>,
     /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
     #[arg(long)]
     pub(crate) runtime: Option<RuntimeKind>,

@@ -63,7 +63,7 @@ pub(crate) fn run() -> ExitCode {
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => tunnel(Settings::of_v5(args, &Environment::of_process())).into(),
+        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
         #[cfg(feature = "server")]
         Command::Server(args) => {
             logging::start(Role::Server);

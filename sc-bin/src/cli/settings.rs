@@ -12,6 +12,7 @@ use super::args::{V4Args, V5Args};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::rest_url::{InvalidRestUrl, RestUrl};
+use crate::api::{RuleSyntax, Rules, RulesError};
 use crate::runtime::RuntimeKind;
 
 /// Which version's words the console speaks.
@@ -40,6 +41,8 @@ pub(crate) struct Settings {
     pub(crate) rest_ca: Option<PathBuf>,
     /// CAs for the tunnel server instead of the pin in the REST answer or the system's.
     pub(crate) tunnel_ca: Option<PathBuf>,
+    /// Where its requests go; checked.
+    pub(crate) rules: Rules,
     /// How the tunnel's connection bears trouble.
     pub(crate) endurance: Endurance,
     /// What drives it.
@@ -130,6 +133,9 @@ pub(crate) enum SettingsError {
         /// What it may be.
         range: RangeInclusive<i64>,
     },
+    /// A list of domains or URLs cannot be used.
+    #[error("{0}")]
+    BadRules(RulesError),
     /// An environment variable that does not name a runtime of this program.
     #[error("SAUCE_RUNTIME={0:?} is not a runtime of this sc; `sc help` names them")]
     BadRuntime(String),
@@ -153,10 +159,18 @@ struct Given {
     region: Option<String>,
     rest_ca: Option<PathBuf>,
     tunnel_ca: Option<PathBuf>,
+    rules: Lists,
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
     runtime: Option<RuntimeKind>,
+}
+
+/// The lists of rules, of whichever version.
+struct Lists {
+    direct: Option<Vec<String>>,
+    tunnel: Option<Vec<String>>,
+    fast_fail: Option<Vec<String>>,
 }
 
 impl From<V4Args> for Given {
@@ -170,6 +184,11 @@ impl From<V4Args> for Given {
             region: args.region,
             rest_ca: args.cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            rules: Lists {
+                direct: args.direct_domains,
+                tunnel: args.tunnel_domains,
+                fast_fail: args.fast_fail_regexps,
+            },
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -189,6 +208,11 @@ impl From<V5Args> for Given {
             region: args.region,
             rest_ca: args.rest_cainfo,
             tunnel_ca: args.tunnel_cainfo,
+            rules: Lists {
+                direct: args.direct_domains,
+                tunnel: args.tunnel_domains,
+                fast_fail: None,
+            },
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -248,6 +272,7 @@ impl Settings {
                 .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
             rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
             tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
+            rules: given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?,
             endurance: Endurance::of(
                 number(given.reconnect, "SAUCE_RECONNECT", RECONNECT)?,
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
@@ -259,6 +284,37 @@ impl Settings {
                 (None, None) => RuntimeKind::default(),
             },
         })
+    }
+}
+
+impl Lists {
+    /// The rules as the API takes them. Version 4 has a field of its own for what goes through the
+    /// tunnel.
+    fn checked(self, dialect: Dialect, env: &Environment) -> Result<Rules, RulesError> {
+        let list = |given: Option<Vec<String>>, name: &str| {
+            given.or_else(|| {
+                env.first(&[name]).map(|text| text.split(',').map(str::to_owned).collect())
+            })
+        };
+        let direct_domains = list(self.direct, "SAUCE_DIRECT_DOMAINS");
+        let tunnel = list(self.tunnel, "SAUCE_TUNNEL_DOMAINS");
+        let (syntax, tunnel_domains, domain_names, fast_fail_regexps) = match dialect {
+            Dialect::V4 => {
+                let fast_fail = list(self.fast_fail, "SAUCE_FAST_FAIL_REGEXPS");
+                (RuleSyntax::Patterns, None, tunnel, fast_fail)
+            }
+            Dialect::V5 => (RuleSyntax::Expressions, tunnel, None, None),
+        };
+        let rule_syntax = Some(syntax);
+        let rules = Rules {
+            direct_domains,
+            tunnel_domains,
+            domain_names,
+            fast_fail_regexps,
+            rule_syntax,
+            ..Rules::default()
+        };
+        rules.compile(syntax).map(|_| rules)
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
     CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
+        rules: settings.rules.clone(),
         metadata: Some(metadata()),
         ..CreateTunnel::default()
     }

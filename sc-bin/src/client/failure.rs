@@ -194,21 +194,9 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
         ConnectFailure::Dial(dial) => match dial {
             DialFailure::Denied => ConnectRemedy::GiveUp,
-            DialFailure::Refused
-            | DialFailure::Unreachable
-            | DialFailure::TimedOut
-            | DialFailure::NameNotFound
-            | DialFailure::Tls
-            | DialFailure::Resources
-            | DialFailure::Draining
-            | DialFailure::Other => ConnectRemedy::TryAgain,
+            _ => ConnectRemedy::TryAgain,
         },
         ConnectFailure::Transport(loss) => match loss {
-            TransportLoss::Closed
-            | TransportLoss::Failed
-            | TransportLoss::Silent
-            | TransportLoss::HandshakeTimeout
-            | TransportLoss::Ended => ConnectRemedy::TryAgain,
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
             }
@@ -219,8 +207,11 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             },
             TransportLoss::Refused(Refusal::Version | Refusal::Parameters)
             | TransportLoss::Protocol(_) => ConnectRemedy::GiveUp,
+            // Closed, failed, silent, too slow, replaced: the network's moods.
+            _ => ConnectRemedy::TryAgain,
         },
         ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
+        _ => ConnectRemedy::TryAgain,
     }
 }
 
@@ -244,6 +235,6 @@ fn connect_step(failure: &ConnectFailure) -> &'static str {
         ConnectFailure::Transport(TransportLoss::Refused(Refusal::Version)) => {
             "run the same version of sc here and on the server"
         }
-        ConnectFailure::Transport(_) => "look into the server's log, then start again",
+        _ => "look into the server's log, then start again",
     }
 }

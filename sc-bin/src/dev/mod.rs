@@ -18,6 +18,7 @@ use guide::{App, Facts, Guide, NoProxy, shell_word};
 use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
+use crate::api::Rules;
 use crate::cli::{
     AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
 };
@@ -154,6 +155,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rest: RestUrl::parse(server.rest_url())?,
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
         runtime: RuntimeKind::default(),
     };

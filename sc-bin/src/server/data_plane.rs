@@ -5,10 +5,11 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::rules::Routing;
 use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
@@ -61,12 +62,14 @@ impl DataPlane {
         workers: u16,
         tls: TlsServer,
         endurance: Endurance,
+        direct: AddressGuard,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config = Config { tls_server: Some(tls), unix_time_at_zero, ..Config::default() };
+        let mut config =
+            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
         endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
@@ -92,6 +95,7 @@ impl DataPlane {
         &self,
         tunnel: TunnelId,
         secret: &TunnelSecret,
+        routing: Routing,
         proxy: TcpListener,
     ) -> Result<Place, DataPlaneStopped> {
         let place = Place {
@@ -104,6 +108,8 @@ impl DataPlane {
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
             }
+            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
+            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };

@@ -210,10 +210,16 @@ fn start_tunnels(
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
-    let (runtime, endurance) = (settings.runtime, settings.endurance);
-    let data_plane =
-        DataPlane::start(runtime, workers, certificate.tls, endurance, kgp_listener, event_sender)
-            .map_err(StartError::Threads)?;
+    let data_plane = DataPlane::start(
+        settings.runtime,
+        workers,
+        certificate.tls,
+        settings.endurance,
+        settings.direct.clone(),
+        kgp_listener,
+        event_sender,
+    )
+    .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,

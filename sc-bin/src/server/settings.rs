@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sc_proto::contract::Host;
+use ipnet::IpNet;
+use sc_proto::contract::{AddressGuard, Host};
 use serde::Deserialize;
 
 use super::certificate::CertificateFiles;
@@ -60,6 +61,11 @@ pub(crate) struct Options {
     /// reaches these ports reaches what the clients reach [default: 127.0.0.1]
     #[arg(long, value_name = "HOST", env = "SC_SERVER_PROXY_HOST")]
     proxy_host: Option<String>,
+
+    /// Networks that are reached from here for hosts which do not go through a tunnel, beside the
+    /// public Internet (CIDR, comma separated); never this machine itself or its links
+    #[arg(long, value_name = "NET", env = "SC_SERVER_DIRECT_NETWORKS", value_delimiter = ',')]
+    direct_networks: Option<Vec<IpNet>>,
 
     /// Ports for the tunnels' proxies, one each; 0 for any free port [default: 20000-20999]
     #[arg(long, value_name = "A-B", env = "SC_SERVER_PROXY_PORTS")]
@@ -117,6 +123,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_ip: IpAddr,
     /// What browsers are told.
     pub(crate) proxy_host: String,
+    /// Where direct traffic may lead.
+    pub(crate) direct: AddressGuard,
     /// Which ports those are.
     pub(crate) proxy_ports: PortRange,
     /// How many data workers.
@@ -216,6 +224,7 @@ impl Settings {
             tunnel_certificate: None,
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
+            direct: AddressGuard::public(),
             proxy_ports: PortRange::Any,
             workers: cpus(),
             runtime: RuntimeKind::default(),
@@ -258,6 +267,7 @@ impl Options {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             proxy_host: self.proxy_host.or(other.proxy_host),
+            direct_networks: self.direct_networks.or(other.direct_networks),
             proxy_ports: self.proxy_ports.or(other.proxy_ports),
             data_dir: self.data_dir.or(other.data_dir),
             workers: self.workers.or(other.workers),
@@ -304,6 +314,7 @@ impl Options {
             tunnel_certificate: both(("tls-cert", self.tls_cert), ("tls-key", self.tls_key))?,
             proxy_ip,
             proxy_host,
+            direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
             workers: self.workers.unwrap_or_else(cpus),
             runtime: self.runtime.unwrap_or_default(),

@@ -1,14 +1,16 @@
-//! What the examples that dial a server take from their command line. Of no use beyond examples:
-//! the secret shows in `ps`.
+//! What the examples that dial a server take from their command line and print. Of no use beyond
+//! examples: the secret shows in `ps`.
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::collections::hash_map::RandomState;
 use std::error::Error;
 use std::hash::BuildHasher as _;
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
 use sc_proto::contract::{Connect, TunnelSecret};
 use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Command, Config, Core, WorkerId};
+use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 /// A client's core, and the command that has it connect. The arguments are those of a tunnel that
 /// a server expects: `TUNNEL SECRET SERVER:PORT PIN`, where PIN is the SHA-256 of its certificate.
@@ -28,4 +30,15 @@ pub(crate) fn from_arguments() -> Result<(Core, Command), Box<dyn Error>> {
     // std seeds its hash maps from the system's random numbers. A product takes those themselves.
     let seed = std::array::from_fn(|_| RandomState::new().hash_one(0) as u8);
     Ok((Core::new(config, WorkerId(0), seed), Command::Connect(Box::new(connect))))
+}
+
+/// Prints an event. The example is over when its tunnel is.
+pub(crate) fn report(event: Event) -> ControlFlow<()> {
+    println!("{event:?}");
+    match event {
+        Event::ConnectFailed { .. } | Event::TunnelDown { .. } | Event::Stopped => {
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    }
 }

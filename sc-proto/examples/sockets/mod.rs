@@ -8,6 +8,7 @@ pub(crate) mod threads;
 
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use sc_proto::contract::DialFailure;
@@ -16,6 +17,9 @@ use socket2::SockRef;
 
 /// How long accepting pauses when the process is out of descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Whether the driver goes on after an event.
+pub(crate) type Flow = ControlFlow<()>;
 
 /// What the driver hears; `S` is a connected socket.
 pub(crate) enum Input<S> {

@@ -12,6 +12,7 @@ use sc_proto::{Core, ListenerId, SocketId, Time};
 use super::{PAUSE, failure};
 
 pub(crate) type Input = super::Input<TcpStream>;
+pub(crate) type Inbox = mpsc::Receiver<Input>;
 
 /// The way to the thread that owns the core.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ pub(crate) struct Inputs {
 pub(crate) struct Ended;
 
 /// A way with room for a few inputs: who brings more waits. `wake` is called after each.
-pub(crate) fn inputs(wake: impl Fn() + Send + Sync + 'static) -> (Inputs, mpsc::Receiver<Input>) {
+pub(crate) fn inputs(wake: impl Fn() + Send + Sync + 'static) -> (Inputs, Inbox) {
     let (sender, inbox) = mpsc::sync_channel(64);
     (Inputs { sender, wake: Arc::new(wake) }, inbox)
 }
@@ -97,12 +98,7 @@ fn connect(target: &Target, patience: Duration) -> io::Result<(SocketAddr, TcpSt
 
 /// Waits for an input until the core's deadline, or `tick` if that is sooner. Gives it, and a few
 /// more if they are there.
-pub(crate) fn wait(
-    inbox: &mpsc::Receiver<Input>,
-    core: &Core,
-    now: Time,
-    tick: Option<Duration>,
-) -> Vec<Input> {
+pub(crate) fn wait(inbox: &Inbox, core: &Core, now: Time, tick: Option<Duration>) -> Vec<Input> {
     let deadline = core.next_deadline().map(|deadline| deadline.at.since(now));
     let patience = deadline.into_iter().chain(tick).min().unwrap_or(Duration::MAX);
     let first = inbox.recv_timeout(patience).ok();

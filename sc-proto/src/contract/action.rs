@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use super::guard::AddressGuard;
 use super::id::{SocketId, WorkerId};
 use super::target::Target;
 use crate::Time;
@@ -25,6 +26,10 @@ pub enum Action {
         target: Target,
         /// How to set the socket up.
         class: SocketClass,
+        /// Which addresses of the target to try. With others alone the dial fails with
+        /// [`DialFailure::Denied`](super::DialFailure::Denied). The core looks at the connected
+        /// address once more.
+        guard: AddressGuard,
         /// When to give up with [`DialFailure::TimedOut`](super::DialFailure::TimedOut).
         deadline: Time,
     },

@@ -2,9 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 
+use super::action::SocketClass;
 use super::id::{TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
+use crate::rules::Routing;
 use crate::tls::TlsClient;
 
 /// What connections accepted by a listener are.
@@ -16,8 +19,19 @@ pub enum ListenerRole {
     Ingress(TunnelId),
 }
 
+impl ListenerRole {
+    /// What the connections carry: how the driver sets their sockets up.
+    pub const fn class(self) -> SocketClass {
+        match self {
+            Self::Kgp => SocketClass::Transport,
+            Self::Ingress(_) => SocketClass::Proxied,
+        }
+    }
+}
+
 /// A command to one core.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Command {
     /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
     /// handshake; the session lives on worker `home`. Said again it changes secret and home for
@@ -29,6 +43,14 @@ pub enum Command {
         secret: TunnelSecret,
         /// The worker that owns its session and its proxy port.
         home: WorkerId,
+    },
+    /// Server: where the requests of a tunnel go, from here on. Said to the tunnel's home after
+    /// [`Command::AddTunnel`]; without it all go through the tunnel.
+    SetRouting {
+        /// Which.
+        tunnel: TunnelId,
+        /// Its rules.
+        routing: Arc<Routing>,
     },
     /// Server: the tunnel is to end. Its session takes no new streams and ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when the running ones are done.

@@ -8,6 +8,7 @@ use super::reason::{ConnectFailure, TransportLoss};
 
 /// Something the embedder may want to know, act on or log.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A session of this tunnel is up (both ends).
     TunnelUp {
@@ -82,6 +83,7 @@ pub enum Event {
 
 /// Why a tunnel's session ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TunnelEnd {
     /// Its transport ended.
     #[error("{0}")]

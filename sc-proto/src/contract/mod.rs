@@ -5,6 +5,7 @@
 mod action;
 mod command;
 mod event;
+mod guard;
 mod id;
 mod reason;
 mod target;
@@ -12,6 +13,7 @@ mod target;
 pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};
+pub use guard::AddressGuard;
 pub use id::{
     ListenerId, ParseHexError, ResumeSecret, SecretMismatch, SessionId, SocketId, TunnelId,
     TunnelSecret, WorkerId,

@@ -6,6 +6,7 @@ use crate::tls::TlsError;
 
 /// Why the egress could not reach a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
 pub enum DialFailure {
     /// The host answered that nothing listens there.
     #[error("connection refused")]
@@ -53,6 +54,7 @@ impl DialFailure {
 
 /// Why a stream was reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResetReason {
     /// Whoever used the stream is gone (its socket was closed or reset).
     #[error("cancelled")]
@@ -73,6 +75,7 @@ pub enum ResetReason {
 
 /// Why a server refused a client's handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The server does not speak the client's version of KGP.
     #[error("the server does not speak this version of KGP")]
@@ -94,6 +97,7 @@ pub enum Refusal {
 
 /// Why a transport ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransportLoss {
     /// The peer closed it.
     #[error("closed by the peer")]
@@ -123,6 +127,7 @@ pub enum TransportLoss {
 
 /// Why a client has no transport yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConnectFailure {
     /// The server could not be reached.
     #[error("cannot reach the server: {0}")]

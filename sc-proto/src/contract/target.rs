@@ -37,6 +37,7 @@ pub enum StreamKind {
 
 /// A text does not name a host and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidTarget {
     /// No port where one is needed, or not a number from 1 to 65535.
     #[error("a port from 1 to 65535 is needed after the host")]

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::contract::AddressGuard;
 use crate::http1;
 use crate::kgp::Settings;
 use crate::tls::TlsServer;
@@ -16,6 +17,8 @@ pub struct Config {
     pub kgp: Settings,
     /// Limits of the HTTP/1.1 machines.
     pub http: http1::Limits,
+    /// Server: where direct traffic may lead.
+    pub direct: AddressGuard,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by.
     pub unix_time_at_zero: u64,
@@ -41,6 +44,7 @@ impl Default for Config {
             tls_server: None,
             kgp: Settings::default(),
             http: http1::Limits::default(),
+            direct: AddressGuard::public(),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

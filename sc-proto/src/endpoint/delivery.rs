@@ -4,6 +4,7 @@
 use core::ops::Range;
 
 use super::Core;
+use super::lent::Lending;
 use super::socket::{Input, Output, Role, Socket, SocketKey};
 use crate::contract::{Action, Write};
 use crate::{DeadlineReason, Time};
@@ -49,7 +50,7 @@ impl Core {
         let Some(proxied) = socket.proxied() else {
             return;
         };
-        if can_write {
+        if can_write && self.lent.lending == Lending::Open {
             self.lent.push(key.into(), proxied, range);
         } else if let Some(bytes) = plaintext.get(range) {
             proxied.spill.extend(bytes);

@@ -4,15 +4,15 @@
 
 use alloc::vec::Vec;
 
-use bytes::Bytes;
-
 use super::relay::Sent;
+use super::route::Opening;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Read, ResetReason, StreamKind, Target};
+use crate::contract::{DialFailure, Read, ResetReason};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
+use crate::rules::Way;
 use crate::{DeadlineReason, Time};
 
 /// A browser's bytes that are kept while nothing may be taken from it. Beyond that it is not read.
@@ -31,7 +31,7 @@ pub(super) struct Http {
     /// Bytes of the answer that the front has not consumed: part of a head.
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
-    pub(super) opening: Option<(Target, StreamKind, Bytes)>,
+    pub(super) opening: Option<Opening>,
 }
 
 /// What a front takes from the browser.
@@ -236,9 +236,8 @@ impl Core {
                     return used;
                 }
                 Item::Open { target, kind, head } => {
-                    http.opening = Some((target, kind, head));
                     http.wants = Wants::Nothing;
-                    self.open_stream(key, now);
+                    self.begin_opening(key, target, kind, head, now);
                 }
                 Item::ToStream(body) => self.send_body(link, body),
                 Item::RequestDone => {}
@@ -326,7 +325,7 @@ impl Core {
     }
 
     /// Opens the stream of a request, has it wait, or says why not.
-    fn open_stream(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn open_stream(&mut self, key: SocketKey, now: Time) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
@@ -334,22 +333,28 @@ impl Core {
         let Some(http) = &mut proxied.http else {
             return;
         };
-        let Some((target, kind, head)) = http.opening.take() else {
+        let Some(opening) = http.opening.take() else {
             return;
         };
-        let Some(session) = self.session_of(tunnel) else {
-            return self.end_exchange(key, Failure::NotConnected, &[], now);
+        let session = match opening.way {
+            Way::Tunnel => self.session_of(tunnel).ok_or(Failure::NotConnected),
+            Way::Direct => self.direct_session(now).ok_or(Failure::Direct(DialFailure::Draining)),
+        };
+        let session = match session {
+            Ok(session) => session,
+            Err(failure) => return self.end_exchange(key, failure, &[], now),
         };
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
-        match entry.session.open(key.into(), kind, target.clone(), &mut self.pool, now) {
+        let Opening { target, kind, .. } = &opening;
+        match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 self.counters.streams += 1;
                 let transport = entry.transport;
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
-                    proxied.ahead = head;
+                    proxied.ahead = opening.head;
                 }
                 let deadline = now.after(self.config.dial_timeout).after(ANSWER_SLACK);
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
@@ -360,9 +365,12 @@ impl Core {
                 let failure = Failure::Dial(DialFailure::Draining);
                 self.end_exchange(key, failure, &[], now);
             }
+            Err(OpenRefused::TooMany) if opening.way == Way::Direct => {
+                self.end_exchange(key, Failure::TooManyStreams, &[], now);
+            }
             Err(OpenRefused::TooMany) => {
                 if let Some(http) = self.http(key) {
-                    http.opening = Some((target, kind, head));
+                    http.opening = Some(opening);
                 }
                 match self.wait_for_stream(tunnel, key) {
                     Waits::Yes => {
@@ -394,10 +402,11 @@ impl Core {
                 self.go_on(key, now);
             }
             Err(failure) => {
+                let failure = self.failure_of(key, failure);
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = None;
                 }
-                self.end_exchange(key, Failure::Dial(failure), &[], now);
+                self.end_exchange(key, failure, &[], now);
             }
         }
     }

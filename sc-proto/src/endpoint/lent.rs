@@ -27,9 +27,20 @@ pub(super) struct Lent {
     pub(super) transport: Option<SocketId>,
     /// How much of the plaintext is used up once all is written.
     pub(super) length: usize,
+    /// Whether what comes may be lent at all.
+    pub(super) lending: Lending,
     segments: Vec<Segment>,
     /// The sockets that have a chain, each once.
     pub(super) borrowers: Vec<SocketId>,
+}
+
+/// Whether payload may be lent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Lending {
+    #[default]
+    Open,
+    /// It is in a buffer that does not live on: it has to be copied.
+    Closed,
 }
 
 impl Lent {

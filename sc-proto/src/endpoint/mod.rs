@@ -10,6 +10,8 @@
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
+//! | `route.rs` | where a request goes, by the rules of its tunnel |
+//! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
@@ -21,6 +23,7 @@
 mod answer;
 mod config;
 mod delivery;
+mod direct;
 mod handshake;
 mod http;
 mod lent;
@@ -28,6 +31,7 @@ mod pump;
 mod random;
 mod relay;
 mod resume;
+mod route;
 mod socket;
 mod statistics;
 mod timers;
@@ -41,6 +45,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::direct::Direct;
 use self::lent::Lent;
 use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
@@ -81,6 +86,8 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    /// The way to sites that are reached from here; made when the first is wanted.
+    direct: Option<Direct>,
     timers: Timers,
     pool: Pool,
     tls_pool: BufferPool,
@@ -135,6 +142,7 @@ impl Core {
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
             sockets: Slab::new(),
+            direct: None,
             timers: Timers::default(),
             pool: Pool::new(FREE_CHUNKS),
             tls_pool: BufferPool::default(),
@@ -219,7 +227,7 @@ impl Core {
         self.counters.connected(&entry.role);
         match entry.role {
             Role::Transport(_) => self.transport_connected(key, now),
-            Role::Proxied(_) => self.target_dialled(key, Ok(()), now),
+            Role::Proxied(_) => self.target_connected(key, peer, now),
         }
     }
 
@@ -348,6 +356,11 @@ impl Core {
     }
 
     /// What the write took, in bytes over all slices.
+    ///
+    /// A driver that hands buffers to the kernel copies what [`Core::write_slices`] lends and
+    /// reports [`Write::Blocked`] with 0 at once. When the kernel is done it reports here again how
+    /// much has gone, and [`Core::writable`]. Until then the same bytes stay first in the queue, and
+    /// neither their credit is returned nor the socket half-closed or gracefully closed.
     pub fn write_done(&mut self, socket: SocketId, outcome: Write, now: Time) {
         let key = SocketKey::from(socket);
         let Some(entry) = self.sockets.get_mut(key) else {

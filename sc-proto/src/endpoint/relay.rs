@@ -1,13 +1,16 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
 use alloc::collections::VecDeque;
+use core::net::SocketAddr;
 use core::ops::Range;
 
 use super::http::Http;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
+use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
 use crate::contract::{
-    Action, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind, TunnelId,
+    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind,
+    TunnelId,
 };
 use crate::http1::{Failure, Phase};
 use crate::kgp::frame::{Frame, Open};
@@ -72,8 +75,29 @@ impl Core {
             socket: key.into(),
             target: open.target,
             class: SocketClass::Proxied,
+            guard: self.guard_of(link.session),
             deadline: now.after(self.config.dial_timeout),
         });
+    }
+
+    /// Where the streams of a session may lead.
+    fn guard_of(&self, session: SessionKey) -> AddressGuard {
+        match self.sessions.get(session).map(|entry| entry.carrier) {
+            Some(Carrier::Direct) => self.config.direct.clone(),
+            // The office decides by rules of its own.
+            Some(Carrier::Transport) | None => AddressGuard::Anywhere,
+        }
+    }
+
+    /// A target was reached. A driver that did not look where it leads is put right here.
+    pub(super) fn target_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
+        let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
+        let permitted = link.is_none_or(|link| self.guard_of(link.session).permits(peer.ip()));
+        if permitted {
+            return self.target_dialled(key, Ok(()), now);
+        }
+        self.actions.push_back(Action::Close { socket: key.into(), mode: CloseMode::Abort });
+        self.target_dialled(key, Err(DialFailure::Denied), now);
     }
 
     /// The dial of a stream's target has ended.
@@ -420,7 +444,7 @@ impl Core {
     pub(super) fn accept_browser(
         &mut self,
         tunnel: TunnelId,
-        peer: core::net::SocketAddr,
+        peer: SocketAddr,
         now: Time,
     ) -> SocketKey {
         let http = alloc::boxed::Box::new(Http::new(self.config.http));

@@ -12,8 +12,8 @@ use super::timers::Timer;
 use super::transport::{Intake, Stage, Transport};
 use super::{Core, SessionKey};
 use crate::contract::{
-    Action, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass, Target,
-    TransportLoss, TunnelEnd, TunnelId,
+    Action, AddressGuard, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass,
+    Target, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
@@ -251,7 +251,8 @@ impl Core {
         self.counters.transports.dials += 1;
         let key = self.sockets.insert(Socket::new(role, None));
         let (socket, class) = (key.into(), SocketClass::Transport);
-        self.actions.push_back(Action::Dial { socket, target, class, deadline });
+        let guard = AddressGuard::Anywhere;
+        self.actions.push_back(Action::Dial { socket, target, class, guard, deadline });
         key
     }
 

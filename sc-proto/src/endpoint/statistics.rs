@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Core;
 use super::socket::{Role, Socket};
-use super::tunnel::SessionEntry;
+use super::tunnel::{Carrier, SessionEntry};
 use crate::contract::{DialFailure, Read, SessionId, TunnelId, Write};
 use crate::kgp::StreamStatistics;
 
@@ -152,7 +152,7 @@ impl Core {
             ..Statistics::default()
         };
         for (_, entry) in self.sessions.iter() {
-            all.sessions += 1;
+            all.sessions += usize::from(entry.carrier == Carrier::Transport);
             all.streams += entry.session.stream_count();
             all.retained += entry.session.retained();
         }
@@ -172,7 +172,8 @@ impl Core {
 
     /// Each session now. Visits every stream.
     pub fn session_statistics(&self) -> impl Iterator<Item = SessionStatistics> + '_ {
-        self.sessions.iter().map(|(_, entry)| entry.statistics())
+        let carried = |entry: &&SessionEntry| entry.carrier == Carrier::Transport;
+        self.sessions.iter().map(|(_, entry)| entry).filter(carried).map(SessionEntry::statistics)
     }
 }
 

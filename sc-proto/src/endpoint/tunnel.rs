@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 
 use super::resume::{Outage, Reach};
 use super::socket::{Proxied, Role, Socket, SocketKey};
@@ -13,6 +14,7 @@ use crate::contract::{
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
+use crate::rules::Routing;
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -26,6 +28,8 @@ pub(super) struct Tunnel {
     pub(super) session: Option<SessionKey>,
     /// Requests that wait until a stream may be opened.
     pub(super) waiting: VecDeque<SocketKey>,
+    /// Where its requests go.
+    pub(super) routing: Arc<Routing>,
 }
 
 /// A session and what belongs to it.
@@ -39,6 +43,8 @@ pub(crate) struct SessionEntry {
     pub(super) transport: SocketKey,
     /// The time without a transport, if it is one.
     pub(super) outage: Option<Outage>,
+    /// What it is carried by.
+    pub(super) carrier: Carrier,
     /// Client: how to get another transport.
     pub(super) reach: Option<Box<Reach>>,
     /// Whether it stands in the list of sessions with sockets to read.
@@ -48,6 +54,15 @@ pub(crate) struct SessionEntry {
     /// How many transports in a row were lost soon after that.
     pub(super) quick_losses: u32,
     timer: Option<Time>,
+}
+
+/// What a session is carried by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// Transports, one after the other.
+    Transport,
+    /// This core: the other end is here, too.
+    Direct,
 }
 
 impl SessionEntry {
@@ -64,6 +79,7 @@ impl SessionEntry {
             secret,
             transport,
             outage: None,
+            carrier: Carrier::Transport,
             reach,
             queued: false,
             carried_since: Time::ZERO,
@@ -89,9 +105,15 @@ impl Core {
                     home,
                     session: None,
                     waiting: VecDeque::new(),
+                    routing: Arc::default(),
                 });
                 entry.secret = secret;
                 entry.home = home;
+            }
+            Command::SetRouting { tunnel, routing } => {
+                if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                    entry.routing = routing;
+                }
             }
             Command::DrainTunnel(tunnel) => {
                 if let Some(session) = self.session_of(tunnel) {
@@ -106,6 +128,7 @@ impl Core {
                     for key in entry.waiting {
                         self.fail_exchange(key, Failure::NotConnected, now);
                     }
+                    self.end_direct_streams(tunnel, now);
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),
@@ -255,6 +278,10 @@ impl Core {
         }
         entry.session.detach();
         entry.session.clear(&mut self.pool);
+        if entry.carrier == Carrier::Direct {
+            self.direct = None;
+            return self.check_stopped();
+        }
         let session = entry.session.id;
         self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
         self.close_transport(entry.transport, now);

@@ -82,7 +82,10 @@ impl Core {
             At::Reads => (At::Sources, self.sources.len()),
             // A session stays first in the list until it has nothing to read.
             At::Sources if !self.sources.is_empty() => (At::Sources, self.sources.len()),
-            At::Sources => (At::TransportWrites, self.transport_writes.len()),
+            At::Sources => {
+                self.pump_direct(now);
+                (At::TransportWrites, self.transport_writes.len())
+            }
             At::TransportWrites => (At::TransportReads, self.transport_reads.len()),
         };
         self.phase = Phase { at, left };

@@ -64,6 +64,13 @@ impl Page {
     pub(super) fn failure(failure: Failure, target: &Target) -> Self {
         let (status, code, advice) = match failure {
             Failure::Dial(dial) => dial_failure(dial),
+            Failure::Direct(dial) => direct_failure(dial),
+            Failure::Denied => (
+                403,
+                "denied-by-rule",
+                "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
+                 started the tunnel to change it.",
+            ),
             Failure::NotConnected => (
                 503,
                 "tunnel-not-connected",
@@ -92,12 +99,11 @@ impl Page {
                  at the log of the application and of the sc client.",
             ),
         };
-        Self {
-            status,
-            code,
-            what: format!("{target} cannot be reached through this tunnel: {failure}."),
-            advice,
-        }
+        let way = match failure {
+            Failure::Direct(_) => "directly from the server",
+            _ => "through this tunnel",
+        };
+        Self { status, code, what: format!("{target} cannot be reached {way}: {failure}."), advice }
     }
 
     pub(super) fn slow_request() -> Self {
@@ -182,6 +188,29 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             (502, "dial-failed", "Look at the log of the sc client for the cause.")
         }
     }
+}
+
+/// As [`dial_failure`], from where the server stands.
+fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
+    let (status, code, _) = dial_failure(failure);
+    let advice = match failure {
+        DialFailure::Denied => {
+            "It leads into a network that the server does not reach for others. Have it go through \
+             the tunnel, or have the server's operator allow that network (--direct-networks)."
+        }
+        DialFailure::Refused
+        | DialFailure::Unreachable
+        | DialFailure::TimedOut
+        | DialFailure::NameNotFound
+        | DialFailure::Tls
+        | DialFailure::Resources
+        | DialFailure::Draining
+        | DialFailure::Other => {
+            "This host does not go through the tunnel (direct-domains, tunnel-domains). If only \
+             the office reaches it, have it go through the tunnel."
+        }
+    };
+    (status, code, advice)
 }
 
 fn reset_code(reason: ResetReason) -> &'static str {

@@ -2,6 +2,7 @@
 
 /// The peer sent something KGP does not allow. Its transport is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ProtocolError {
     /// A frame type this version does not have.
     #[error("the peer sent a frame of unknown type {0:#04x}")]

@@ -102,6 +102,7 @@ impl fmt::Debug for TlsServer {
 
 /// What makes a client believe that a server is the right one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trust {
     /// A chain to one of these root certificates (DER), valid now and for the server's name.
     Roots(Vec<Vec<u8>>),

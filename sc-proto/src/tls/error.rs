@@ -10,6 +10,7 @@ use rustls::{CertificateError, Error as RustlsError, InconsistentKeys};
 
 /// TLS failed: on this connection, or already with its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TlsError {
     /// The PEM of a certificate chain or of root certificates cannot be used.
     #[error("cannot use the certificate file: {0}")]
@@ -135,6 +136,7 @@ impl TlsError {
 
 /// Why a server's certificate is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CertificateProblem {
     /// It is past its last day.
     #[error("it has expired")]
@@ -185,6 +187,7 @@ fn plain_name(name: &str) -> String {
 
 /// Why a PEM text cannot be used. Carries no part of the text, which may be a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PemProblem {
     /// There is no such section in it.
     #[error("there is none in it")]

@@ -3,6 +3,7 @@
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
 
+pub(crate) mod completion;
 pub(crate) mod dials;
 pub(crate) mod events;
 pub(crate) mod faults;
@@ -78,6 +79,8 @@ pub(crate) struct World {
     /// Whether reads are cut at random.
     cuts: bool,
     pin: [u8; 32],
+    /// Writes that are under way, if they are done later than asked for.
+    flights: Option<Vec<completion::Flight>>,
 }
 
 impl World {
@@ -124,6 +127,7 @@ impl World {
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
             pin,
+            flights: None,
         }
     }
 
@@ -292,7 +296,7 @@ impl World {
 
     /// Makes one step of every core; says whether anyone had something to do.
     pub(crate) fn step(&mut self) -> bool {
-        let mut busy = self.finish_dials();
+        let mut busy = self.finish_dials() | self.land();
         for core in 0..self.cores.len() {
             if let Some(action) = self.cores[core].poll_action(self.now) {
                 self.act(core, action);
@@ -360,6 +364,7 @@ impl World {
     fn act(&mut self, core: CoreId, action: Action) {
         match action {
             Action::Read(id) => self.read(core, id),
+            Action::Write(id) if self.flights.is_some() => self.launch(core, id),
             Action::Write(id) => self.write(core, id),
             Action::Dial { socket, target, deadline, .. } => {
                 self.dial(core, socket, target.to_string(), deadline);

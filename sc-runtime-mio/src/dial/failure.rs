@@ -81,7 +81,8 @@ pub(super) fn more_telling(a: DialFailure, b: DialFailure) -> DialFailure {
             DialFailure::Unreachable => 5,
             DialFailure::NameNotFound => 6,
             DialFailure::Draining => 7,
-            DialFailure::Other => 8,
+            // Other, and what is not known here.
+            _ => 8,
         }
     }
     if rank(b) < rank(a) { b } else { a }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use mio::Registry;
 use mio::event::Event;
-use sc_proto::contract::{DialFailure, Host, Target};
+use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
 use sc_proto::{SocketClass, SocketId, Time};
 
 use crate::capacity::Capacity;
@@ -55,6 +55,8 @@ pub(crate) enum Outcome {
 
 struct Dial {
     class: SocketClass,
+    /// Which addresses may be tried.
+    guard: AddressGuard,
     deadline: Time,
     alarm: Time,
     /// Not yet tried.
@@ -79,11 +81,13 @@ impl Dials {
         socket: SocketId,
         target: &Target,
         class: SocketClass,
+        guard: AddressGuard,
         deadline: Time,
     ) -> Option<Outcome> {
         self.cancel(socket);
         let dial = Dial {
             class,
+            guard,
             deadline,
             alarm: deadline,
             addresses: VecDeque::new(),
@@ -198,7 +202,12 @@ impl Dials {
         socket: SocketId,
         found: &[SocketAddr],
     ) -> Option<Outcome> {
-        self.dials.get_mut(socket)?.addresses = addresses::interleave(found);
+        let dial = self.dials.get_mut(socket)?;
+        dial.addresses = addresses::interleave(found);
+        dial.addresses.retain(|address| dial.guard.permits(address.ip()));
+        if dial.addresses.len() < found.len() {
+            dial.note(DialFailure::Denied);
+        }
         self.advance(means, socket)
     }
 

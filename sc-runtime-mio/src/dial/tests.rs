@@ -59,10 +59,19 @@ impl Bench {
     }
 
     fn dial(&mut self, target: &str, patience: Duration) -> Option<Outcome> {
+        self.dial_guarded(target, AddressGuard::Anywhere, patience)
+    }
+
+    fn dial_guarded(
+        &mut self,
+        target: &str,
+        guard: AddressGuard,
+        patience: Duration,
+    ) -> Option<Outcome> {
         let target: Target = target.parse().unwrap();
         let deadline = self.clock.now().after(patience);
         let (dials, mut means) = self.parts();
-        dials.start(&mut means, ID, &target, SocketClass::Proxied, deadline)
+        dials.start(&mut means, ID, &target, SocketClass::Proxied, guard, deadline)
     }
 
     /// Turns until a dial ends or none is left.
@@ -181,6 +190,21 @@ fn an_address_is_dialled_without_a_lookup() {
 }
 
 #[test]
+fn a_guarded_dial_does_not_lead_to_the_machine_itself() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost", "inside.test"] {
+        let mut bench = Bench::new(|_, port| Ok(vec![(Ipv4Addr::LOCALHOST, port).into()]));
+        let target = format!("{host}:{port}");
+        let outcome = bench.dial_guarded(&target, AddressGuard::public(), PATIENCE);
+        let outcome = outcome.or_else(|| bench.run()).unwrap();
+        assert_eq!(failure(outcome), DialFailure::Denied, "{host}");
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody connected");
+}
+
+#[test]
 fn localhost_falls_back_to_the_other_family() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -272,7 +296,7 @@ fn a_full_resolver_refuses() {
         let (dials, mut means) = bench.parts();
         let id = SocketId::from_parts(number, 0);
         let target = "slow.test:80".parse().unwrap();
-        dials.start(&mut means, id, &target, SocketClass::Proxied, deadline)
+        dials.start(&mut means, id, &target, SocketClass::Proxied, AddressGuard::Anywhere, deadline)
     };
     assert!(dial(0).is_none());
     inside.recv_timeout(PATIENCE).unwrap();

@@ -18,12 +18,20 @@ fn dialler(places: usize) -> Dialler {
     }
 }
 
-#[allow(clippy::unwrap_in_result, reason = "what the tests are about is in the result")]
 fn dial(target: Target, patience: Duration) -> Result<SocketAddr, DialFailure> {
+    dial_guarded(target, AddressGuard::Anywhere, patience)
+}
+
+#[allow(clippy::unwrap_in_result, reason = "what the tests are about is in the result")]
+fn dial_guarded(
+    target: Target,
+    guard: AddressGuard,
+    patience: Duration,
+) -> Result<SocketAddr, DialFailure> {
     let deadline = Instant::now() + patience;
     let dialler = dialler(8);
     let reactor = Rc::clone(&dialler.reactor);
-    let dialled = reactor.block_on(dialler.dial(target, SocketClass::Proxied, deadline));
+    let dialled = reactor.block_on(dialler.dial(target, SocketClass::Proxied, guard, deadline));
     dialled.unwrap().map(|(_, peer)| peer)
 }
 
@@ -86,6 +94,17 @@ fn silence_leads_to_the_next_address_after_the_stagger() {
     let start = Instant::now();
     assert_eq!(first_of(&[silent, good]), Ok(good));
     assert!(start.elapsed() >= STAGGER);
+}
+
+#[test]
+fn a_guarded_dial_does_not_lead_to_the_machine_itself() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for host in ["127.0.0.1", "localhost"] {
+        let target = format!("{host}:{port}").parse().unwrap();
+        let outcome = dial_guarded(target, AddressGuard::public(), PATIENCE);
+        assert_eq!(outcome, Err(DialFailure::Denied), "{host}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fn resolve(line: &str, env: &Environment) -> Result<Settings, SettingsError> {
     let cli = Cli::parse_from(line.split(' '));
     match cli.command {
         None => Settings::of_v4(cli.tunnel, env),
-        Some(Command::Run(args)) => Settings::of_v5(args, env),
+        Some(Command::Run(args)) => Settings::of_v5(*args, env),
         Some(other) => panic!("{other:?} is no tunnel"),
     }
 }
@@ -123,7 +123,6 @@ fn what_is_wrong_is_said_without_secrets() {
 fn what_is_not_there_yet_is_refused() {
     for line in [
         "sc --tunnel-pool",
-        "sc -D a.test",
         "sc --doctor",
         "sc run --shared all",
         "sc run --cacert-file x",
@@ -149,6 +148,41 @@ fn what_a_connection_bears_can_be_said() {
         assert!(text.unwrap_err().to_string().contains("SAUCE_KEEPALIVE"), "{wrong}");
         assert!(Cli::try_parse_from(["sc", "--keepalive", wrong]).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn each_version_has_its_own_rules() {
+    let some = |items: &[&str]| Some(items.iter().map(|item| (*item).to_owned()).collect());
+    let v4 = resolve("sc -D a.test,*.b.test -D c.test -t .d.test -F /ads/", &env(FULL)).unwrap();
+    let expected = Rules {
+        direct_domains: some(&["a.test", "*.b.test", "c.test"]),
+        domain_names: some(&[".d.test"]),
+        fast_fail_regexps: some(&["/ads/"]),
+        rule_syntax: Some(RuleSyntax::Patterns),
+        ..Rules::default()
+    };
+    assert_eq!(v4.rules, expected);
+    let v5 = resolve("sc run -T all,-^a", &env(FULL)).unwrap();
+    let expected = Rules {
+        tunnel_domains: some(&["all", "-^a"]),
+        rule_syntax: Some(RuleSyntax::Expressions),
+        ..Rules::default()
+    };
+    assert_eq!(v5.rules, expected);
+    let v5 = resolve("sc run -T -^a,all", &env(FULL)).unwrap();
+    assert_eq!(v5.rules.tunnel_domains, some(&["-^a", "all"]));
+    let mut variables = FULL.to_vec();
+    variables.push(("SAUCE_DIRECT_DOMAINS", "a.test,b.test"));
+    let v4 = resolve("sc", &env(&variables)).unwrap();
+    assert_eq!(v4.rules.direct_domains, some(&["a.test", "b.test"]));
+}
+
+#[test]
+fn rules_that_cannot_be_taken_are_found_before_a_tunnel_is_asked_for() {
+    let error = resolve("sc run -D *.a.test", &env(FULL)).unwrap_err().to_string();
+    assert!(error.contains("direct_domains: rule 1") && error.contains("write ^"), "{error}");
+    let error = resolve("sc run -D a -T b", &env(FULL)).unwrap_err().to_string();
+    assert!(error.contains("exclude one another"), "{error}");
 }
 
 #[test]

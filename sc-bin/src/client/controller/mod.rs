@@ -322,8 +322,8 @@ impl Controller {
             }
             Event::ConnectFailed { failure, .. } => self.on_connect_failed(failure, now),
             Event::Stopped => self.on_stopped(now),
-            // A server's affair.
-            Event::TransportDropped { .. } => {}
+            // A server's affair: TransportDropped.
+            _ => {}
         }
     }
 

@@ -9,7 +9,7 @@ use sc_proto::contract::{Event, SessionId, Stop, TunnelId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::CreateTunnel;
+use crate::api::{CreateTunnel, Rules};
 use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
@@ -196,6 +196,7 @@ fn run_with(
         rest: url.clone(),
         rest_ca: None,
         tunnel_ca: None,
+        rules: Rules::default(),
         endurance: Endurance::default(),
         runtime: RuntimeKind::default(),
     };

@@ -22,12 +22,14 @@ pub(crate) struct End {
 impl Registry {
     /// Writes a new record, or one anew whose tunnel comes back.
     pub(crate) async fn insert_tunnel(&self, tunnel: &Tunnel) -> Result<(), RegistryError> {
-        let metadata = serde_json::to_string(&tunnel.metadata)
-            .map_err(|_| RegistryError::Broken(format!("tunnel {}", tunnel.id)))?;
+        let broken = |_| RegistryError::Broken(format!("tunnel {}", tunnel.id));
+        let metadata = serde_json::to_string(&tunnel.metadata).map_err(broken)?;
+        let rules = serde_json::to_string(&tunnel.rules).map_err(broken)?;
         sqlx::query(
             "INSERT OR REPLACE INTO tunnels
-                (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata,
+                 rules)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(tunnel.id.to_string())
         .bind(&tunnel.owner)
@@ -39,6 +41,7 @@ impl Registry {
         .bind(to_sql(tunnel.creation_time))
         .bind(&tunnel.extra_info)
         .bind(metadata)
+        .bind(rules)
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -240,6 +243,7 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         shutdown_time: time("ended")?,
         user_shutdown: row.try_get("user_shutdown")?,
         shutdown_reason: row.try_get("shutdown_reason")?,
+        rules: serde_json::from_str(row.try_get("rules")?).map_err(|_| broken())?,
         extra_info: row.try_get("extra_info")?,
         metadata: serde_json::from_str(row.try_get("metadata")?).map_err(|_| broken())?,
     })
@@ -258,7 +262,7 @@ pub(crate) fn was_given_up(tunnel: &Tunnel) -> bool {
 mod tests {
     use super::super::test_support::registry;
     use super::*;
-    use crate::api::Metadata;
+    use crate::api::{Metadata, Rules};
 
     fn tunnel(id: u8, owner: &str) -> Tunnel {
         Tunnel {
@@ -277,6 +281,7 @@ mod tests {
             shutdown_time: None,
             user_shutdown: None,
             shutdown_reason: None,
+            rules: Rules { direct_domains: Some(vec!["a".to_owned()]), ..Rules::default() },
             extra_info: Some("{}".to_owned()),
             metadata: Metadata { hostname: Some("runner-7".to_owned()), ..Metadata::default() },
         }

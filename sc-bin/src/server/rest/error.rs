@@ -67,6 +67,7 @@ impl RestError {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Create(error) => match error {
                 CreateError::Name
+                | CreateError::Rules(_)
                 | CreateError::Protocol(_)
                 | CreateError::Pool
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,

@@ -200,8 +200,28 @@ fn only_the_right_user_is_answered() {
 #[test]
 fn what_is_not_done_yet_is_warned_about() {
     let server = TestServer::start();
-    let made = server.create(r#"{"shared": "all", "direct_domains": ["a.test"]}"#);
+    let made = server.create(r#"{"shared": "all"}"#);
     let warnings = made["messages"]["warning"].to_string();
-    assert!(warnings.contains("share") && warnings.contains("direct_domains"), "{warnings}");
+    assert!(warnings.contains("share"), "{warnings}");
+    server.stop();
+}
+
+#[test]
+fn rules_are_checked_and_shown() {
+    let server = TestServer::start();
+    let made = server.create(r#"{"tunnel_identifier": "a", "direct_domains": ["*.a.test"]}"#);
+    assert_eq!(server.record(&made["id"])["direct_domains"], json!(["*.a.test"]));
+    let wrong = [
+        (r#"{"tunnel_domains": ["*.a.test"]}"#, "tunnel_domains: rule 1"),
+        (r#"{"protocol": "h2c", "direct_domains": ["*.a.test"]}"#, "direct_domains: rule 1"),
+        (r#"{"direct_domains": ["http://a.test/"]}"#, "direct_domains: rule 1"),
+        (r#"{"deny_domains": ["-a"]}"#, "no include rules specified"),
+        (r#"{"direct_domains": ["a"], "tunnel_domains": ["b"]}"#, "exclude one another"),
+    ];
+    for (body, told) in wrong {
+        let (status, answer) = server.call("POST", "/tunnels", Some(body));
+        assert_eq!(status, 400, "{body}");
+        assert!(answer["error"].as_str().unwrap().contains(told), "{answer}");
+    }
     server.stop();
 }

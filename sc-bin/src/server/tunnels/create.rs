@@ -6,10 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sc_proto::contract::{TunnelId, TunnelSecret};
+use sc_proto::rules::Routing;
 
 use super::end::EndReason;
 use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
-use crate::api::{CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, Status, Tunnel};
+use crate::api::{
+    CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, RuleSyntax, RulesError, Status,
+    Tunnel,
+};
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
 use crate::server::random::{self, NoRandomness};
@@ -24,9 +28,6 @@ const MAX_TUNNELS: usize = 10_000;
 /// How long the proxy port of a tunnel that the server gave up is kept for it, in seconds.
 const KEPT_FOR: u64 = 600;
 
-/// Version 4 clients send this in `domain_names` when their user said nothing.
-const NO_DOMAIN: &str = "sauce-connect.proxy";
-
 /// Why a tunnel was not made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CreateError {
@@ -38,6 +39,9 @@ pub(crate) enum CreateError {
     /// Another protocol.
     #[error("protocol {0:?} is not offered: this server's tunnels speak \"kgp\"")]
     Protocol(String),
+    /// Where requests go.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// Pools.
     #[error(
         "tunnel_pool: this server has no tunnel pools yet. Start the tunnel without, under a name \
@@ -69,6 +73,7 @@ struct Wanted {
     owner: String,
     name: Option<String>,
     request: CreateTunnel,
+    routing: Routing,
     messages: Messages,
 }
 
@@ -99,7 +104,7 @@ impl Tunnels {
         let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
         self.registry.insert_tunnel(&tunnel).await?;
-        let tunnel = self.launch(tunnel, &secret, proxy).await?;
+        let tunnel = self.launch(tunnel, &secret, wanted.routing, proxy).await?;
         Ok(CreateAnswer {
             tunnel,
             messages: wanted.messages,
@@ -160,6 +165,7 @@ impl Tunnels {
             shutdown_time: None,
             user_shutdown: None,
             shutdown_reason: None,
+            rules: wanted.request.rules.clone(),
             extra_info: wanted.request.extra_info.clone(),
             metadata: wanted.request.metadata.clone().unwrap_or_default(),
         })
@@ -170,9 +176,10 @@ impl Tunnels {
         &self,
         mut tunnel: Tunnel,
         secret: &TunnelSecret,
+        routing: Routing,
         proxy: TcpListener,
     ) -> Result<Tunnel, CreateError> {
-        let place = match self.data_plane.add_tunnel(tunnel.id, secret, proxy) {
+        let place = match self.data_plane.add_tunnel(tunnel.id, secret, routing, proxy) {
             Ok(place) => place,
             Err(stopped) => {
                 let end = EndReason::ServerShutdown.at(unix_now());
@@ -214,7 +221,12 @@ fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
     if request.tunnel_pool == Some(true) {
         return Err(CreateError::Pool);
     }
-    Ok(Wanted { owner, name, messages: warnings(&request), request })
+    let syntax = match request.protocol.as_deref() {
+        Some("h2c") => RuleSyntax::Expressions,
+        _ => RuleSyntax::Patterns,
+    };
+    let routing = request.rules.compile(syntax)?;
+    Ok(Wanted { owner, name, routing, messages: warnings(&request), request })
 }
 
 /// What was asked for and is not done.
@@ -225,20 +237,6 @@ fn warnings(request: &CreateTunnel) -> Messages {
     if is_shared {
         let text = "this server does not share tunnels yet: only you can use this one";
         messages.warning.push(text.to_owned());
-    }
-    let is_said = |list: &Option<Vec<String>>| {
-        list.as_ref().is_some_and(|list| list.iter().any(|item| item != NO_DOMAIN))
-    };
-    for (field, list) in [
-        ("direct_domains", &request.direct_domains),
-        ("tunnel_domains", &request.tunnel_domains),
-        ("domain_names", &request.domain_names),
-    ] {
-        if is_said(list) {
-            messages.warning.push(format!(
-                "this server does not act on {field} yet: all hosts go through the tunnel"
-            ));
-        }
     }
     messages
 }
@@ -274,19 +272,10 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_warned_about() {
-        let quiet = CreateTunnel {
-            domain_names: Some(vec![NO_DOMAIN.to_owned()]),
-            direct_domains: Some(Vec::new()),
-            shared: Some(String::new()),
-            ..CreateTunnel::default()
-        };
+        let quiet = CreateTunnel { shared: Some(String::new()), ..CreateTunnel::default() };
         assert_eq!(warnings(&quiet), Messages::default());
-        let loud = CreateTunnel {
-            direct_domains: Some(vec!["a".to_owned()]),
-            shared: Some("all".to_owned()),
-            ..CreateTunnel::default()
-        };
-        assert_eq!(warnings(&loud).warning.len(), 2);
+        let loud = CreateTunnel { shared: Some("all".to_owned()), ..CreateTunnel::default() };
+        assert_eq!(warnings(&loud).warning.len(), 1);
     }
 
     #[test]

@@ -37,11 +37,11 @@ impl Tunnels {
                     log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
                 }
             }
-            // A client's.
-            Event::ConnectFailed { .. } | Event::Reconnecting { .. } => {}
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),
+            // A client's: ConnectFailed, Reconnecting.
+            _ => {}
         }
     }
 

@@ -149,6 +149,12 @@ pub enum Failure {
     /// The far end could not reach the site.
     #[error("{0}")]
     Dial(#[from] DialFailure),
+    /// The server, which reaches the site itself, could not.
+    #[error("{0}")]
+    Direct(DialFailure),
+    /// A rule of the tunnel forbids the request.
+    #[error("denied")]
+    Denied,
     /// The tunnel has no session.
     #[error("its client is not connected")]
     NotConnected,

@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 use std::thread;
 
-use sc_proto::{Core, WorkerId};
+use sc_proto::Core;
 
-use super::{Driver, EVENTS, Order, Running, Workers, nothing_missing, only};
+use super::{Driver, EVENTS, Order, Running, Workers, nothing_missing, only, report};
 
 #[path = "../../../../sc-proto/examples/blocking.rs"]
 #[allow(dead_code, reason = "its main is not used")]
@@ -20,7 +20,8 @@ fn start(cores: Vec<Core>) -> Running {
     let core = only(cores);
     let (sender, events) = mpsc::sync_channel(EVENTS);
     let (inputs, inbox) = threads::inputs(|| {});
-    let (own, tell) = (inputs.clone(), move |event| drop(sender.send((WorkerId(0), event))));
+    let own = inputs.clone();
+    let tell = move |event| report(&sender, event);
     thread::spawn(move || example::run(core, own, &inbox, tell));
     let order = move |_, order| {
         let input = match order {

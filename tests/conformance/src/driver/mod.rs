@@ -4,17 +4,27 @@
 //! into [`ALL`].
 
 mod blocking;
+#[cfg(target_os = "linux")]
+mod io_uring;
 mod mio;
 mod smol;
 mod tokio;
 
 use std::net::TcpListener;
-use std::sync::mpsc::Receiver;
+use std::ops::ControlFlow;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use sc_proto::{Command, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 /// All drivers, in the order of the table's columns.
-pub const ALL: &[Driver] = &[mio::DRIVER, smol::DRIVER, blocking::DRIVER, tokio::DRIVER];
+pub const ALL: &[Driver] = &[
+    mio::DRIVER,
+    smol::DRIVER,
+    blocking::DRIVER,
+    tokio::DRIVER,
+    #[cfg(target_os = "linux")]
+    io_uring::DRIVER,
+];
 
 /// A driver, and how it is started.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +71,13 @@ const EVENTS: usize = 1024;
 /// Nothing is missing to run it.
 const fn nothing_missing() -> Option<String> {
     None
+}
+
+/// Passes an event on from the one worker of a driver, which ends when its core has stopped.
+fn report(to: &SyncSender<(WorkerId, Event)>, event: Event) -> ControlFlow<()> {
+    let stopped = event == Event::Stopped;
+    let taken = to.send((WorkerId(0), event)).is_ok();
+    if stopped || !taken { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
 /// The one core of a driver that runs no more.

@@ -3,10 +3,10 @@
 use std::sync::mpsc;
 use std::thread;
 
-use sc_proto::{Core, WorkerId};
+use sc_proto::Core;
 use tokio::runtime::{Builder, LocalOptions};
 
-use super::{Driver, EVENTS, Order, Running, Workers, nothing_missing, only};
+use super::{Driver, EVENTS, Order, Running, Workers, nothing_missing, only, report};
 
 #[path = "../../../../sc-proto/examples/tokio.rs"]
 #[allow(dead_code, reason = "its main is not used")]
@@ -21,7 +21,8 @@ fn start(cores: Vec<Core>) -> Running {
     let core = only(cores);
     let (sender, events) = mpsc::sync_channel(EVENTS);
     let (inputs, inbox) = tokio::sync::mpsc::channel(64);
-    let (own, tell) = (inputs.clone(), move |event| drop(sender.send((WorkerId(0), event))));
+    let own = inputs.clone();
+    let tell = move |event| report(&sender, event);
     thread::spawn(move || {
         let runtime =
             Builder::new_current_thread().enable_all().build_local(LocalOptions::default());

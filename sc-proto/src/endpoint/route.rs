@@ -1,0 +1,60 @@
+//! Where a browser's request goes: nowhere, directly to the site, or through its tunnel.
+
+use alloc::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Core;
+use super::socket::{Socket, SocketKey};
+use super::tunnel::Carrier;
+use crate::Time;
+use crate::contract::{DialFailure, StreamKind, Target};
+use crate::http1::Failure;
+use crate::rules::Way;
+
+/// A request whose stream is to be opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) target: Target,
+    pub(super) kind: StreamKind,
+    /// What goes first on the stream.
+    pub(super) head: Bytes,
+    pub(super) way: Way,
+}
+
+impl Core {
+    /// Decides where a request goes and opens its stream, or refuses it.
+    pub(super) fn begin_opening(
+        &mut self,
+        key: SocketKey,
+        target: Target,
+        kind: StreamKind,
+        head: Bytes,
+        now: Time,
+    ) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        let routing = self.tunnels.get(&proxied.tunnel).map(|tunnel| Arc::clone(&tunnel.routing));
+        let verdict = match &routing {
+            Some(routing) => routing.judge(&target, kind, &head),
+            // It ends anyway.
+            None => Ok(Way::Tunnel),
+        };
+        let Ok(way) = verdict else {
+            return self.end_exchange(key, Failure::Denied, &[], now);
+        };
+        if let Some(http) = self.http(key) {
+            http.opening = Some(Opening { target, kind, head, way });
+            self.open_stream(key, now);
+        }
+    }
+
+    /// What a failed dial means for a browser: it matters who dialled.
+    pub(super) fn failure_of(&mut self, key: SocketKey, failure: DialFailure) -> Failure {
+        let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
+        let session = link.and_then(|link| self.sessions.get(link.session));
+        match session.map(|entry| entry.carrier) {
+            Some(Carrier::Direct) => Failure::Direct(failure),
+            Some(Carrier::Transport) | None => Failure::Dial(failure),
+        }
+    }
+}
