@@ -3,14 +3,29 @@
 //! The only file that knows `sc-runtime-mio` and `sc-runtime-smol`.
 
 use std::io;
-use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
-use sc_proto::{Command, Core, Event, WorkerId};
+use sc_proto::{Command, Core, SessionStatistics, Statistics, WorkerId};
 #[cfg(feature = "server")]
 use sc_proto::{ListenerId, ListenerRole};
+#[cfg(feature = "mio")]
+use sc_runtime_mio::EventSink as MioSink;
+#[cfg(feature = "smol")]
+use sc_runtime_smol::EventSink as SmolSink;
 
 #[cfg(not(any(feature = "mio", feature = "smol")))]
 compile_error!("sc needs a runtime: build it with the feature `mio` or `smol`");
+
+/// What a runtime that is not there demands of an embedder's events.
+#[cfg(not(feature = "mio"))]
+pub(crate) trait MioSink {}
+#[cfg(not(feature = "mio"))]
+impl<T> MioSink for T {}
+/// See [`MioSink`].
+#[cfg(not(feature = "smol"))]
+pub(crate) trait SmolSink {}
+#[cfg(not(feature = "smol"))]
+impl<T> SmolSink for T {}
 
 /// The runtimes of this build. The first is taken when nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -49,6 +64,20 @@ pub(crate) enum Handle {
 #[error("the worker has stopped")]
 pub(crate) struct Stopped;
 
+/// How a worker stands.
+#[allow(dead_code, reason = "for the pages and metrics that show it")]
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerStatistics {
+    /// What its core holds and has done.
+    pub(crate) core: Statistics,
+    /// The sessions of its core.
+    pub(crate) sessions: Vec<SessionStatistics>,
+    /// Time spent in turns, as opposed to waiting.
+    pub(crate) busy: Duration,
+    /// Turns.
+    pub(crate) turns: u64,
+}
+
 /// Does the same with either.
 macro_rules! either {
     ($on:expr, $inner:ident => $done:expr) => {
@@ -63,7 +92,7 @@ macro_rules! either {
 
 impl Runtime {
     /// Starts one worker per core, with the runtime's usual options. `events` takes what the cores
-    /// tell.
+    /// tell: the sender of a bounded channel, or a function that never waits.
     ///
     /// # Errors
     ///
@@ -71,7 +100,7 @@ impl Runtime {
     pub(crate) fn start(
         kind: RuntimeKind,
         cores: Vec<Core>,
-        events: SyncSender<(WorkerId, Event)>,
+        events: impl MioSink + SmolSink + Clone,
     ) -> io::Result<Self> {
         match kind {
             #[cfg(feature = "mio")]
@@ -106,6 +135,20 @@ impl Handle {
     /// [`Stopped`] if there is no such worker any more.
     pub(crate) fn command(&self, worker: WorkerId, command: Command) -> Result<(), Stopped> {
         either!(self, handle => handle.command(worker, command).map_err(|_| Stopped))
+    }
+
+    /// How a worker stands; `None` if it has ended or does not answer within `patience`.
+    #[allow(dead_code, reason = "for the pages and metrics that show it")]
+    pub(crate) fn statistics(
+        &self,
+        worker: WorkerId,
+        patience: Duration,
+    ) -> Option<WorkerStatistics> {
+        either!(self, handle => {
+            let told = handle.statistics(worker, patience).ok()?;
+            let (busy, turns) = (told.work.busy, told.work.turns);
+            Some(WorkerStatistics { core: told.core, sessions: told.sessions, busy, turns })
+        })
     }
 
     /// Lets a worker accept from `socket`, which is bound and listens.

@@ -76,10 +76,9 @@ mod transfer;
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
-use sc_proto::{Core, Event, WorkerId};
+use sc_proto::{Core, WorkerId};
 
 use crate::clock::Clock;
 use crate::fatal::AbortOnPanic;
@@ -88,6 +87,7 @@ use crate::inbox::{Inbox, Mailbox, inbox};
 pub use crate::options::Options;
 use crate::places::Places;
 use crate::reactor::Reactor;
+pub use crate::report::EventSink;
 use crate::report::Reporter;
 use crate::resolve::Resolver;
 pub use crate::statistics::{NoReport, Work, WorkerStatistics};
@@ -103,7 +103,8 @@ impl Runtime {
     /// Starts one thread per core; the id of a worker is the place of its core in `cores`, and
     /// [`Time::ZERO`](sc_proto::Time::ZERO) is about the moment of the call.
     ///
-    /// `events` takes what the cores tell. If its receiver is dropped the events are, too.
+    /// `events` takes what the cores tell: the sender of a bounded channel, or a function. If the
+    /// receiver of a channel is dropped the events are, too.
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl Runtime {
     pub fn start(
         cores: Vec<Core>,
         options: Options,
-        events: SyncSender<(WorkerId, Event)>,
+        events: impl EventSink + Clone,
     ) -> io::Result<Self> {
         if cores.is_empty() {
             let error = "a runtime needs at least one core";
@@ -146,7 +147,7 @@ impl Runtime {
 
     /// Ends all workers at once and waits for them; their sockets are closed. For an orderly end
     /// send [`Stop::Drain`](sc_proto::contract::Stop::Drain) first and wait for
-    /// [`Event::Stopped`].
+    /// [`Event::Stopped`](sc_proto::Event::Stopped).
     ///
     /// Lookups of names that are still under way end on their own later.
     pub fn stop(self) {

@@ -1,8 +1,6 @@
 //! The data plane: the session and its sockets, which a worker thread of a runtime carries.
 
 use std::path::Path;
-use std::sync::mpsc::{self, SyncSender};
-use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{Connect, Stop};
@@ -11,6 +9,7 @@ use sc_proto::{Command, Config, Core, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
+use super::inputs::Sender;
 use super::trust;
 use crate::cli::Endurance;
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
@@ -29,8 +28,6 @@ pub(super) trait DataPlane {
     fn stop(&mut self, stop: Stop);
 }
 
-/// Events that may wait. The worker keeps what does not fit.
-const QUEUE: usize = 64;
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 
@@ -50,7 +47,7 @@ impl WorkerPlane {
         runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
-        inputs: SyncSender<Input>,
+        inputs: Sender,
     ) -> Result<Self, Failure> {
         let roots = match ca {
             Some(path) => Some(ders(Some(path))?),
@@ -65,20 +62,13 @@ impl WorkerPlane {
         };
         endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
-        let (sender, events) = mpsc::sync_channel(QUEUE);
-        let runtime = Runtime::start(runtime, vec![core], sender)
+        // What the client has no room for stays with the worker.
+        let events = move |_, event| match inputs.offer(Input::Tunnel(event)) {
+            Err(Input::Tunnel(event)) => Err(event),
+            Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
+        };
+        let runtime = Runtime::start(runtime, vec![core], events)
             .map_err(|error| machine("the data plane does not start", &error))?;
-        // Ends with the worker, or with the event loop.
-        thread::Builder::new()
-            .name("sc-events".to_owned())
-            .spawn(move || {
-                for (_, event) in events {
-                    if inputs.send(Input::Tunnel(event)).is_err() {
-                        break;
-                    }
-                }
-            })
-            .map_err(|error| machine("no thread for events", &error))?;
         let handle = runtime.handle();
         Ok(Self { _runtime: runtime, handle, roots })
     }
