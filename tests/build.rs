@@ -96,8 +96,10 @@ mod probe {
             Ok::<_, std::io::Error>((near, far))
         };
         let Ok((mut near, _far)) = connected() else { return false };
-        let Ok(address) = near.local_addr() else { return false };
-        let is_run = shell(&format!("ss -K src 127.0.0.1 sport = :{}", address.port()));
+        let (Ok(local), Ok(peer)) = (near.local_addr(), near.peer_addr()) else { return false };
+        // Both ends of it: somebody else on this machine may have the same port of their own.
+        let ports = format!("sport = :{} and dport = :{}", local.port(), peer.port());
+        let is_run = shell(&format!("ss -K src 127.0.0.1 and {ports}"));
         let timed_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
         is_run && !near.read(&mut [0]).as_ref().is_err_and(timed_out)
     }

@@ -27,7 +27,7 @@ const LINE: Conditions = Conditions {
 /// What happens on the line, over and over.
 const CUTS: [Cut; 6] = [
     Cut::ServersSocketKilled,
-    Cut::Silent(Duration::from_secs(2)),
+    Cut::Silent(Duration::from_secs(3)),
     Cut::Finished,
     Cut::OfficeMoves,
     Cut::ClientsSocketKilled,
@@ -63,7 +63,10 @@ fn survive(control: CongestionControl, one_in: u32) {
         length >> 20
     ));
     outcome::tell(&tunnel, &outcomes);
-    assert!(packets.lost > packets.passed / u64::from(one_in) / 2, "{packets:?}");
+    // The line is what it is said to be.
+    // Chance takes less than a quarter of its share once in many thousand runs.
+    assert!(packets.lost > packets.passed / u64::from(one_in) / 4, "{packets:?}");
+    assert!(calm.iter().all(|sample| sample.took >= 2 * LINE.delay), "sooner than a round trip");
     outcome::judge(&outcomes);
     // How long a request takes is chance here: one lost packet holds up all behind it.
     outcome::tell_requests(&calm, &samples, &outcomes);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    Connect, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
+    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
     TunnelSecret,
 };
 use sc_proto::fuzzing::encode;
@@ -27,6 +27,7 @@ const KGP: ListenerId = ListenerId(1);
 const PROXY: ListenerId = ListenerId(2);
 const TUNNEL: TunnelId = TunnelId([7; 16]);
 const SECRET: TunnelSecret = TunnelSecret::new([9; 32]);
+const CLIENT: ClientId = ClientId([5; 16]);
 const PARAMETERS: Parameters =
     Parameters { max_streams: 9, initial_window: 1024, max_data: 65_535, keepalive_ms: 10_000 };
 /// More steps than this without rest are a busy loop.
@@ -140,6 +141,8 @@ impl<'a> World<'a> {
             let connect = Connect {
                 tunnel: TUNNEL,
                 secret: SECRET,
+                client: CLIENT,
+                connection: ConnectionNumber::ONLY,
                 server: "server:1".parse().unwrap(),
                 server_name: "localhost".into(),
                 tls: client(),
@@ -172,7 +175,14 @@ impl<'a> World<'a> {
         peer.greeted = true;
         let (version, parameters) = (VERSION, PARAMETERS);
         self.send(&encode(&if serves {
-            Frame::Hello(Hello { version, tunnel: TUNNEL, secret: SECRET, parameters })
+            Frame::Hello(Hello {
+                version,
+                tunnel: TUNNEL,
+                secret: SECRET,
+                parameters,
+                client: CLIENT,
+                connection: ConnectionNumber::ONLY,
+            })
         } else {
             Frame::Welcome(Welcome {
                 version,

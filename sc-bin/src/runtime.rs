@@ -3,15 +3,16 @@
 //! The only file that knows `sc-runtime-mio` and `sc-runtime-smol`.
 
 use std::io;
-use std::time::Duration;
 
-use sc_proto::{Command, Core, SessionStatistics, Statistics, WorkerId};
+use sc_proto::{Command, Core, WorkerId};
 #[cfg(feature = "server")]
 use sc_proto::{ListenerId, ListenerRole};
 #[cfg(feature = "mio")]
 use sc_runtime_mio::EventSink as MioSink;
 #[cfg(feature = "smol")]
 use sc_runtime_smol::EventSink as SmolSink;
+
+use crate::monitor::worker::{NoAnswer, PATIENCE, WorkerReport};
 
 #[cfg(not(any(feature = "mio", feature = "smol")))]
 compile_error!("sc needs a runtime: build it with the feature `mio` or `smol`");
@@ -63,20 +64,6 @@ pub(crate) enum Handle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the worker has stopped")]
 pub(crate) struct Stopped;
-
-/// How a worker stands.
-#[allow(dead_code, reason = "for the pages and metrics that show it")]
-#[derive(Clone, Debug)]
-pub(crate) struct WorkerStatistics {
-    /// What its core holds and has done.
-    pub(crate) core: Statistics,
-    /// The sessions of its core.
-    pub(crate) sessions: Vec<SessionStatistics>,
-    /// Time spent in turns, as opposed to waiting.
-    pub(crate) busy: Duration,
-    /// Turns.
-    pub(crate) turns: u64,
-}
 
 /// Does the same with either.
 macro_rules! either {
@@ -137,17 +124,16 @@ impl Handle {
         either!(self, handle => handle.command(worker, command).map_err(|_| Stopped))
     }
 
-    /// How a worker stands; `None` if it has ended or does not answer within `patience`.
-    #[allow(dead_code, reason = "for the pages and metrics that show it")]
-    pub(crate) fn statistics(
-        &self,
-        worker: WorkerId,
-        patience: Duration,
-    ) -> Option<WorkerStatistics> {
+    /// How a worker stands.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] if there is no such worker any more, or it does not answer in time.
+    pub(crate) fn report(&self, worker: WorkerId) -> Result<WorkerReport, NoAnswer> {
         either!(self, handle => {
-            let told = handle.statistics(worker, patience).ok()?;
+            let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
             let (busy, turns) = (told.work.busy, told.work.turns);
-            Some(WorkerStatistics { core: told.core, sessions: told.sessions, busy, turns })
+            Ok(WorkerReport { core: told.core, sessions: told.sessions, busy, turns })
         })
     }
 

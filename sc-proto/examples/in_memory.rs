@@ -8,7 +8,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use memory::{CLIENT, KGP, PROXY, SERVER, World};
-use sc_proto::contract::{Connect, TunnelId, TunnelSecret};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, ListenerRole, WorkerId};
 
@@ -29,6 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     world.cores[SERVER].add_listener(KGP, ListenerRole::Kgp);
     world.cores[SERVER].add_listener(PROXY, ListenerRole::Ingress(tunnel));
     let connect = Connect {
+        client: ClientId([1; 16]),
+        connection: ConnectionNumber::ONLY,
         tunnel,
         secret,
         server: "server:443".parse()?,

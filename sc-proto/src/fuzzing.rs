@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use crate::Time;
 use crate::contract::{
-    DialFailure, Refusal, ResetReason, ResumeSecret, SessionId, SocketId, StreamKind,
-    TransportLoss, TunnelId,
+    ConnectionNumber, DialFailure, Refusal, ResetReason, ResumeSecret, SessionId, SocketId,
+    StreamKind, TransportLoss, TunnelId,
 };
 use crate::kgp::frame::{Frame, FrameType, HEADER, Open, StreamId, put_header};
 use crate::kgp::handshake::{Parameters, Resume, VERSION};
@@ -273,6 +273,7 @@ fn out_of_place(which: usize, received: u64) -> Frame<'static> {
             session: SessionId([0; 16]),
             secret: ResumeSecret::new([0; 32]),
             received,
+            connection: ConnectionNumber::ONLY,
         }),
     }
 }

@@ -15,13 +15,13 @@
 //! ```
 //! use std::collections::BTreeMap;
 //!
-//! use sc_proto::contract::{Connect, DialFailure, TunnelId, TunnelSecret};
-//! use sc_proto::{Action, Core, Event, Read, SocketId, Time, Write};
+//! use sc_proto::{Action, Core, DialFailure, Event, Read, SocketId, Time, Write};
 //! # use std::cell::RefCell;
 //! # use std::collections::VecDeque;
 //! # use std::rc::Rc;
 //! # use sc_proto::tls::{TlsClient, TlsServer, Trust};
-//! # use sc_proto::{Command, Config, ListenerId, ListenerRole, WorkerId};
+//! # use sc_proto::{Command, Config, Connect, ListenerId, ListenerRole, TunnelId, TunnelSecret};
+//! # use sc_proto::WorkerId;
 //! # #[derive(Clone, Default)]
 //! # struct Direction(Rc<RefCell<(VecDeque<u8>, bool)>>);
 //! # struct Pipe { from: Direction, to: Direction }
@@ -156,8 +156,11 @@
 //! # Modules
 //!
 //! [`contract`] is what both sides say to each other, [`endpoint`] the [`Core`] itself. [`tls`]
-//! makes certificates and trust into what [`Config`] and [`Connect`](contract::Connect) take.
-//! [`kgp`] and [`http1`] are the machines inside, each usable by itself.
+//! makes certificates and trust into what [`Config`] and [`Connect`] take, [`rules`] lists of hosts
+//! into what [`Command::AddTunnel`] takes. [`kgp`] and [`http1`] are the machines inside, each
+//! usable by itself.
+//!
+//! [`Read`] and [`Write`] are outcomes, not the traits of std: import those as `_` beside them.
 //!
 //! # Stability
 //!
@@ -170,6 +173,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod contract;
 pub mod endpoint;
 #[cfg(fuzzing)]
@@ -183,8 +189,8 @@ mod slab;
 mod time;
 
 pub use contract::{
-    Action, CloseMode, Command, Event, HandOver, ListenerId, ListenerRole, Read, SocketClass,
-    SocketId, Stop, WorkerId, Write,
+    Action, CloseMode, Command, Connect, DialFailure, Event, HandOver, ListenerId, ListenerRole,
+    Read, SocketClass, SocketId, Stop, Target, TunnelId, TunnelSecret, WorkerId, Write,
 };
 pub use endpoint::{Config, Core, SessionStatistics, Statistics};
 pub use time::{Deadline, DeadlineReason, Time};

@@ -12,7 +12,9 @@ mod world;
 
 use std::time::Duration;
 
-use sc_proto::contract::{ConnectFailure, Refusal, Stop, TransportLoss, TunnelEnd, TunnelSecret};
+use sc_proto::contract::{
+    ConnectFailure, ConnectionNumber, Refusal, Stop, TransportLoss, TunnelEnd, TunnelSecret,
+};
 use sc_proto::{Command, Event};
 use world::traffic::{connect, pattern, transfer};
 use world::{SECRET, TUNNEL, World};
@@ -147,7 +149,9 @@ fn a_wrong_secret_is_refused_and_told() {
     assert!(world.events.iter().any(|(id, event)| *id == 0
         && matches!(event, Event::TransportDropped { loss, .. } if *loss == refused)));
     let failure = ConnectFailure::Transport(refused);
-    assert!(world.events.contains(&(1, Event::ConnectFailed { tunnel: TUNNEL, failure })));
+    let (tunnel, connection) = (TUNNEL, ConnectionNumber::ONLY);
+    let told = (1, Event::ConnectFailed { tunnel, connection, failure });
+    assert!(world.events.contains(&told));
 }
 
 #[test]

@@ -142,3 +142,23 @@ fn in_memory_tells_its_story() {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
 }
+
+/// Who reads one reads all of it.
+#[test]
+fn each_file_fits_on_a_few_screens() {
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples")];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let lines = std::fs::read_to_string(&path).unwrap().lines().count();
+            assert!(lines < 150, "{} has {lines} lines", path.display());
+            files += 1;
+        }
+    }
+    assert!(files >= 4);
+}

@@ -23,7 +23,7 @@ use sc_proto::kgp::frame::Frame;
 use sc_proto::tls::{BufferPool, TlsPipe, TlsState};
 use world::dials::Way;
 use world::faults::Cut;
-use world::{End, KGP, TUNNEL, World};
+use world::{CLIENT, End, KGP, SECRET, TUNNEL, World};
 
 /// A connection to the server's port, spoken by the test itself.
 struct Stranger {
@@ -66,14 +66,56 @@ impl Stranger {
     }
 }
 
+/// A HELLO of the tunnel's client as bytes, but for the number of the connection.
+fn hello(connection: u8, connections: u8) -> Vec<u8> {
+    let mut bytes = vec![1, 0, 82, 0, 0, 0, 0, 0, 0, 1];
+    bytes.extend(TUNNEL.0);
+    bytes.extend(SECRET.expose());
+    bytes.extend([0, 0, 1, 0, 0, 0, 16, 0, 255, 255, 0, 0, 7, 208]);
+    bytes.extend(CLIENT.0);
+    bytes.extend([connection, connections]);
+    bytes
+}
+
+#[test]
+fn there_are_no_connections_but_those_of_the_client() {
+    for (connection, connections) in [(0, 0), (1, 1), (5, 4), (32, 33), (255, 255)] {
+        let (mut world, _) = World::tunnel_of(2, 3, |_| {});
+        let mut stranger = Stranger::new(&mut world);
+        let answer = stranger.ask(&mut world, &hello(connection, connections));
+        assert_eq!(answer, Some(Frame::Refused(Refusal::Parameters)));
+        world.run();
+        assert!(world.has_ended(stranger.end));
+        assert_eq!(world.cores[0].statistics().sessions, 2);
+    }
+    let (mut world, _) = World::tunnel_of(2, 3, |_| {});
+    let mut stranger = Stranger::new(&mut world);
+    let answer = stranger.ask(&mut world, &hello(1, 2));
+    assert!(matches!(answer, Some(Frame::Welcome(_))), "so the bytes are right: {answer:?}");
+}
+
+#[test]
+fn a_resume_names_the_connection_of_its_session() {
+    let (mut world, _) = World::tunnel_of(2, 4, |_| {});
+    let session = world.events.iter().find_map(|(_, event)| match event {
+        Event::TunnelUp { session, .. } => Some(session.0),
+        _ => None,
+    });
+    let mut stranger = Stranger::new(&mut world);
+    let bytes = resume(1, TUNNEL, session.unwrap(), 0);
+    assert_eq!(stranger.ask(&mut world, &bytes), Some(Frame::Refused(Refusal::Session)));
+}
+
 /// A RESUME as bytes.
 fn resume(version: u16, tunnel: TunnelId, session: [u8; 16], received: u64) -> Vec<u8> {
-    let mut bytes = vec![8, 0, 74, 0, 0, 0, 0, 0];
+    let mut bytes = vec![8, 0, 76, 0, 0, 0, 0, 0];
     bytes.extend(version.to_be_bytes());
     bytes.extend(tunnel.0);
     bytes.extend(session);
     bytes.extend([0x55; 32]);
     bytes.extend(received.to_be_bytes());
+    // Connection 0 of 1.
+    bytes.extend([0, 1]);
     bytes
 }
 

@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;
+pub mod exposition;
 pub mod fault;
 pub mod figures;
 pub mod http;

@@ -8,12 +8,24 @@ use std::time::Duration;
 
 use crate::traffic::percentile;
 
+/// How long something may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The median is below this.
+    pub median: Duration,
+    /// Every single value is below this.
+    pub each: Duration,
+}
+
 /// From the link's return to an answered request.
-pub const RECOVERY: Duration = Duration::from_secs(1);
+pub const RECOVERY: Limit = seconds(1, 3);
 /// From the last byte of a dead link to the client's line about it.
-pub const DETECTION: Duration = Duration::from_secs(5);
-/// By how much one value may exceed what is required of the median.
-pub const SLACK: Duration = Duration::from_secs(2);
+pub const DETECTION: Limit = seconds(5, 7);
+
+/// Limits in seconds.
+pub const fn seconds(median: u64, each: u64) -> Limit {
+    Limit { median: Duration::from_secs(median), each: Duration::from_secs(each) }
+}
 
 /// So few values have no median.
 const FEW: usize = 3;
@@ -24,11 +36,12 @@ const FEW: usize = 3;
 const MEDIAN_GROWTH: (u32, Duration) = (2, Duration::from_millis(30));
 const P99_GROWTH: (u32, Duration) = (3, Duration::from_millis(200));
 
-/// Judges how long `what` took each time; `required` is the median's limit.
+/// Judges how long `what` took each time.
 ///
 /// # Panics
-/// If the median is not below it, or one value not below the ceiling.
-pub fn expect_within(what: &str, required: Duration, took: &[Duration]) {
+/// If the median or one value is not below its limit.
+pub fn expect_within(what: &str, limit: Limit, took: &[Duration]) {
+    let Limit { median: required, each } = limit;
     let median = percentile(took.iter().copied(), 0.5);
     if let Some(median) = median.filter(|_| took.len() >= FEW) {
         assert!(
@@ -37,7 +50,7 @@ pub fn expect_within(what: &str, required: Duration, took: &[Duration]) {
         );
     }
     let longest = took.iter().max().copied().unwrap_or_default();
-    assert!(longest < required + SLACK, "{what}: {longest:.2?} is too long; {took:.2?}");
+    assert!(longest < each, "{what}: {longest:.2?} is too long; {took:.2?}");
 }
 
 /// Judges times of small requests against `calm` ones, which had nothing to suffer.
@@ -56,7 +69,7 @@ pub fn expect_unchanged(calm: &[Duration], took: &[Duration]) {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(1);
+    const LIMIT: Limit = seconds(1, 3);
 
     fn millis(all: &[u64]) -> Vec<Duration> {
         all.iter().copied().map(Duration::from_millis).collect()

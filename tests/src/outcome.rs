@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::deployment::Tunnel;
+use crate::limits::Limit;
 use crate::site::Site;
 use crate::traffic::{self, Progress, Sample};
 use crate::{figures, interruptions, limits, wait};
@@ -88,10 +89,9 @@ impl<'a> Watch<'a> {
 
 impl Outcome {
     /// After how long a silence was noticed that lasted long enough for it.
-    fn expect_noticed(&self) -> Option<Duration> {
-        let silent = self.silent_for.filter(|time| *time > limits::DETECTION)?;
-        let too_long = limits::DETECTION + limits::SLACK;
-        assert!(self.detection.is_some() || silent <= too_long, "not noticed: {self:?}");
+    fn expect_noticed(&self, limit: Limit) -> Option<Duration> {
+        let silent = self.silent_for.filter(|time| *time > limit.median)?;
+        assert!(self.detection.is_some() || silent <= limit.each, "not noticed: {self:?}");
         self.detection
     }
 }
@@ -117,21 +117,22 @@ pub fn spread(
 /// # Panics
 /// If they are not as required, or a silence too long to be missed was.
 pub fn judge(outcomes: &[Outcome]) {
-    judge_by(outcomes, limits::RECOVERY);
+    judge_by(outcomes, limits::RECOVERY, limits::DETECTION);
 }
 
-/// As [`judge`], where a recovery takes longer: each of its round trips does.
+/// As [`judge`], by limits of its own.
 ///
 /// # Panics
 /// As [`judge`].
-pub fn judge_by(outcomes: &[Outcome], recovery: Duration) {
-    for of_kind in by_kind(outcomes, |outcome| outcome.kind) {
+pub fn judge_by(outcomes: &[Outcome], recovery: Limit, detection: Limit) {
+    for of_kind in by_kind(outcomes, |outcome| (outcome.kind, outcome.silent_for)) {
         let what = format!("recovery, {}", of_kind[0].kind);
         limits::expect_within(&what, recovery, &recoveries(&of_kind));
     }
     limits::expect_within("recovery from any fault", recovery, &recoveries(outcomes));
-    let noticed: Vec<_> = outcomes.iter().filter_map(Outcome::expect_noticed).collect();
-    limits::expect_within("detection", limits::DETECTION, &noticed);
+    let noticed: Vec<_> =
+        outcomes.iter().filter_map(|outcome| outcome.expect_noticed(detection)).collect();
+    limits::expect_within("detection", detection, &noticed);
 }
 
 /// Judges small requests between the faults against `calm` ones.

@@ -13,6 +13,7 @@ use tungstenite::{Message, WebSocket};
 use crate::http::{self, Connection};
 use crate::payload::{self, Digest, Payload};
 use crate::site::Site;
+use crate::wait::PATIENCE;
 use crate::websocket;
 
 /// The pause between two small requests: a rate that leaves the machine's time to the tunnel.
@@ -74,6 +75,8 @@ pub fn upload(proxy: SocketAddr, site: &Site, length: u64, progress: &Progress) 
     let mut source = Payload::new(length + 1, length);
     let sent = Counted { inner: &mut user, counter: &progress.up };
     payload::send(&mut source, sent).expect("the upload");
+    // What is in buffers between here and the site still has to pass a line that may be bad.
+    user.stream().set_read_timeout(Some(4 * PATIENCE)).expect("a socket takes a timeout");
     let answer = user.read_answer("PUT").expect("an answer to the upload");
     let expected = Payload::new(length + 1, length).sha256();
     assert_eq!(answer.text(), format!("{length} {expected}\n"), "the upload is another one");

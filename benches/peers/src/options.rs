@@ -10,8 +10,8 @@ use crate::row::{Row, Times};
 pub(crate) const USAGE: &str = "\
 usage: benches/peers/run [options]
   --rounds N        rounds, each with every row and peer (default 5)
-  --seconds S       how long one cell is measured (default 3)
-  --warm-up S       how long its load runs before (default 1)
+  --seconds S       how long one cell is measured (default 2, row h takes twice that)
+  --warm-up S       how long its load runs before (default 0.7)
   --rows abc        rows, by letter (default all)
   --peers x,y       peers, by name (default all that are installed)
   --out FOLDER      where peers.md and peers.json go (default target/peers)
@@ -36,7 +36,7 @@ impl Options {
     pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
             rounds: 5,
-            times: Times { warm_up: Duration::from_secs(1), window: Duration::from_secs(3) },
+            times: Times { warm_up: Duration::from_millis(700), window: Duration::from_secs(2) },
             rows: Row::ALL.to_vec(),
             peers: Peer::ALL.to_vec(),
             out: PathBuf::from("target/peers"),

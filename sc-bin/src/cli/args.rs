@@ -11,7 +11,13 @@ use clap::Args;
 use clap::{Parser, Subcommand};
 
 #[cfg(feature = "client")]
+use super::connections::CONNECTIONS;
+#[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
+use super::monitoring::{V4Monitoring, V5Monitoring};
+#[cfg(feature = "client")]
+use super::readiness::{ReadyArgs, WaitArgs};
 #[cfg(feature = "client")]
 use crate::runtime::RuntimeKind;
 #[cfg(feature = "server")]
@@ -61,6 +67,12 @@ pub(crate) enum Command {
     /// Try the whole system on this machine: server, user, tunnel and a demo site
     #[cfg(all(feature = "client", feature = "server"))]
     Dev(DevArgs),
+    /// Say whether a tunnel is ready: exit code 0 if it is
+    #[cfg(feature = "client")]
+    Ready(ReadyArgs),
+    /// Wait until a tunnel is ready; fails at once when its client ends
+    #[cfg(feature = "client")]
+    Wait(WaitArgs),
     /// Print the version
     Version,
 }
@@ -121,6 +133,13 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V4Monitoring,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -187,6 +206,13 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
+    /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
+    pub(crate) tunnel_connections: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V5Monitoring,
 }
 
 /// `sc dev`.

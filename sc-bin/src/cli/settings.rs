@@ -9,8 +9,10 @@ use std::path::PathBuf;
 use clap::ValueEnum as _;
 
 use super::args::{V4Args, V5Args};
+use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
 use crate::runtime::RuntimeKind;
@@ -43,8 +45,12 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// Where its requests go; checked.
     pub(crate) rules: Rules,
-    /// How the tunnel's connection bears trouble.
+    /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
+    /// How many connections the tunnel has.
+    pub(crate) connections: u8,
+    /// How it shows its state.
+    pub(crate) monitoring: Monitoring,
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
 }
@@ -147,6 +153,9 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         why: InvalidRestUrl,
     },
+    /// An option that says how the state is shown.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
 }
 
 /// What the command line of either version gave.
@@ -163,7 +172,23 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    connections: Option<u32>,
+    monitoring: GivenMonitoring,
     runtime: Option<RuntimeKind>,
+}
+
+enum GivenMonitoring {
+    V4(V4Monitoring),
+    V5(V5Monitoring),
+}
+
+impl GivenMonitoring {
+    fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
+        match self {
+            Self::V4(given) => given.resolve(env),
+            Self::V5(given) => given.resolve(env),
+        }
+    }
 }
 
 /// The lists of rules, of whichever version.
@@ -192,6 +217,8 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
+            monitoring: GivenMonitoring::V4(args.monitoring),
             runtime: args.runtime,
         }
     }
@@ -216,6 +243,8 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            connections: args.tunnel_connections,
+            monitoring: GivenMonitoring::V5(args.monitoring),
             runtime: args.runtime,
         }
     }
@@ -278,6 +307,10 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
+                .and_then(|count| u8::try_from(count).ok())
+                .unwrap_or(DEFAULT_CONNECTIONS),
+            monitoring: given.monitoring.resolve(env)?,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,
                 (None, Some(name)) => runtime_named(name)?,

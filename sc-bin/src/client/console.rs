@@ -7,6 +7,8 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sc_proto::contract::ConnectionNumber;
+
 use super::failure::Failure;
 use super::line::{Line, Speaker};
 use crate::calendar::Moment;
@@ -79,13 +81,17 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
             Line::Connecting { server } => {
                 self.print("tunnel", &format!("connecting to address {server}"));
             }
-            Line::Established { peer } => {
-                self.print("tunnel", &format!("established connection active=1/1 address={peer}"));
+            Line::Established { connection, up, peer } => {
+                let count = connection.count();
+                let text = format!("established connection active={up}/{count} address={peer}");
+                self.print("tunnel", &text);
             }
             Line::Ready => {
                 self.print("control", "Sauce Connect is up, you may start your tests");
             }
-            Line::Lost { .. }
+            Line::ConnectionLost { .. }
+            | Line::ConnectionBack { .. }
+            | Line::Lost { .. }
             | Line::Restored
             | Line::Interrupted { .. }
             | Line::Reconnecting { .. }
@@ -124,6 +130,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 /// Texts that no version of the original prescribes.
 pub(crate) fn common(line: &Line) -> String {
     match line {
+        Line::Monitor { name, address } => format!("{name} listening on {address}"),
         Line::ServerSays(text) => text.clone(),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
@@ -136,15 +143,32 @@ pub(crate) fn common(line: &Line) -> String {
             "The server has restarted or given the tunnel up: making it again under its name"
                 .to_owned()
         }
-        Line::Interrupted { cause } => {
-            format!("Connection interrupted ({cause}); reconnecting, open streams wait")
-        }
-        Line::Reconnecting { attempt, cause, wait } => format!(
-            "Reconnecting: attempt {attempt} failed ({cause}); next in {:.1} s",
-            wait.as_secs_f64()
+        Line::ConnectionLost { connection, why } => format!(
+            "{} was lost ({why}), with its open streams; reconnecting, new requests take the others",
+            named(*connection)
         ),
-        Line::Resumed { replayed, streams, outage } => format!(
-            "Connection resumed after {:.1} s: {streams} streams kept, {replayed} bytes sent again",
+        Line::ConnectionBack { connection, up } => {
+            format!("{} is up, {up} in all", named(*connection))
+        }
+        Line::Interrupted { connection, left, cause } => {
+            let others = match left {
+                0 => "",
+                _ => "; new requests take the others",
+            };
+            let name = named(*connection);
+            format!("{name} interrupted ({cause}); reconnecting, open streams wait{others}")
+        }
+        Line::Reconnecting { connection, attempt, cause, wait } => {
+            let which = match connection.count() {
+                1 => String::new(),
+                _ => format!(" {connection}"),
+            };
+            let wait = wait.as_secs_f64();
+            format!("Reconnecting{which}: attempt {attempt} failed ({cause}); next in {wait:.1} s")
+        }
+        Line::Resumed { connection, replayed, streams, outage } => format!(
+            "{} resumed after {:.1} s: {streams} streams kept, {replayed} bytes sent again",
+            named(*connection),
             outage.as_secs_f64()
         ),
         Line::Halting { reason } => format!(
@@ -168,10 +192,18 @@ pub(crate) fn common(line: &Line) -> String {
         }
         Line::Connecting { server } => format!("Connecting to {server}"),
         Line::Provisioned { id, .. } => format!("Tunnel {id}"),
-        Line::Established { peer } => format!("Connected to {peer}"),
+        Line::Established { peer, .. } => format!("Connected to {peer}"),
         Line::Start { .. } => VERSION.to_owned(),
         Line::Ready => "Ready".to_owned(),
         Line::Goodbye => "Goodbye.".to_owned(),
+    }
+}
+
+/// A connection at the beginning of a line: its number matters if there are others.
+fn named(connection: ConnectionNumber) -> String {
+    match connection.count() {
+        1 => "Connection".to_owned(),
+        count => format!("Connection {} of {count}", u16::from(connection.index()) + 1),
     }
 }
 

@@ -90,6 +90,26 @@ pub(crate) enum Failure {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// An address of this machine cannot be had.
+    #[error("cannot listen on {address} for {flag}: {error}")]
+    Listen {
+        /// The option.
+        flag: &'static str,
+        /// Its value.
+        address: String,
+        /// What the operating system said.
+        error: String,
+    },
+    /// A file cannot be written.
+    #[error("{flag} {path}: {error}")]
+    File {
+        /// The option.
+        flag: &'static str,
+        /// Its value.
+        path: String,
+        /// What the operating system said.
+        error: String,
+    },
     /// This machine did not give what a tunnel needs.
     #[error("{what}: {error}")]
     Machine {
@@ -117,6 +137,8 @@ impl Failure {
             }
             Self::Trust(_) => "reading it".to_owned(),
             Self::Tls(_) => "setting TLS up".to_owned(),
+            Self::Listen { .. } => "listening, before anything else".to_owned(),
+            Self::File { .. } => "writing it, before anything else".to_owned(),
             Self::Machine { .. } => "asking the operating system".to_owned(),
         }
     }
@@ -146,6 +168,10 @@ impl Failure {
             }
             Self::Trust(_) => "give a PEM file with at least one CA certificate",
             Self::Tls(_) => "name the CA file of the tunnel's server with --tunnel-cainfo",
+            Self::Listen { .. } => {
+                "give another address, or port 0 for any free one; another client may have this"
+            }
+            Self::File { .. } => "give a path in a folder that can be written",
             Self::Machine { .. } => "free some resources of this machine, then start again",
         }
     }
@@ -155,6 +181,7 @@ impl Failure {
         match self {
             Self::EndedElsewhere { .. } | Self::KeyVoid { .. } => Exit::EndedElsewhere,
             Self::Lost { .. } | Self::EndedByServer { .. } => Exit::ConnectionLost,
+            Self::Listen { .. } => Exit::Listener,
             Self::Rest { .. }
             | Self::Fatal(_)
             | Self::Address(_)
@@ -162,6 +189,7 @@ impl Failure {
             | Self::Connect { .. }
             | Self::Trust(_)
             | Self::Tls(_)
+            | Self::File { .. }
             | Self::Machine { .. } => Exit::Failed,
         }
     }
@@ -192,10 +220,9 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(dial) => match dial {
-            DialFailure::Denied => ConnectRemedy::GiveUp,
-            _ => ConnectRemedy::TryAgain,
-        },
+        ConnectFailure::Dial(DialFailure::Denied) | ConnectFailure::ServerName(_) => {
+            ConnectRemedy::GiveUp
+        }
         ConnectFailure::Transport(loss) => match loss {
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord
@@ -210,7 +237,6 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             // Closed, failed, silent, too slow, replaced: the network's moods.
             _ => ConnectRemedy::TryAgain,
         },
-        ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
         _ => ConnectRemedy::TryAgain,
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sc_proto::contract::TunnelId;
+use sc_proto::contract::{ConnectionNumber, TunnelId};
 
 use super::failure::Failure;
 
@@ -18,6 +18,13 @@ pub(crate) enum Line {
         name: Option<String>,
         /// The REST API is reached in the clear.
         warning: Option<&'static str>,
+    },
+    /// The state is served by HTTP.
+    Monitor {
+        /// By which server.
+        name: &'static str,
+        /// Where.
+        address: String,
     },
     /// A text from the server.
     ServerSays(String),
@@ -42,29 +49,53 @@ pub(crate) enum Line {
         /// `host:port`.
         server: String,
     },
-    /// The session is up for the first time.
+    /// A connection is up for the first time.
     Established {
+        /// Which.
+        connection: ConnectionNumber,
+        /// How many are up.
+        up: usize,
         /// The server's address.
         peer: SocketAddr,
     },
     /// The tunnel can be used.
     Ready,
-    /// The session was lost; it is being restored.
+    /// The session of a connection was lost, and others go on; it is being restored.
+    ConnectionLost {
+        /// Which.
+        connection: ConnectionNumber,
+        /// Why.
+        why: String,
+    },
+    /// A connection that was missing is up.
+    ConnectionBack {
+        /// Which.
+        connection: ConnectionNumber,
+        /// How many are up.
+        up: usize,
+    },
+    /// All sessions were lost; the tunnel is being restored.
     Lost {
         /// Why.
         why: String,
     },
-    /// A new session took the place of the one that was lost.
+    /// A new session took the place of those that were lost.
     Restored,
     /// The server has given the tunnel up; it is made again.
     Recovering,
-    /// The session lost its transport; its streams wait.
+    /// A session lost its transport; its streams wait.
     Interrupted {
+        /// Which connection that is.
+        connection: ConnectionNumber,
+        /// How many are up.
+        left: usize,
         /// What happened to the transport.
         cause: String,
     },
     /// A try to get a new transport failed.
     Reconnecting {
+        /// For which connection.
+        connection: ConnectionNumber,
         /// Which try, from 1.
         attempt: u32,
         /// Why it failed.
@@ -72,8 +103,10 @@ pub(crate) enum Line {
         /// The pause before the next.
         wait: Duration,
     },
-    /// The session goes on with a new transport.
+    /// A session goes on with a new transport.
     Resumed {
+        /// Which connection that is.
+        connection: ConnectionNumber,
         /// Bytes that are sent again from here.
         replayed: u64,
         /// Streams that were kept.

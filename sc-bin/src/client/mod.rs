@@ -1,9 +1,10 @@
-//! The client: `sc -u -k …` and `sc run …`.
+//! The client: `sc -u -k …` and `sc run …`; and `sc ready` and `sc wait`, which look at one.
 //!
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
-//! `failure` what people read, `inputs` and `signals` what comes in, `trust`, `about` and `backoff`
-//! what these need.
+//! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
+//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! `backoff` what these need.
 
 mod about;
 mod backoff;
@@ -13,11 +14,14 @@ mod controller;
 mod event_loop;
 mod failure;
 mod inputs;
+mod life;
 mod line;
 mod plane;
+mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod status;
 mod trust;
 
 use std::io::{self, Write as _};
@@ -27,6 +31,7 @@ pub(crate) use console::common as spoken;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
+pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
 use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
@@ -35,6 +40,7 @@ use controller::Controller;
 use event_loop::EventLoop;
 use plane::WorkerPlane;
 use rest::Rest;
+use status::Status;
 
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
 pub(crate) fn run(settings: &Settings) -> Exit {
@@ -72,7 +78,9 @@ pub(crate) fn serve(
     let ca = settings.tunnel_ca.as_deref();
     let plane =
         WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
+    let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
+        settings.connections,
         about::request(settings),
         about::query(),
         settings.rest.to_string(),
@@ -80,7 +88,8 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop = EventLoop { controller, rest, plane, speaker, sender, inputs: receiver };
+    let event_loop =
+        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
 }
 

@@ -1,9 +1,10 @@
 //! The data plane: the session and its sockets, which a worker thread of a runtime carries.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Connect, Stop};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, WorkerId};
 
@@ -12,19 +13,20 @@ use super::failure::Failure;
 use super::inputs::Sender;
 use super::trust;
 use crate::cli::Endurance;
+use crate::monitor::worker::AskWorkers;
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
 pub(super) trait DataPlane {
-    /// Begins to connect.
+    /// Begins to make a connection.
     ///
     /// # Errors
     ///
     /// Something that trying again does not help.
-    fn connect(&mut self, place: &Place) -> Result<(), Failure>;
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure>;
 
-    /// Ends the session.
+    /// Ends all sessions.
     fn stop(&mut self, stop: Stop);
 }
 
@@ -36,6 +38,8 @@ pub(super) struct WorkerPlane {
     // Kept for its end.
     _runtime: Runtime,
     handle: Handle,
+    /// Who this run is for the server.
+    client: ClientId,
     /// Certificate authorities that were asked for (DER).
     roots: Option<Vec<Vec<u8>>>,
 }
@@ -70,7 +74,13 @@ impl WorkerPlane {
         let runtime = Runtime::start(runtime, vec![core], events)
             .map_err(|error| machine("the data plane does not start", &error))?;
         let handle = runtime.handle();
-        Ok(Self { _runtime: runtime, handle, roots })
+        Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
+    }
+
+    /// The way to ask how it stands.
+    pub(super) fn workers(&self) -> AskWorkers {
+        let handle = self.handle.clone();
+        Arc::new(move || Ok(vec![handle.report(WORKER)?]))
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
@@ -84,10 +94,12 @@ impl WorkerPlane {
 }
 
 impl DataPlane for WorkerPlane {
-    fn connect(&mut self, place: &Place) -> Result<(), Failure> {
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
+            client: self.client,
+            connection,
             server: place.server.clone(),
             server_name: place.server_name.clone(),
             tls: TlsClient::new(self.trust(place)?)?,

@@ -20,7 +20,8 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, Monitoring,
+    RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -60,7 +61,10 @@ enum DevError {
 impl DevError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Site(_) | Self::Server(StartError::Listen { .. }) => Exit::Listener,
+            Self::Site(_)
+            | Self::Server(StartError::Listen { .. } | StartError::ListenMetrics { .. }) => {
+                Exit::Listener
+            }
             Self::Target(_)
             | Self::Folder(_)
             | Self::Signals(_)
@@ -157,6 +161,8 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        connections: DEFAULT_CONNECTIONS,
+        monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());

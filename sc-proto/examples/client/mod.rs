@@ -8,7 +8,7 @@ use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use sc_proto::contract::{Connect, TunnelSecret};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, TunnelSecret};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 
@@ -20,6 +20,8 @@ pub(crate) fn from_arguments() -> Result<(Core, Command), Box<dyn Error>> {
     let connect = Connect {
         tunnel: next()?.parse()?,
         secret: next()?.parse()?,
+        client: ClientId(random()),
+        connection: ConnectionNumber::ONLY,
         server: next()?.parse()?,
         server_name: "pinned".into(),
         // A pin is 32 bytes in hex, as a secret is.
@@ -27,9 +29,12 @@ pub(crate) fn from_arguments() -> Result<(Core, Command), Box<dyn Error>> {
     };
     let unix_time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let config = Config { unix_time_at_zero: unix_time.as_secs(), ..Config::default() };
-    // std seeds its hash maps from the system's random numbers. A product takes those themselves.
-    let seed = std::array::from_fn(|_| RandomState::new().hash_one(0) as u8);
-    Ok((Core::new(config, WorkerId(0), seed), Command::Connect(Box::new(connect))))
+    Ok((Core::new(config, WorkerId(0), random()), Command::Connect(Box::new(connect))))
+}
+
+/// std seeds its hash maps from the system's random numbers. A product takes those themselves.
+fn random<const N: usize>() -> [u8; N] {
+    std::array::from_fn(|_| RandomState::new().hash_one(0) as u8)
 }
 
 /// Prints an event. The example is over when its tunnel is.

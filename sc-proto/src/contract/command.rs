@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::action::SocketClass;
-use super::id::{TunnelId, TunnelSecret, WorkerId};
+use super::id::{ClientId, ConnectionNumber, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
 use crate::rules::Routing;
 use crate::tls::TlsClient;
@@ -34,14 +34,14 @@ impl ListenerRole {
 #[non_exhaustive]
 pub enum Command {
     /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
-    /// handshake; the session lives on worker `home`. Said again it changes secret and home for
+    /// handshake; the sessions live on worker `home`. Said again it changes secret and home for
     /// those who come from then on.
     AddTunnel {
         /// Which.
         tunnel: TunnelId,
         /// What the client must present.
         secret: TunnelSecret,
-        /// The worker that owns its session and its proxy port.
+        /// The worker that owns its sessions and its proxy port.
         home: WorkerId,
     },
     /// Server: where the requests of a tunnel go, from here on. Said to the tunnel's home after
@@ -52,13 +52,14 @@ pub enum Command {
         /// Its rules.
         routing: Arc<Routing>,
     },
-    /// Server: the tunnel is to end. Its session takes no new streams and ends with
-    /// [`Event::TunnelDown`](super::Event::TunnelDown) when the running ones are done.
-    /// [`Command::RemoveTunnel`] is still to follow.
+    /// Server: the tunnel is to end. Its sessions take no new streams and each ends with
+    /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
+    /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),
-    /// Server: the tunnel ended. Its session is closed, its streams are reset.
+    /// Server: the tunnel ended. Its sessions are closed, their streams are reset.
     RemoveTunnel(TunnelId),
-    /// Client: connect to a server and serve a tunnel's streams.
+    /// Client: connect to a server and serve a tunnel's streams. A tunnel may have several
+    /// connections, each with a session of its own; the command is given once for each.
     Connect(Box<Connect>),
     /// End all sessions: see [`Stop`].
     Stop(Stop),
@@ -71,6 +72,12 @@ pub struct Connect {
     pub tunnel: TunnelId,
     /// Proof of the right to it.
     pub secret: TunnelSecret,
+    /// Who this is. The same for all connections of a client; another client's sessions of this
+    /// tunnel end.
+    pub client: ClientId,
+    /// Which of the client's connections it is to be. If the server still has a session of it,
+    /// the new one takes its place.
+    pub connection: ConnectionNumber,
     /// Where the server listens.
     pub server: Target,
     /// The name its certificate is checked against.

@@ -3,28 +3,33 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::id::{SessionId, TunnelId};
+use super::id::{ConnectionNumber, SessionId, TunnelId};
 use super::reason::{ConnectFailure, TransportLoss};
 
 /// Something the embedder may want to know, act on or log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A session of this tunnel is up (both ends).
+    /// A session of this tunnel is up (both ends). The tunnel may have others, one for each of its
+    /// connections.
     TunnelUp {
         /// Which tunnel.
         tunnel: TunnelId,
         /// Its session.
         session: SessionId,
+        /// Which of the tunnel's connections that is.
+        connection: ConnectionNumber,
         /// The other end of the transport.
         peer: SocketAddr,
     },
-    /// The session of this tunnel lost its transport. Its streams wait (both ends).
+    /// A session of this tunnel lost its transport. Its streams wait (both ends).
     TunnelInterrupted {
         /// Which tunnel.
         tunnel: TunnelId,
         /// Its session.
         session: SessionId,
+        /// Which of the tunnel's connections that is.
+        connection: ConnectionNumber,
         /// What happened to the transport.
         cause: TransportLoss,
     },
@@ -34,6 +39,8 @@ pub enum Event {
         tunnel: TunnelId,
         /// Its session.
         session: SessionId,
+        /// Which of the tunnel's connections that is.
+        connection: ConnectionNumber,
         /// Which try, from 1.
         attempt: u32,
         /// Why it failed.
@@ -47,6 +54,8 @@ pub enum Event {
         tunnel: TunnelId,
         /// Its session.
         session: SessionId,
+        /// Which of the tunnel's connections that is.
+        connection: ConnectionNumber,
         /// Bytes that this side sends again.
         replayed: u64,
         /// Streams that were kept.
@@ -54,12 +63,14 @@ pub enum Event {
         /// How long it had no transport; zero if the old one was replaced.
         outage: Duration,
     },
-    /// The session of this tunnel ended (both ends).
+    /// A session of this tunnel ended (both ends).
     TunnelDown {
         /// Which tunnel.
         tunnel: TunnelId,
         /// Its session.
         session: SessionId,
+        /// Which of the tunnel's connections that is.
+        connection: ConnectionNumber,
         /// Why.
         end: TunnelEnd,
     },
@@ -67,6 +78,8 @@ pub enum Event {
     ConnectFailed {
         /// Which tunnel.
         tunnel: TunnelId,
+        /// Which of its connections.
+        connection: ConnectionNumber,
         /// Why.
         failure: ConnectFailure,
     },
@@ -81,7 +94,7 @@ pub enum Event {
     Stopped,
 }
 
-/// Why a tunnel's session ended.
+/// Why a session of a tunnel ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TunnelEnd {

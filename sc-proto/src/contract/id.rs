@@ -50,6 +50,61 @@ pub struct TunnelId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(pub [u8; 16]);
 
+/// A client of a tunnel: 16 random bytes, made when the client starts. A tunnel's sessions are
+/// all of one client.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientId(pub [u8; 16]);
+
+/// Which of the connections that a client serves its tunnel by, and how many it means to have. A
+/// connection has one session at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionNumber {
+    index: u8,
+    count: u8,
+}
+
+impl ConnectionNumber {
+    /// Most connections of one tunnel.
+    pub const MOST: u8 = 32;
+
+    /// The connection of a client that has no other.
+    pub const ONLY: Self = Self { index: 0, count: 1 };
+
+    /// Connection `index`, from 0, of `count`. `None` if there is none such, or if there may not
+    /// be so many.
+    pub const fn new(index: u8, count: u8) -> Option<Self> {
+        let number = Self { index, count };
+        if number.is_within_limits() { Some(number) } else { None }
+    }
+
+    /// As a peer said it. Not to be used before [`Self::is_within_limits`].
+    pub(crate) const fn said(index: u8, count: u8) -> Self {
+        Self { index, count }
+    }
+
+    /// Whether there is such a connection, and not too many.
+    pub(crate) const fn is_within_limits(self) -> bool {
+        self.index < self.count && self.count <= Self::MOST
+    }
+
+    /// Which one, from 0.
+    pub const fn index(self) -> u8 {
+        self.index
+    }
+
+    /// How many the client means to have, at least 1.
+    pub const fn count(self) -> u8 {
+        self.count
+    }
+}
+
+/// As people count: `connection 2 of 4`.
+impl fmt::Display for ConnectionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {} of {}", u16::from(self.index) + 1, self.count)
+    }
+}
+
 /// The presented secret is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretMismatch;
@@ -144,7 +199,7 @@ macro_rules! hex_text {
         }
     )*};
 }
-hex_text!(TunnelId, SessionId);
+hex_text!(TunnelId, SessionId, ClientId);
 
 impl FromStr for TunnelSecret {
     type Err = ParseHexError;
@@ -188,6 +243,17 @@ mod tests {
             ["", "00", "zz0102030405060708090a0b0c0d0eff", "00010203040506070809 a0b0c0d0eff"]
         {
             assert_eq!(text.parse::<TunnelId>(), Err(ParseHexError { expected: 32 }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn connections_are_numbered_within_their_count() {
+        assert_eq!(ConnectionNumber::new(0, 1), Some(ConnectionNumber::ONLY));
+        let last = ConnectionNumber::new(31, 32);
+        assert_eq!(last.map(|number| number.to_string()).as_deref(), Some("connection 32 of 32"));
+        for (index, count) in [(0, 0), (1, 1), (4, 3), (0, 33), (255, 255)] {
+            assert_eq!(ConnectionNumber::new(index, count), None);
+            assert!(!ConnectionNumber::said(index, count).is_within_limits());
         }
     }
 

@@ -15,8 +15,8 @@ pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};
 pub use guard::AddressGuard;
 pub use id::{
-    ListenerId, ParseHexError, ResumeSecret, SecretMismatch, SessionId, SocketId, TunnelId,
-    TunnelSecret, WorkerId,
+    ClientId, ConnectionNumber, ListenerId, ParseHexError, ResumeSecret, SecretMismatch, SessionId,
+    SocketId, TunnelId, TunnelSecret, WorkerId,
 };
 pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
 pub use target::{Host, InvalidTarget, StreamKind, Target};

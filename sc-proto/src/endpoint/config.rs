@@ -20,7 +20,7 @@ pub struct Config {
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
-    /// to judge certificates by.
+    /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
     /// From the start of a transport to the end of its handshake.
     pub handshake_timeout: Duration,

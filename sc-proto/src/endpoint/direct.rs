@@ -9,7 +9,7 @@ use super::socket::{Socket, SocketKey};
 use super::tunnel::{Carrier, SessionEntry};
 use super::{Core, SessionKey};
 use crate::Time;
-use crate::contract::{ResetReason, ResumeSecret, SessionId, TunnelId};
+use crate::contract::{ConnectionNumber, ResetReason, ResumeSecret, SessionId, TunnelId};
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::Parameters;
 use crate::kgp::{Session, Side};
@@ -52,8 +52,9 @@ impl Core {
         let settings = self.config.kgp;
         let session = Session::new(SessionId(NOBODY), side, settings, Parameters::of(&settings));
         let secret = ResumeSecret::new(self.random.bytes());
-        let mut entry =
-            SessionEntry::new(session, TunnelId(NOBODY), SocketKey::dangling(), secret, None);
+        let (tunnel, connection) = (TunnelId(NOBODY), ConnectionNumber::ONLY);
+        let nowhere = SocketKey::dangling();
+        let mut entry = SessionEntry::new(session, tunnel, connection, nowhere, secret, None);
         entry.carrier = Carrier::Direct;
         self.sessions.insert(entry)
     }

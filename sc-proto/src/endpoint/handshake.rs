@@ -1,17 +1,18 @@
 //! The handshake: who is let in, and the beginning of a session.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::Core;
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
 use super::transport::{Admitted, Stage, Transport};
-use super::tunnel::SessionEntry;
+use super::tunnel::{Life, SessionEntry};
+use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    Action, CloseMode, Event, HandOver, Refusal, ResumeSecret, SessionId, SocketId, TransportLoss,
-    TunnelEnd,
+    Action, ClientId, CloseMode, ConnectionNumber, Event, HandOver, Refusal, ResumeSecret,
+    SessionId, SocketId, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Hello, Parameters, Resume, VERSION, Welcome};
@@ -70,13 +71,16 @@ impl Core {
     fn refusal(&self, hello: &Hello) -> Option<Refusal> {
         if hello.version != VERSION {
             Some(Refusal::Version)
-        } else if hello.parameters.check().is_err() {
+        } else if hello.parameters.check().is_err() || !hello.connection.is_within_limits() {
             Some(Refusal::Parameters)
         } else if self.stopping.is_some() {
             Some(Refusal::Ending)
         } else {
             match self.tunnels.get(&hello.tunnel) {
-                Some(tunnel) if tunnel.secret.verify(&hello.secret).is_ok() => None,
+                Some(tunnel) if tunnel.secret.verify(&hello.secret).is_ok() => match tunnel.life {
+                    Life::Serving => None,
+                    Life::Ending => Some(Refusal::Ending),
+                },
                 _ => Some(Refusal::Credentials),
             }
         }
@@ -112,28 +116,48 @@ impl Core {
         let tunnel = hello.tunnel;
         // It may have changed while the transport was on its way from another worker.
         let refusal = self.refusal(&hello);
-        let entry = self.tunnels.get_mut(&tunnel).filter(|entry| entry.home == self.worker);
-        let (None, Some(entry)) = (refusal, entry) else {
+        let is_here = self.tunnels.get(&tunnel).is_some_and(|entry| entry.home == self.worker);
+        if refusal.is_some() || !is_here {
             return Err(transport.refuse(Refusal::Ending));
-        };
-        // The newest authenticated transport wins, and takes over the requests that wait.
-        if let Some(old) = entry.session {
-            let waiting = core::mem::take(&mut entry.waiting);
-            self.end_session(old, TunnelEnd::Lost(TransportLoss::Ended), now);
-            if let Some(entry) = self.tunnels.get_mut(&tunnel) {
-                entry.waiting = waiting;
-            }
         }
+        self.make_way(tunnel, hello.client, hello.connection, now);
         let id = SessionId(self.random.bytes());
         let secret = ResumeSecret::new(self.random.bytes());
-        let parameters = Parameters::of(&self.config.kgp);
+        let settings = self.config.kgp.share(hello.connection.count());
+        let parameters = Parameters::of(&settings);
         let welcome = Welcome { version: VERSION, session: id, secret: secret.clone(), parameters };
         let welcome = Frame::Welcome(welcome);
         transport.first.extend_from_slice(welcome.encode().as_slice());
-        let session = Session::new(id, Side::Server, self.config.kgp, hello.parameters);
-        let entry = SessionEntry::new(session, tunnel, key, secret, None);
+        let session = Session::new(id, Side::Server, settings, hello.parameters);
+        let entry = SessionEntry::new(session, tunnel, hello.connection, key, secret, None);
         self.begin_session(key, transport, entry, now);
         Ok(())
+    }
+
+    /// Server: ends the sessions that an admitted client takes the place of: all of another
+    /// client, or its own one of the same connection. The requests that wait stay.
+    fn make_way(
+        &mut self,
+        tunnel: TunnelId,
+        client: ClientId,
+        connection: ConnectionNumber,
+        now: Time,
+    ) {
+        let Some(entry) = self.tunnels.get_mut(&tunnel) else { return };
+        let newcomer = Some((client, connection.count()));
+        let is_another = entry.client != newcomer;
+        entry.client = newcomer;
+        let waiting = core::mem::take(&mut entry.waiting);
+        let replaced = |(key, entry): (SessionKey, &SessionEntry)| {
+            (is_another || entry.connection == connection).then_some(key)
+        };
+        let replaced: Vec<_> = self.sessions_of(tunnel).filter_map(replaced).collect();
+        for session in replaced {
+            self.end_session(session, TunnelEnd::Lost(TransportLoss::Ended), now);
+        }
+        if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+            entry.waiting = waiting;
+        }
     }
 
     pub(super) fn begin_client_session(
@@ -150,9 +174,11 @@ impl Core {
         if welcome.parameters.check().is_err() {
             return Err(TransportLoss::Refused(Refusal::Parameters));
         }
-        let session =
-            Session::new(welcome.session, Side::Client, self.config.kgp, welcome.parameters);
-        let entry = SessionEntry::new(session, reach.tunnel, key, welcome.secret, Some(reach));
+        let (tunnel, connection) = (reach.tunnel, reach.connection);
+        let settings = self.config.kgp.share(connection.count());
+        let session = Session::new(welcome.session, Side::Client, settings, welcome.parameters);
+        let (secret, reach) = (welcome.secret, Some(reach));
+        let entry = SessionEntry::new(session, tunnel, connection, key, secret, reach);
         self.begin_session(key, transport, entry, now);
         Ok(())
     }
@@ -166,16 +192,16 @@ impl Core {
     ) {
         entry.session.attach(now);
         entry.carried_since = now;
-        let (id, tunnel) = (entry.session.id, entry.tunnel);
+        let (id, tunnel, connection) = (entry.session.id, entry.tunnel, entry.connection);
         self.counters.sessions += 1;
         let session_key = self.sessions.insert(entry);
         transport.stage = Stage::Attached(session_key);
         self.clear_timer(key);
         if let Some(entry) = self.tunnels.get_mut(&tunnel) {
-            entry.session = Some(session_key);
+            entry.sessions.push(session_key);
         }
         if let Some(peer) = self.sockets.get(key).and_then(|socket| socket.peer) {
-            self.events.push_back(Event::TunnelUp { tunnel, session: id, peer });
+            self.events.push_back(Event::TunnelUp { tunnel, session: id, connection, peer });
         }
         self.retime_session(session_key);
         self.retry_waiting(tunnel, now);

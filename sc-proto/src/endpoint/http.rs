@@ -4,12 +4,13 @@
 
 use alloc::vec::Vec;
 
+use super::placing::NoPlace;
 use super::relay::Sent;
 use super::route::Opening;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Read, ResetReason};
+use crate::contract::{DialFailure, Read, ResetReason, TunnelId};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
@@ -336,13 +337,14 @@ impl Core {
         let Some(opening) = http.opening.take() else {
             return;
         };
-        let session = match opening.way {
-            Way::Tunnel => self.session_of(tunnel).ok_or(Failure::NotConnected),
-            Way::Direct => self.direct_session(now).ok_or(Failure::Direct(DialFailure::Draining)),
+        let placement = match opening.way {
+            Way::Tunnel => self.place(tunnel),
+            Way::Direct => self.place_direct(now),
         };
-        let session = match session {
+        let session = match placement {
             Ok(session) => session,
-            Err(failure) => return self.end_exchange(key, failure, &[], now),
+            Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
+            Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
@@ -368,18 +370,21 @@ impl Core {
             Err(OpenRefused::TooMany) if opening.way == Way::Direct => {
                 self.end_exchange(key, Failure::TooManyStreams, &[], now);
             }
-            Err(OpenRefused::TooMany) => {
-                if let Some(http) = self.http(key) {
-                    http.opening = Some(opening);
-                }
-                match self.wait_for_stream(tunnel, key) {
-                    Waits::Yes => {
-                        let deadline = now.after(self.config.dial_timeout);
-                        self.set_timer(key, deadline, DeadlineReason::OpenWait);
-                    }
-                    Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
-                }
+            Err(OpenRefused::TooMany) => self.open_later(key, tunnel, opening, now),
+        }
+    }
+
+    /// The request waits for its stream, if not too many do already.
+    fn open_later(&mut self, key: SocketKey, tunnel: TunnelId, opening: Opening, now: Time) {
+        if let Some(http) = self.http(key) {
+            http.opening = Some(opening);
+        }
+        match self.wait_for_stream(tunnel, key) {
+            Waits::Yes => {
+                let deadline = now.after(self.config.dial_timeout);
+                self.set_timer(key, deadline, DeadlineReason::OpenWait);
             }
+            Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
         }
     }
 
@@ -451,19 +456,19 @@ impl Core {
         now: Time,
     ) -> Option<Time> {
         let proxied = self.sockets.get_mut(key).and_then(Socket::proxied)?;
-        let (session, limit) = match reason {
+        let due = match reason {
             DeadlineReason::OpenAnswer => {
-                (proxied.link?.session, self.config.dial_timeout + ANSWER_SLACK)
+                let entry = self.sessions.get(proxied.link?.session)?;
+                let since = if entry.outage.is_some() { now } else { entry.carried_since };
+                since.after(self.config.dial_timeout + ANSWER_SLACK)
             }
             DeadlineReason::OpenWait => {
                 let tunnel = proxied.tunnel;
-                (self.session_of(tunnel)?, self.config.dial_timeout)
+                self.wait_is_due(tunnel, self.config.dial_timeout, now)?
             }
             _ => return None,
         };
-        let entry = self.sessions.get(session)?;
-        let since = if entry.outage.is_some() { now } else { entry.carried_since };
-        Some(since.after(limit)).filter(|due| *due > now)
+        Some(due).filter(|due| *due > now)
     }
 
     pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {

@@ -8,6 +8,7 @@
 //! | `resume.rs` | a session without a transport, and how it gets another |
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
+//! | `placing.rs` | which session of a tunnel takes the next stream |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
@@ -27,6 +28,7 @@ mod direct;
 mod handshake;
 mod http;
 mod lent;
+mod placing;
 mod pump;
 mod random;
 mod relay;
@@ -174,6 +176,7 @@ impl Core {
     }
 
     /// The next thing the embedder should know, until there is none.
+    #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
@@ -191,6 +194,7 @@ impl Core {
     /// A connection was accepted. `None`: the core does not want it; close it.
     ///
     /// The socket counts as writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn accepted(
         &mut self,
         listener: ListenerId,
@@ -208,6 +212,7 @@ impl Core {
 
     /// Takes a transport from another worker; the driver gives its socket this id. It counts as
     /// writable, and as not readable until told otherwise.
+    #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
         self.adopt_transport(state, peer, now)
@@ -375,6 +380,7 @@ impl Core {
     }
 
     /// When to call [`Core::handle_timeout`]. `None`: nothing is due.
+    #[must_use]
     pub fn next_deadline(&self) -> Option<Deadline> {
         self.timers.next()
     }

@@ -12,8 +12,8 @@ use super::timers::Timer;
 use super::transport::{Intake, Stage, Transport};
 use super::{Core, SessionKey};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, ConnectFailure, DialFailure, Event, Refusal, SocketClass,
-    Target, TransportLoss, TunnelEnd, TunnelId,
+    Action, AddressGuard, CloseMode, ConnectFailure, ConnectionNumber, DialFailure, Event, Refusal,
+    SocketClass, Target, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
@@ -25,7 +25,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A try that nobody answers is given up after so many round trips, within these limits, so that
 /// the next one begins soon after the link is back.
-const TRY_ROUND_TRIPS: u32 = 16;
+const TRY_ROUND_TRIPS: u32 = 4;
 const SHORTEST_TRY: Duration = Duration::from_millis(500);
 /// Every so many tries one may take so long at least, with others beside it: the way to the server
 /// may have become slower than it was.
@@ -43,6 +43,7 @@ const LONGEST_DIAL_WAIT: Duration = Duration::from_millis(400);
 #[derive(Clone, Debug)]
 pub(super) struct Reach {
     pub(super) tunnel: TunnelId,
+    pub(super) connection: ConnectionNumber,
     pub(super) server: Target,
     pub(super) server_name: String,
     pub(super) tls: TlsClient,
@@ -142,8 +143,12 @@ impl Core {
             next_try: None,
             rtt,
         });
-        let (tunnel, session) = (entry.tunnel, session.id);
-        self.events.push_back(Event::TunnelInterrupted { tunnel, session, cause: loss });
+        self.events.push_back(Event::TunnelInterrupted {
+            tunnel: entry.tunnel,
+            session: session.id,
+            connection: entry.connection,
+            cause: loss,
+        });
         match burden {
             0 => self.try_again(key, now),
             n => drop(self.try_later(key, backoff(n), now)),
@@ -178,6 +183,7 @@ impl Core {
             session: entry.session.id,
             secret: entry.secret.clone(),
             received: entry.session.received(),
+            connection: entry.connection,
         });
         let reach = reach.clone();
         let first = resume.encode().as_slice().to_vec();
@@ -293,6 +299,7 @@ impl Core {
         self.events.push_back(Event::Reconnecting {
             tunnel: entry.tunnel,
             session: entry.session.id,
+            connection: entry.connection,
             attempt: outage.attempt,
             failure,
             next_try_in: wait,
@@ -307,12 +314,12 @@ impl Core {
         resume: &Resume,
         now: Time,
     ) -> Result<(), TransportLoss> {
-        let session = self.session_of(resume.tunnel).filter(|session| {
-            self.sessions.get(*session).is_some_and(|entry| {
-                entry.session.id == resume.session && entry.secret.verify(&resume.secret).is_ok()
-            })
+        let session = self.sessions_of(resume.tunnel).find(|(_, entry)| {
+            entry.session.id == resume.session
+                && entry.connection == resume.connection
+                && entry.secret.verify(&resume.secret).is_ok()
         });
-        let Some(session) = session else {
+        let Some((session, _)) = session else {
             return Err(transport.refuse(Refusal::Session));
         };
         let Some(entry) = self.sessions.get(session) else { return Ok(()) };
@@ -356,6 +363,7 @@ impl Core {
         let event = Event::TunnelResumed {
             tunnel: entry.tunnel,
             session: entry.session.id,
+            connection: entry.connection,
             replayed,
             streams: entry.session.stream_count(),
             outage: outage.as_ref().map_or(Duration::ZERO, |outage| now.since(outage.began)),
@@ -458,9 +466,11 @@ mod tests {
         let near = outage(Duration::from_millis(1));
         assert_eq!(near.dial_time(Patience::Usual, longest), SHORTEST_TRY);
         assert_eq!(near.dial_time(Patience::Long, longest), LONG_TRY);
-        let far = outage(Duration::from_secs(1));
-        assert_eq!(far.dial_time(Patience::Usual, longest), longest);
-        assert_eq!(far.dial_time(Patience::Long, longest), longest);
+        let usual = outage(Duration::from_millis(100));
+        assert_eq!(usual.dial_time(Patience::Usual, longest), SHORTEST_TRY);
+        let far = outage(Duration::from_secs(2));
+        assert_eq!(far.dial_time(Patience::Usual, longest), Duration::from_secs(8));
+        assert_eq!(far.dial_time(Patience::Long, longest), Duration::from_secs(8));
         let short = Duration::from_millis(50);
         assert_eq!(near.dial_time(Patience::Long, short), short);
     }

@@ -94,10 +94,10 @@ impl Stage {
 impl Core {
     /// Client: dials the server.
     pub(super) fn connect(&mut self, connect: Connect, now: Time) {
-        let Connect { tunnel, secret, server, server_name, tls } = connect;
+        let Connect { tunnel, secret, client, connection, server, server_name, tls } = connect;
         if self.stopping.is_some() {
             let failure = ConnectFailure::Transport(TransportLoss::Ended);
-            self.events.push_back(Event::ConnectFailed { tunnel, failure });
+            self.events.push_back(Event::ConnectFailed { tunnel, connection, failure });
             return;
         }
         let unix_time = self.unix_time(now);
@@ -105,14 +105,15 @@ impl Core {
             Ok(pipe) => pipe,
             Err(error) => {
                 let failure = ConnectFailure::Transport(TransportLoss::Tls(error));
-                self.events.push_back(Event::ConnectFailed { tunnel, failure });
+                self.events.push_back(Event::ConnectFailed { tunnel, connection, failure });
                 return;
             }
         };
-        let parameters = Parameters::of(&self.config.kgp);
-        let hello = Frame::Hello(Hello { version: VERSION, tunnel, secret, parameters });
+        let parameters = Parameters::of(&self.config.kgp.share(connection.count()));
+        let version = VERSION;
+        let hello = Frame::Hello(Hello { version, tunnel, secret, client, connection, parameters });
         let first = hello.encode().as_slice().to_vec();
-        let reach = Reach { tunnel, server: server.clone(), server_name, tls };
+        let reach = Reach { tunnel, connection, server: server.clone(), server_name, tls };
         let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
         let _ = self.dial_transport(pipe, stage, first, server, deadline);
@@ -160,8 +161,8 @@ impl Core {
         let failure = ConnectFailure::Dial(failure);
         match self.remove_transport(key).map(|transport| transport.stage) {
             Some(Stage::AwaitWelcome(reach)) => {
-                let tunnel = reach.tunnel;
-                self.events.push_back(Event::ConnectFailed { tunnel, failure });
+                let (tunnel, connection) = (reach.tunnel, reach.connection);
+                self.events.push_back(Event::ConnectFailed { tunnel, connection, failure });
             }
             Some(Stage::AwaitResumed(session)) => {
                 self.try_failed(session, Some(key), failure, now);
@@ -307,9 +308,9 @@ impl Core {
                 self.try_failed(session, Some(key), failure, now);
             }
             Stage::AwaitWelcome(reach) => {
-                let tunnel = reach.tunnel;
+                let (tunnel, connection) = (reach.tunnel, reach.connection);
                 let failure = ConnectFailure::Transport(loss.clone());
-                self.events.push_back(Event::ConnectFailed { tunnel, failure });
+                self.events.push_back(Event::ConnectFailed { tunnel, connection, failure });
             }
             Stage::AwaitHello | Stage::Admitted(_) => {
                 if let Some(peer) = peer {

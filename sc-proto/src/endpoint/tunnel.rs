@@ -3,14 +3,17 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use super::placing::NoPlace;
 use super::resume::{Outage, Reach};
 use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    Command, Event, Refusal, ResumeSecret, Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId,
+    ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Stop, TunnelEnd, TunnelId,
+    TunnelSecret, WorkerId,
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
@@ -23,13 +26,40 @@ const MAX_WAITING: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Tunnel {
     pub(super) secret: TunnelSecret,
-    /// The worker that owns its session and its proxy port.
+    /// The worker that owns its sessions and its proxy port.
     pub(super) home: WorkerId,
-    pub(super) session: Option<SessionKey>,
+    pub(super) life: Life,
+    /// Whose the sessions are, and how many connections that client means to have.
+    pub(super) client: Option<(ClientId, u8)>,
+    /// The sessions, at most one for each connection of the client.
+    pub(super) sessions: Vec<SessionKey>,
     /// Requests that wait until a stream may be opened.
     pub(super) waiting: VecDeque<SocketKey>,
     /// Where its requests go.
     pub(super) routing: Arc<Routing>,
+}
+
+/// Whether a tunnel takes new sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    Serving,
+    /// It is to end, see [`Command::DrainTunnel`].
+    Ending,
+}
+
+impl Tunnel {
+    /// For the moment it has no session.
+    fn new(secret: TunnelSecret, home: WorkerId) -> Self {
+        Self {
+            secret,
+            home,
+            life: Life::Serving,
+            client: None,
+            sessions: Vec::new(),
+            waiting: VecDeque::new(),
+            routing: Arc::default(),
+        }
+    }
 }
 
 /// A session and what belongs to it.
@@ -37,6 +67,8 @@ pub(super) struct Tunnel {
 pub(crate) struct SessionEntry {
     pub(super) session: Session,
     pub(super) tunnel: TunnelId,
+    /// Which of the tunnel's connections it is of.
+    pub(super) connection: ConnectionNumber,
     /// What a client has to prove to go on with it.
     pub(super) secret: ResumeSecret,
     /// What carries it; stale during an outage.
@@ -69,6 +101,7 @@ impl SessionEntry {
     pub(super) fn new(
         session: Session,
         tunnel: TunnelId,
+        connection: ConnectionNumber,
         transport: SocketKey,
         secret: ResumeSecret,
         reach: Option<Box<Reach>>,
@@ -76,6 +109,7 @@ impl SessionEntry {
         Self {
             session,
             tunnel,
+            connection,
             secret,
             transport,
             outage: None,
@@ -100,15 +134,11 @@ impl Core {
     pub(super) fn carry_out(&mut self, command: Command, now: Time) {
         match command {
             Command::AddTunnel { tunnel, secret, home } => {
-                let entry = self.tunnels.entry(tunnel).or_insert_with(|| Tunnel {
-                    secret: secret.clone(),
-                    home,
-                    session: None,
-                    waiting: VecDeque::new(),
-                    routing: Arc::default(),
-                });
+                let entry = self.tunnels.entry(tunnel);
+                let entry = entry.or_insert_with(|| Tunnel::new(secret.clone(), home));
                 entry.secret = secret;
                 entry.home = home;
+                entry.life = Life::Serving;
             }
             Command::SetRouting { tunnel, routing } => {
                 if let Some(entry) = self.tunnels.get_mut(&tunnel) {
@@ -116,13 +146,15 @@ impl Core {
                 }
             }
             Command::DrainTunnel(tunnel) => {
-                if let Some(session) = self.session_of(tunnel) {
+                let Some(entry) = self.tunnels.get_mut(&tunnel) else { return };
+                entry.life = Life::Ending;
+                for session in entry.sessions.clone() {
                     self.drain_session(session);
                 }
             }
             Command::RemoveTunnel(tunnel) => {
                 if let Some(entry) = self.tunnels.remove(&tunnel) {
-                    if let Some(session) = entry.session {
+                    for session in entry.sessions {
                         self.end_session(session, TunnelEnd::Local, now);
                     }
                     for key in entry.waiting {
@@ -263,10 +295,8 @@ impl Core {
         if let Some(outage) = &mut entry.outage {
             self.cancel_outage(key, outage);
         }
-        if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel)
-            && tunnel.session == Some(key)
-        {
-            tunnel.session = None;
+        if let Some(tunnel) = self.tunnels.get_mut(&entry.tunnel) {
+            tunnel.sessions.retain(|session| *session != key);
         }
         self.counters.credit_stalls += entry.session.credit_stalls();
         let drained = entry.session.is_drained();
@@ -282,8 +312,8 @@ impl Core {
             self.direct = None;
             return self.check_stopped();
         }
-        let session = entry.session.id;
-        self.events.push_back(Event::TunnelDown { tunnel: entry.tunnel, session, end });
+        let (tunnel, session, connection) = (entry.tunnel, entry.session.id, entry.connection);
+        self.events.push_back(Event::TunnelDown { tunnel, session, connection, end });
         self.close_transport(entry.transport, now);
         self.retry_waiting(entry.tunnel, now);
         self.check_stopped();
@@ -337,23 +367,17 @@ impl Core {
     pub(super) fn retry_waiting(&mut self, tunnel: TunnelId, now: Time) {
         let count = self.tunnels.get(&tunnel).map_or(0, |entry| entry.waiting.len());
         for _ in 0..count {
+            if self.place(tunnel) == Err(NoPlace::Yet) {
+                return;
+            }
             let Some(entry) = self.tunnels.get_mut(&tunnel) else {
                 return;
             };
-            let session = entry.session.and_then(|session| self.sessions.get(session));
-            if session.is_some_and(|entry| !entry.session.may_open()) {
-                return;
-            }
             let Some(key) = entry.waiting.pop_front() else {
                 return;
             };
             self.open_again(key, now);
         }
-    }
-
-    /// The session of a tunnel here, if its client is connected.
-    pub(super) fn session_of(&self, tunnel: TunnelId) -> Option<SessionKey> {
-        self.tunnels.get(&tunnel)?.session
     }
 }
 

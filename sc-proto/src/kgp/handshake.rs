@@ -5,7 +5,9 @@ use core::ops::RangeInclusive;
 use super::Settings;
 use super::error::ProtocolError;
 use super::frame::{FrameBytes, FrameType};
-use crate::contract::{ResumeSecret, SessionId, TunnelId, TunnelSecret};
+use crate::contract::{
+    ClientId, ConnectionNumber, ResumeSecret, SessionId, TunnelId, TunnelSecret,
+};
 
 /// The version of KGP this crate speaks.
 pub const VERSION: u16 = 1;
@@ -85,6 +87,10 @@ pub struct Hello {
     pub tunnel: TunnelId,
     /// Proof of the right to it.
     pub secret: TunnelSecret,
+    /// Who it is: the same for all its connections.
+    pub client: ClientId,
+    /// Which of its connections this is. To be judged before it is used.
+    pub connection: ConnectionNumber,
     /// What it takes.
     pub parameters: Parameters,
 }
@@ -94,6 +100,8 @@ impl PartialEq for Hello {
         self.version == other.version
             && self.tunnel == other.tunnel
             && self.secret.verify(&other.secret).is_ok()
+            && self.client == other.client
+            && self.connection == other.connection
             && self.parameters == other.parameters
     }
 }
@@ -135,6 +143,9 @@ pub struct Resume {
     pub secret: ResumeSecret,
     /// The reliable bytes that the client has taken in, as in ACK.
     pub received: u64,
+    /// Which of the client's connections the session is of, as the HELLO said: the server may
+    /// keep them in different places.
+    pub connection: ConnectionNumber,
 }
 
 impl PartialEq for Resume {
@@ -144,12 +155,13 @@ impl PartialEq for Resume {
             && self.session == other.session
             && self.secret.verify(&other.secret).is_ok()
             && self.received == other.received
+            && self.connection == other.connection
     }
 }
 impl Eq for Resume {}
 
 impl Resume {
-    pub(crate) const LENGTH: usize = 2 + 16 + 16 + 32 + 8;
+    pub(crate) const LENGTH: usize = 2 + 16 + 16 + 32 + 8 + 2;
 
     pub(crate) fn encode(&self, out: &mut FrameBytes) {
         out.put(&self.version.to_be_bytes());
@@ -157,6 +169,7 @@ impl Resume {
         out.put(&self.session.0);
         out.put(self.secret.expose());
         out.put(&self.received.to_be_bytes());
+        out.put(&[self.connection.index(), self.connection.count()]);
     }
 
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
@@ -165,25 +178,29 @@ impl Resume {
         let (tunnel, rest) = rest.split_first_chunk().ok_or(short)?;
         let (session, rest) = rest.split_first_chunk().ok_or(short)?;
         let (secret, rest) = rest.split_first_chunk().ok_or(short)?;
-        let received = rest.first_chunk().ok_or(short)?;
+        let (received, rest) = rest.split_first_chunk().ok_or(short)?;
+        let [index, count] = *rest.first_chunk().ok_or(short)?;
         Ok(Self {
             version: u16::from_be_bytes(*version),
             tunnel: TunnelId(*tunnel),
             session: SessionId(*session),
             secret: ResumeSecret::new(*secret),
             received: u64::from_be_bytes(*received),
+            connection: ConnectionNumber::said(index, count),
         })
     }
 }
 
 impl Hello {
-    pub(crate) const LENGTH: usize = 2 + 16 + 32 + Parameters::LENGTH;
+    pub(crate) const LENGTH: usize = 2 + 16 + 32 + Parameters::LENGTH + 16 + 2;
 
     pub(crate) fn encode(&self, out: &mut FrameBytes) {
         out.put(&self.version.to_be_bytes());
         out.put(&self.tunnel.0);
         out.put(self.secret.expose());
         self.parameters.encode(out);
+        out.put(&self.client.0);
+        out.put(&[self.connection.index(), self.connection.count()]);
     }
 
     pub(crate) fn decode(payload: &[u8]) -> Result<Self, ProtocolError> {
@@ -191,12 +208,16 @@ impl Hello {
         let (version, rest) = payload.split_first_chunk().ok_or(short)?;
         let (tunnel, rest) = rest.split_first_chunk().ok_or(short)?;
         let (secret, rest) = rest.split_first_chunk().ok_or(short)?;
-        let parameters = rest.first_chunk().ok_or(short)?;
+        let (parameters, rest) = rest.split_first_chunk().ok_or(short)?;
+        let (client, rest) = rest.split_first_chunk().ok_or(short)?;
+        let [index, count] = *rest.first_chunk().ok_or(short)?;
         Ok(Self {
             version: u16::from_be_bytes(*version),
             tunnel: TunnelId(*tunnel),
             secret: TunnelSecret::new(*secret),
             parameters: Parameters::decode(parameters),
+            client: ClientId(*client),
+            connection: ConnectionNumber::said(index, count),
         })
     }
 }

@@ -6,12 +6,21 @@ use super::Settings;
 use crate::Time;
 
 /// A PING is awaited so many round trips, and within these limits.
-const ANSWER_ROUND_TRIPS: u32 = 4;
+const ANSWER_ROUND_TRIPS: u32 = 2;
 const SHORTEST_ANSWER: Duration = Duration::from_secs(1);
 const LONGEST_ANSWER: Duration = Duration::from_secs(15);
 
 /// While data flows, the round trip time is measured about this often.
 const MEASURE: Duration = Duration::from_secs(1);
+
+/// Whether somebody waits for what the transport carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Traffic {
+    /// Nothing but keepalives since the last PONG.
+    Idle,
+    /// Streams move.
+    Flowing,
+}
 
 /// What the clock says about a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +38,7 @@ pub(crate) enum Pulse {
 pub(crate) struct Liveness {
     keepalive: Duration,
     max_missed: u32,
+    traffic: Traffic,
     last_heard: Time,
     /// When this side last sent a frame that overtakes the ring.
     last_said: Time,
@@ -49,6 +59,7 @@ impl Liveness {
         Self {
             keepalive,
             max_missed: settings.max_missed_acks.max(1),
+            traffic: Traffic::Idle,
             last_heard: now,
             last_said: now,
             pinged: None,
@@ -72,7 +83,16 @@ impl Liveness {
     /// When the peer should hear of this side again: it may be sending a frame that takes long,
     /// and cannot know that its bytes arrive.
     fn speak_at(&self) -> Option<Time> {
-        (self.last_heard > self.last_said).then(|| self.last_said.after(self.keepalive))
+        (self.last_heard > self.last_said).then(|| self.last_said.after(self.quiet()))
+    }
+
+    /// How long the transport may be quiet before a PING: half the keepalive while streams move,
+    /// since a link that comes back soon is to be found by then, and an answer's time at least.
+    fn quiet(&self) -> Duration {
+        match self.traffic {
+            Traffic::Idle => self.keepalive,
+            Traffic::Flowing => (self.keepalive / 2).max(SHORTEST_ANSWER).min(self.keepalive),
+        }
     }
 
     /// Whether a frame should go for no other reason than that none has gone for long. Asked
@@ -96,12 +116,20 @@ impl Liveness {
         self.missed = 0;
     }
 
+    /// A frame of a stream came, or an acknowledgement of what was sent for one.
+    pub(crate) fn flows(&mut self, now: Time) {
+        self.traffic = Traffic::Flowing;
+        if self.missed == 0 {
+            self.next = self.next.min(now.after(self.quiet()));
+        }
+    }
+
     /// The deadline may be due. Afterwards it is later than `now`.
     pub(crate) fn check(&mut self, now: Time) -> Pulse {
         if now < self.next {
             return Pulse::Fine;
         }
-        let quiet_until = self.last_heard.after(self.keepalive);
+        let quiet_until = self.last_heard.after(self.quiet());
         if self.missed == 0 && now < quiet_until {
             self.next = quiet_until;
             return Pulse::Fine;
@@ -116,7 +144,8 @@ impl Liveness {
     }
 
     /// How long the answer to a PING may take: some round trips, so that a slow link is not taken
-    /// for a dead one.
+    /// for a dead one. Two are enough, since any byte counts and several PINGs must be missed; more
+    /// would be seconds on a line that is full, where a PING waits behind the data before it.
     fn answer_time(&self) -> Duration {
         let usual = self.rtt.map_or(SHORTEST_ANSWER, |rtt| ANSWER_ROUND_TRIPS * rtt);
         let shortest = SHORTEST_ANSWER.min(self.keepalive);
@@ -138,6 +167,7 @@ impl Liveness {
 
     /// A PONG came. Others than the answer to the latest PING count for nothing but life.
     pub(crate) fn pong(&mut self, token: u64, now: Time) {
+        self.traffic = Traffic::Idle;
         if let Some((sent_token, sent)) = self.pinged
             && sent_token == token
         {
@@ -197,6 +227,52 @@ mod tests {
     }
 
     #[test]
+    fn while_streams_move_silence_is_noticed_within_three_seconds() {
+        let mut l = Liveness::new(&Settings::default(), Duration::from_secs(3600), at(0));
+        for i in 0..50 {
+            l.heard(at(i * 100));
+            l.flows(at(i * 100));
+            l.said(at(i * 100));
+            assert_eq!(l.check(at(i * 100)), Pulse::Fine);
+        }
+        // The last byte came at 4.9 s.
+        assert_eq!(l.check(at(5899)), Pulse::Fine);
+        for ms in [5900, 6900] {
+            assert_eq!(l.deadline(), at(ms));
+            assert_eq!(l.check(at(ms)), Pulse::Ping);
+        }
+        assert_eq!(l.deadline(), at(7900));
+        assert_eq!(l.check(at(7900)), Pulse::Dead);
+    }
+
+    #[test]
+    fn streams_at_rest_are_asked_about_at_the_keepalive_s_pace() {
+        let mut l = Liveness::new(&Settings::default(), Duration::from_secs(3600), at(0));
+        l.heard(at(100));
+        l.flows(at(100));
+        l.said(at(100));
+        assert_eq!(l.deadline(), at(1100));
+        assert_eq!(l.check(at(1100)), Pulse::Ping);
+        l.said(at(1100));
+        let token = l.ping(at(1100));
+        l.heard(at(1110));
+        l.pong(token, at(1110));
+        assert_eq!(l.check(at(2100)), Pulse::Fine);
+        assert_eq!(l.deadline(), at(3100), "2 s after this side has spoken");
+        assert_eq!(l.check(at(3110)), Pulse::Ping);
+    }
+
+    #[test]
+    fn a_keepalive_shorter_than_an_answer_stays_as_it_is() {
+        let settings = Settings { keepalive: Duration::from_millis(200), ..Settings::default() };
+        let mut l = Liveness::new(&settings, Duration::from_secs(9), at(0));
+        l.heard(at(50));
+        l.flows(at(50));
+        assert_eq!(l.check(at(200)), Pulse::Fine);
+        assert_eq!(l.check(at(250)), Pulse::Ping);
+    }
+
+    #[test]
     fn a_slow_link_gets_more_time() {
         let mut l = liveness();
         let token = l.ping(at(0));
@@ -204,7 +280,7 @@ mod tests {
         l.pong(token, at(2500));
         assert!(l.wants_to_speak(at(3500)));
         assert_eq!(l.check(at(3500)), Pulse::Ping);
-        assert_eq!(l.deadline(), at(13_500), "four round trips of 2.5 s");
+        assert_eq!(l.deadline(), at(8_500), "two round trips of 2.5 s");
     }
 
     #[test]

@@ -63,10 +63,48 @@ impl Settings {
     }
 }
 
+/// The least that one of several connections may keep for sending again, and the least that its
+/// streams share, in bytes: what 80 ms at 50 MB/s need.
+const LEAST_SHARE: u64 = 4 * 1024 * 1024;
+
+impl Settings {
+    /// What one of `count` connections of a tunnel gets of these settings, so that all together
+    /// hold no more than one alone would. Only from nine connections on it is more, as each is
+    /// left 4 MiB to keep for its peer; and from 17 on, 4 MiB for its streams to share.
+    #[must_use]
+    pub fn share(self, count: u8) -> Self {
+        let share = |whole: u64| (whole / u64::from(count.max(1))).max(whole.min(LEAST_SHARE));
+        Self {
+            max_streams: (self.max_streams / u32::from(count.max(1))).max(1),
+            window_pool: share(self.window_pool),
+            max_retained: share(self.max_retained),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kgp::handshake::Parameters;
+
+    #[test]
+    fn connections_share_what_one_would_have() {
+        let whole = Settings::default();
+        assert_eq!(whole.share(1), whole);
+        for count in 2..=8 {
+            let part = whole.share(count);
+            let all = |share: u64| share * u64::from(count);
+            assert!(all(part.max_retained) <= whole.max_retained);
+            assert!(all(part.window_pool) <= whole.window_pool);
+            assert!(all(part.max_streams.into()) <= whole.max_streams.into());
+        }
+        let least = whole.share(32);
+        assert_eq!((least.max_retained, least.window_pool), (LEAST_SHARE, LEAST_SHARE));
+        let small = Settings { max_streams: 3, max_retained: 300_000, window_pool: 0, ..whole };
+        let part = small.share(4);
+        assert_eq!((part.max_streams, part.max_retained, part.window_pool), (1, 300_000, 0));
+    }
 
     #[test]
     fn the_limits_are_those_of_the_handshake() {

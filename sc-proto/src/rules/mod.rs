@@ -2,7 +2,7 @@
 //!
 //! Both ends judge by them: the server's ingress (tunnel or direct, TLS), the client's egress
 //! (refused). A list is compiled once and asked for every request. Version 4 wrote plain
-//! [`patterns`], version 5 writes regular [`expressions`]; a request meets the same [`HostRules`].
+//! `patterns`, version 5 writes regular `expressions`; a request meets the same [`HostRules`].
 
 mod expressions;
 mod patterns;
@@ -94,6 +94,7 @@ impl UrlRules {
 
 /// A list of rules cannot be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidRules {
     /// Nothing is in it.
     #[error("the list of rules is empty")]

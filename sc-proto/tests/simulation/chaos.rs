@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use sc_proto::contract::{DialFailure, Stop, TunnelSecret};
+use sc_proto::contract::{ClientId, ConnectionNumber, DialFailure, Stop, TunnelSecret};
 use sc_proto::{Command, Event, Read, SocketId, Write};
 
 use crate::Sim;
-use crate::world::{KGP, SECRET, TUNNEL};
+use crate::world::faults::Cut;
+use crate::world::{CLIENT, KGP, SECRET, TUNNEL};
 
 impl Sim {
     /// The embedder does something.
@@ -18,11 +19,18 @@ impl Sim {
                     self.world.cores[core].command(Command::RemoveTunnel(TUNNEL), now);
                 }
             }
-            1..=6 => {
+            1..=3 => {
                 self.world.add_tunnel(self.home);
-                self.world.connect(SECRET);
+                self.world.connect_all(CLIENT, self.connections);
+            }
+            4..=6 => {
+                self.world.add_tunnel(self.home);
+                let index = self.world.random(self.connections.into()) as u8;
+                let connection = ConnectionNumber::new(index, self.connections);
+                self.world.connect_as(SECRET, CLIENT, connection.unwrap());
             }
             7 => self.world.connect(TunnelSecret::new([1; 32])),
+            13 => self.world.connect_all(ClientId([2; 16]), self.connections),
             8 => {
                 if let Some(stranger) = self.world.browse(0, KGP) {
                     self.world.send(stranger, b"\x16\x03\x01\x00\x05nonsense");
@@ -41,7 +49,18 @@ impl Sim {
                 let now = self.world.now;
                 self.world.cores[self.home].command(Command::DrainTunnel(TUNNEL), now);
             }
+            14..=19 => self.cut(),
             _ => self.talk_nonsense(),
+        }
+    }
+
+    /// A transport dies, or all do. No stream does.
+    fn cut(&mut self) {
+        let live = self.world.live_transports();
+        let cut = [Cut::Reset, Cut::Close][self.world.random(2)];
+        match self.world.random(live.len() + 1) {
+            0 => self.world.cut_all(cut),
+            which => self.world.cut_one(live[which - 1], cut),
         }
     }
 

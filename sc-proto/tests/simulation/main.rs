@@ -45,6 +45,8 @@ pub(crate) struct Sim {
     pub(crate) world: World,
     pub(crate) home: CoreId,
     pub(crate) proxy: ListenerId,
+    /// Connections of the client.
+    pub(crate) connections: u8,
     /// Connections with CONNECT, and with plain HTTP.
     raws: Vec<Raw>,
     visitors: Vec<Visitor>,
@@ -73,12 +75,14 @@ impl Sim {
         world.capacity = [700, 9_000, 64 * 1024, 1 << 20][(seed / 3 % 4) as usize];
         let home = workers - 1;
         let proxy = world.add_tunnel(home);
-        world.connect(world::SECRET);
+        let connections = [1, 2, 5][(seed / 2 % 3) as usize];
+        world.connect_all(world::CLIENT, connections);
         world.run();
         Self {
             world,
             home,
             proxy,
+            connections,
             raws: Vec::new(),
             visitors: Vec::new(),
             downs: 0,
@@ -133,7 +137,8 @@ impl Sim {
     fn note_losses(&mut self) {
         let down = |event: &Event| matches!(event, Event::TunnelDown { .. });
         let downs = self.world.events.iter().filter(|(_, event)| down(event)).count();
-        let carries = |core: usize| self.world.cores[core].statistics().sessions == 1;
+        let sessions = |core: usize| self.world.cores[core].statistics().sessions;
+        let carries = |core: usize| sessions(core) == usize::from(self.connections);
         let up = carries(self.home) && carries(self.world.client()) && !self.stopping;
         let up = up && !self.draining;
         self.draining &= downs == self.downs;
@@ -187,6 +192,7 @@ impl Sim {
     fn calm_down(&mut self) {
         self.world.hanging = false;
         self.world.capacity = self.world.capacity.max(64 * 1024);
+        let mut calm = false;
         for round in 0.. {
             self.world.run();
             self.meet_sites();
@@ -198,8 +204,15 @@ impl Sim {
             for visitor in &mut self.visitors {
                 moved |= visitor.finish(&mut self.world);
             }
-            if !moved {
+            if !moved && calm {
                 break;
+            }
+            // A session that was cut off again and again waits before it tries once more. A core
+            // that stops takes no transport any more: there the grace must end.
+            calm = !moved;
+            if calm {
+                let seconds = if self.stopping { 61 } else { 6 };
+                self.world.pass(Duration::from_secs(seconds));
             }
             assert!(round < 100_000, "it does not calm down");
         }

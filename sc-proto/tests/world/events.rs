@@ -1,6 +1,9 @@
 //! What the cores have told.
 
+use std::collections::BTreeMap;
+
 use sc_proto::Event;
+use sc_proto::contract::SessionId;
 
 use super::World;
 
@@ -12,24 +15,38 @@ pub(crate) fn resumed(event: &Event) -> bool {
     matches!(event, Event::TunnelResumed { .. })
 }
 
-/// Each transition is told once, and none that cannot be.
+/// The session that an event is about.
+fn session_of(event: &Event) -> Option<SessionId> {
+    match event {
+        Event::TunnelUp { session, .. }
+        | Event::TunnelInterrupted { session, .. }
+        | Event::Reconnecting { session, .. }
+        | Event::TunnelResumed { session, .. }
+        | Event::TunnelDown { session, .. } => Some(*session),
+        _ => None,
+    }
+}
+
+/// Of each session each transition is told once, and none that cannot be.
 pub(crate) fn assert_legal(world: &World) {
     for at in 0..world.cores.len() {
-        // Whether the session has a transport; `None`: there is no session.
-        let mut carried = None;
+        // Whether a session has a transport.
+        let mut sessions = BTreeMap::new();
         for (core, event) in &world.events {
-            if *core != at {
-                continue;
+            let Some(session) = session_of(event).filter(|_| *core == at) else { continue };
+            let before = sessions.get(&session).copied();
+            match event {
+                Event::TunnelUp { .. } | Event::TunnelResumed { .. } => {
+                    sessions.insert(session, true);
+                }
+                Event::TunnelInterrupted { .. } => {
+                    sessions.insert(session, false);
+                }
+                Event::TunnelDown { .. } => {
+                    sessions.remove(&session);
+                }
+                _ => {}
             }
-            let before = carried;
-            carried = match event {
-                Event::TunnelUp { .. } => Some(true),
-                Event::TunnelInterrupted { .. } => Some(false),
-                Event::Reconnecting { .. } => before,
-                Event::TunnelResumed { .. } => Some(true),
-                Event::TunnelDown { .. } => None,
-                _ => continue,
-            };
             let is_legal = match event {
                 Event::TunnelUp { .. } => before.is_none(),
                 Event::TunnelInterrupted { .. } => before == Some(true),

@@ -1,6 +1,6 @@
 //! What happens to transports: they die, are held up, and are slow.
 
-use super::{End, World};
+use super::{End, Holder, World};
 
 /// How a transport dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,27 @@ pub(crate) const CUTS: [Cut; 4] = [Cut::Reset, Cut::Close, Cut::Silence, Cut::Re
 impl World {
     /// The newest transport dies.
     pub(crate) fn cut(&mut self, cut: Cut) {
-        let Some(end) = self.transports.last().copied() else { return };
+        if let Some(end) = self.transports.last().copied() {
+            self.cut_one(end, cut);
+        }
+    }
+
+    /// All transports die.
+    pub(crate) fn cut_all(&mut self, cut: Cut) {
+        for end in self.live_transports() {
+            self.cut_one(end, cut);
+        }
+    }
+
+    /// The client's ends of transports that both cores hold, oldest first.
+    pub(crate) fn live_transports(&self) -> Vec<End> {
+        let is_held = |end: End| matches!(self.halves[end].holder, Holder::Core(..));
+        let ends = self.transports.iter().copied();
+        ends.filter(|end| is_held(*end) && is_held(Self::other(*end))).collect()
+    }
+
+    /// This transport dies.
+    pub(crate) fn cut_one(&mut self, end: End, cut: Cut) {
         let ends = [end, Self::other(end)];
         for end in ends {
             let half = &mut self.halves[end];

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sc_proto::contract::{CloseMode, Connect, TunnelId, TunnelSecret};
+use sc_proto::contract::{ClientId, CloseMode, Connect, ConnectionNumber, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{
     Action, Command, Config, Core, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Time,
@@ -30,6 +30,7 @@ pub(crate) type End = usize;
 pub(crate) const KGP: ListenerId = ListenerId(1);
 pub(crate) const TUNNEL: TunnelId = TunnelId([7; 16]);
 pub(crate) const SECRET: TunnelSecret = TunnelSecret::new([9; 32]);
+pub(crate) const CLIENT: ClientId = ClientId([1; 16]);
 
 /// Who holds an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,11 +160,30 @@ impl World {
         TlsClient::new(Trust::Pin(self.pin)).unwrap()
     }
 
-    /// Has the client connect, with this secret.
+    /// Has the client connect, with this secret, as one that has one connection.
     pub(crate) fn connect(&mut self, secret: TunnelSecret) {
+        self.connect_as(secret, CLIENT, ConnectionNumber::ONLY);
+    }
+
+    /// Has a client make all its `count` connections.
+    pub(crate) fn connect_all(&mut self, client: ClientId, count: u8) {
+        for index in 0..count {
+            self.connect_as(SECRET, client, ConnectionNumber::new(index, count).unwrap());
+        }
+    }
+
+    /// Has a client make one of its connections.
+    pub(crate) fn connect_as(
+        &mut self,
+        secret: TunnelSecret,
+        client: ClientId,
+        connection: ConnectionNumber,
+    ) {
         let connect = Connect {
             tunnel: TUNNEL,
             secret,
+            client,
+            connection,
             server: "server:443".parse().unwrap(),
             server_name: "localhost".into(),
             tls: self.trust(),
@@ -174,15 +194,23 @@ impl World {
 
     /// Server, client, tunnel, all connected.
     pub(crate) fn tunnel(seed: u64, config: impl Fn(&mut Config)) -> (Self, ListenerId) {
+        Self::tunnel_of(1, seed, config)
+    }
+
+    /// The same with so many connections.
+    pub(crate) fn tunnel_of(
+        connections: u8,
+        seed: u64,
+        config: impl Fn(&mut Config),
+    ) -> (Self, ListenerId) {
         let mut world = Self::new(seed, config);
         let proxy = world.add_tunnel(0);
-        world.connect(SECRET);
+        world.connect_all(CLIENT, connections);
         world.run();
-        assert!(
-            world.events.iter().any(|(id, e)| *id == 0 && matches!(e, Event::TunnelUp { .. })),
-            "{:?}",
-            world.events
-        );
+        let up =
+            |(id, event): &&(CoreId, Event)| *id == 0 && matches!(event, Event::TunnelUp { .. });
+        let count = world.events.iter().filter(up).count();
+        assert_eq!(count, connections.into(), "{:?}", world.events);
         (world, proxy)
     }
 

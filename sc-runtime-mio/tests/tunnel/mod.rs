@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use sc_proto::contract::{Connect, TunnelId, TunnelSecret};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 use sc_runtime_mio::{Options, Runtime};
@@ -96,6 +96,8 @@ impl Client {
         let connect = Connect {
             tunnel: TUNNEL,
             secret,
+            client: ClientId([1; 16]),
+            connection: ConnectionNumber::ONLY,
             server: server.kgp.to_string().parse().unwrap(),
             server_name: "localhost".into(),
             tls: TlsClient::new(Trust::Pin(server.pin)).unwrap(),

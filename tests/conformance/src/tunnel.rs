@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use sc_proto::contract::{Connect, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, TunnelId, TunnelSecret};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
@@ -100,6 +100,8 @@ impl Client {
         let connect = Connect {
             tunnel: TUNNEL,
             secret,
+            client: ClientId([1; 16]),
+            connection: ConnectionNumber::ONLY,
             server: server.to_string().parse().expect("an address is a target"),
             server_name: "localhost".into(),
             tls: TlsClient::new(Trust::Pin(pin)).expect("a pin is enough"),

@@ -97,6 +97,7 @@ struct Order {
 #[derive(Debug)]
 enum What {
     Cut(Cut),
+    CutOne(usize, Cut),
     Silence(Dials),
     ComeBack,
     SetWeather(Weather),
@@ -127,6 +128,12 @@ impl Link {
     /// Cuts what it carries now; new connections are served. Returns how many were cut.
     pub fn cut(&self, how: Cut) -> usize {
         self.order(What::Cut(how))
+    }
+
+    /// Cuts one of the connections that it carries now, by its place in their order. Returns how many
+    /// were cut: one, or none if there are not so many.
+    pub fn cut_one(&self, index: usize, how: Cut) -> usize {
+        self.order(What::CutOne(index, how))
     }
 
     /// Holds all sockets open and forwards nothing. Returns how many connections that are.

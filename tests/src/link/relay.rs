@@ -117,6 +117,7 @@ impl Relay {
     fn obey(&mut self, what: What) -> io::Result<usize> {
         match what {
             What::Cut(how) => return Ok(self.cut(how)),
+            What::CutOne(index, how) => return Ok(self.cut_one(index, how)),
             What::Silence(dials) => self.fall_silent(dials)?,
             What::ComeBack => self.come_back()?,
             What::SetWeather(weather) => self.dice = Dice::new(weather),
@@ -128,22 +129,33 @@ impl Relay {
     fn cut(&mut self, how: Cut) -> usize {
         let cut = std::mem::take(&mut self.carried);
         let count = cut.len();
-        for carrier in cut {
-            match how {
-                Cut::Reset => carrier.reset(),
-                Cut::Close => {
-                    carrier.close();
-                    self.closing.push_back(carrier);
-                }
-                Cut::Forget => self.forgotten.push_back(carrier),
+        cut.into_iter().for_each(|carrier| self.end(carrier, how));
+        count
+    }
+
+    fn cut_one(&mut self, index: usize, how: Cut) -> usize {
+        if index >= self.carried.len() {
+            return 0;
+        }
+        let carrier = self.carried.remove(index);
+        self.end(carrier, how);
+        1
+    }
+
+    fn end(&mut self, carrier: Carrier, how: Cut) {
+        match how {
+            Cut::Reset => carrier.reset(),
+            Cut::Close => {
+                carrier.close();
+                self.closing.push_back(carrier);
             }
+            Cut::Forget => self.forgotten.push_back(carrier),
         }
         for kept in [&mut self.closing, &mut self.forgotten] {
             while kept.len() > MOST_KEPT {
                 kept.pop_front();
             }
         }
-        count
     }
 
     fn fall_silent(&mut self, dials: Dials) -> io::Result<()> {

@@ -65,6 +65,11 @@ impl Namespace {
         namespace
     }
 
+    /// Its name, as `ip netns exec` wants it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Runs `ip` with these arguments for this namespace.
     ///
     /// # Panics
@@ -165,6 +170,17 @@ impl Namespaces {
         self.address(CLOUD)
     }
 
+    /// The office's address on the link.
+    pub fn office_address(&self) -> Ipv4Addr {
+        let has_moved = self.has_moved.load(Ordering::Relaxed);
+        self.address(OFFICE[usize::from(has_moved)])
+    }
+
+    /// The cloud's address on its link to this process: where browsers come in.
+    pub fn browsers_address(&self) -> Ipv4Addr {
+        self.address(2)
+    }
+
     /// The address that ends with `host`.
     fn address(&self, host: u8) -> Ipv4Addr {
         Ipv4Addr::new(198, 18, self.number, host)
@@ -207,16 +223,37 @@ impl Namespaces {
     /// # Panics
     /// If anything of it does not come up.
     pub fn start_tunnel(&self) -> (Tunnel, Site) {
+        self.start_tunnel_with(&[], &[])
+    }
+
+    /// As [`Self::start_tunnel`], with more options for the server and for the client.
+    ///
+    /// # Panics
+    /// If anything of it does not come up.
+    pub fn start_tunnel_with(&self, server: &[&str], client: &[&str]) -> (Tunnel, Site) {
+        let options = ["--insecure-rest"].iter().chain(server);
         let places = Places {
             rest: SocketAddr::new(self.address(2).into(), 0),
             tunnel: SocketAddr::new(self.cloud_address().into(), 0),
             proxy_host: IpAddr::from(self.address(2)),
-            options: vec!["--insecure-rest".to_owned()],
+            options: options.map(|option| (*option).to_owned()).collect(),
             ..Places::on_loopback()
         };
         let server = Server::start_at(self.cloud.binary(), places);
-        let tunnel = Tunnel::start_on(server, |_| self.office.binary());
+        let tunnel = Tunnel::start_on(server, |_| {
+            let mut command = self.office.binary();
+            command.args(client);
+            command
+        });
         (tunnel, Site::start_at(self.address(5)))
+    }
+
+    /// Starts a site that the cloud reaches and the office does not.
+    ///
+    /// # Panics
+    /// If no port can be had.
+    pub fn start_site_of_the_cloud(&self) -> Site {
+        Site::start_at(self.address(1))
     }
 
     /// A pair of interfaces: `ours` here and one in `namespace`, with these ends of addresses.

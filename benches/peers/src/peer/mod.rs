@@ -31,6 +31,8 @@ use crate::usage::Processes;
 pub(crate) enum Peer {
     /// Ours.
     Sc,
+    /// Another build of ours, which `SC_PEERS_SC_OTHER` names: before a change, say.
+    ScOther,
     /// rathole with its `tls` transport.
     Rathole,
     /// wstunnel, WebSocket in TLS.
@@ -76,8 +78,9 @@ pub(crate) struct Running {
 
 impl Peer {
     /// All of them, ours first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Sc,
+        Self::ScOther,
         Self::Rathole,
         Self::Wstunnel,
         Self::Penguin,
@@ -91,6 +94,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sc => "sc",
+            Self::ScOther => "sc-other",
             Self::Rathole => "rathole",
             Self::Wstunnel => "wstunnel",
             Self::Penguin => "penguin",
@@ -105,6 +109,7 @@ impl Peer {
     fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Sc | Self::Direct => &[],
+            Self::ScOther => &["sc_other"],
             Self::Rathole => &["rathole", "openssl"],
             Self::Wstunnel => &["wstunnel"],
             Self::Penguin => &["penguin"],
@@ -121,7 +126,7 @@ impl Peer {
     /// What its program says about its version.
     pub(crate) fn version(self) -> Option<String> {
         let (program, argument) = match self {
-            Self::Sc => return sc::version(),
+            Self::Sc | Self::ScOther => return sc::version(self),
             Self::Rathole => ("rathole", "--version"),
             Self::Wstunnel => ("wstunnel", "--version"),
             Self::Penguin => ("penguin", "--version"),
@@ -143,7 +148,7 @@ impl Peer {
     /// If that does not happen.
     pub(crate) fn start(self, layout: &Layout) -> Running {
         let running = match self {
-            Self::Sc => sc::start(layout),
+            Self::Sc | Self::ScOther => sc::start(self, layout),
             Self::Rathole => rathole::start(layout),
             Self::Wstunnel => wstunnel::start(layout),
             Self::Penguin => penguin::start(layout),

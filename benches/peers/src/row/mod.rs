@@ -1,6 +1,7 @@
 //! The rows of the table: what is asked of every tunnel, and which figures come of it.
 
 mod cut;
+mod far;
 mod idle;
 mod steady;
 
@@ -27,6 +28,8 @@ pub(crate) enum Row {
     Mixed,
     /// The tunnel's own connection is cut.
     Cut,
+    /// Downloads over a long line that loses packets.
+    Far,
 }
 
 /// How long things are measured.
@@ -43,7 +46,7 @@ pub(crate) type Sample = Vec<(&'static str, f64)>;
 
 impl Row {
     /// All of them.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Bulk,
         Self::Bulk32,
         Self::KeepAlive,
@@ -51,6 +54,7 @@ impl Row {
         Self::Idle,
         Self::Mixed,
         Self::Cut,
+        Self::Far,
     ];
 
     /// The letter in tables and options.
@@ -63,6 +67,7 @@ impl Row {
             Self::Idle => 'e',
             Self::Mixed => 'f',
             Self::Cut => 'g',
+            Self::Far => 'h',
         }
     }
 
@@ -76,6 +81,7 @@ impl Row {
             Self::Idle => "2,000 idle streams",
             Self::Mixed => "4 small connections beside a 32-stream download",
             Self::Cut => "the tunnel's connection is reset, and away for a second",
+            Self::Far => "50 ms away, 1 Gbit/s, cubic: MB/s of 1 and of 32 downloads",
         }
     }
 
@@ -85,6 +91,18 @@ impl Row {
             Self::Idle => peer != Peer::Direct,
             // Neither has a connection of its own that could be cut.
             Self::Cut => !matches!(peer, Peer::Direct | Peer::HaproxyPlain),
+            // Each takes long, and the others' connections are like one of these.
+            Self::Far => {
+                matches!(
+                    peer,
+                    Peer::Sc
+                        | Peer::ScOther
+                        | Peer::Rathole
+                        | Peer::Wstunnel
+                        | Peer::Ssh
+                        | Peer::Direct
+                )
+            }
             Self::Bulk | Self::Bulk32 | Self::KeepAlive | Self::Reconnect | Self::Mixed => true,
         }
     }
@@ -94,6 +112,9 @@ impl Row {
     /// # Panics
     /// If it does not come up.
     pub(crate) fn measure(self, peer: Peer, origin: SocketAddr, times: Times) -> Sample {
+        if self == Self::Far {
+            return far::measure(peer, times);
+        }
         if self == Self::Cut {
             let (layout, link) = Layout::over_link(origin);
             return cut::measure(&peer.start(&layout), &link, times);
@@ -109,7 +130,7 @@ impl Row {
                 let plans = [plan(Work::KeepAlive, 4), plan(Work::Bulk, 32)];
                 steady::mixed(&running, plans, times)
             }
-            Self::Idle | Self::Cut => idle::measure(&running, plan(Work::Idle, 2000)),
+            Self::Idle | Self::Cut | Self::Far => idle::measure(&running, plan(Work::Idle, 2000)),
         }
     }
 }

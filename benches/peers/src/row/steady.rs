@@ -36,6 +36,12 @@ pub(super) fn bulk(running: &Running, plan: Plan, times: Times) -> Sample {
     sample
 }
 
+/// Downloads, of which only the rate is of interest, in MB/s.
+pub(super) fn rate(running: &Running, plan: Plan, times: Times) -> f64 {
+    let window = window(running, &[plan], times);
+    window.parts[0].0.bytes as f64 / window.seconds / 1e6
+}
+
 /// Small requests.
 pub(super) fn requests(running: &Running, plan: Plan, times: Times) -> Sample {
     let window = window(running, &[plan], times);

@@ -135,6 +135,26 @@ fn what_is_not_there_yet_is_refused() {
 }
 
 #[test]
+fn the_number_of_connections_can_be_said() {
+    assert_eq!(resolve("sc", &env(FULL)).unwrap().connections, 1);
+    let more = [FULL, &[("SAUCE_TUNNEL_CONNECTIONS", "32")]].concat();
+    for (line, count) in [
+        ("sc", 32),
+        ("sc run", 32),
+        ("sc --tunnel-connections 4", 4),
+        ("sc run --tunnel-connections=4", 4),
+    ] {
+        assert_eq!(resolve(line, &env(&more)).unwrap().connections, count, "{line}");
+    }
+    for wrong in ["0", "33", "x"] {
+        let text = resolve("sc", &env(&[FULL, &[("SAUCE_TUNNEL_CONNECTIONS", wrong)]].concat()));
+        assert!(text.unwrap_err().to_string().contains("SAUCE_TUNNEL_CONNECTIONS"), "{wrong}");
+        let line = ["sc", "run", "--tunnel-connections", wrong];
+        assert!(Cli::try_parse_from(line).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn what_a_connection_bears_can_be_said() {
     let usual = resolve("sc", &env(FULL)).unwrap().endurance;
     assert_eq!(usual, Endurance::of(Some(60), Some(2), Some(2)));

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use sc_proto::contract::TunnelId;
+use sc_proto::contract::{ConnectionNumber, TunnelId};
 
 use super::*;
 use crate::client::rest_error::RestError;
@@ -9,6 +9,35 @@ fn console(dialect: Dialect) -> Console<Vec<u8>, Vec<u8>> {
     let mut console = Console::new(dialect, Vec::new(), Vec::new());
     console.clock = || UNIX_EPOCH + Duration::new(1_706_738_262, 194_037_000);
     console
+}
+
+#[test]
+fn several_connections_are_told_apart_and_a_single_one_has_no_number() {
+    let second = ConnectionNumber::new(1, 4).unwrap();
+    let cause = || "closed".to_owned();
+    for (line, text) in [
+        (
+            Line::Interrupted { connection: ConnectionNumber::ONLY, left: 0, cause: cause() },
+            "Connection interrupted (closed); reconnecting, open streams wait",
+        ),
+        (
+            Line::Interrupted { connection: second, left: 3, cause: cause() },
+            "Connection 2 of 4 interrupted (closed); reconnecting, open streams wait; new requests \
+             take the others",
+        ),
+        (
+            Line::Interrupted { connection: second, left: 0, cause: cause() },
+            "Connection 2 of 4 interrupted (closed); reconnecting, open streams wait",
+        ),
+        (Line::ConnectionBack { connection: second, up: 3 }, "Connection 2 of 4 is up, 3 in all"),
+    ] {
+        assert_eq!(common(&line), text);
+    }
+    let mut console = console(Dialect::V5);
+    let peer = ([127, 0, 0, 1], 3).into();
+    console.say(&Line::Established { connection: second, up: 2, peer });
+    let text = String::from_utf8(console.out).unwrap();
+    assert!(text.contains("established connection active=2/4 address=127.0.0.1:3"), "{text}");
 }
 
 fn good_run() -> Vec<Line> {
@@ -20,7 +49,11 @@ fn good_run() -> Vec<Line> {
         },
         Line::Provisioned { id: TunnelId([0xab; 16]), proxy: "127.0.0.1:2".to_owned() },
         Line::Connecting { server: "127.0.0.1:3".to_owned() },
-        Line::Established { peer: ([127, 0, 0, 1], 3).into() },
+        Line::Established {
+            connection: ConnectionNumber::ONLY,
+            up: 1,
+            peer: ([127, 0, 0, 1], 3).into(),
+        },
         Line::Ready,
         Line::Stopping,
         Line::Goodbye,

@@ -169,7 +169,7 @@ impl Controller {
             Ok(jobs) => self.counted(jobs, now),
             Err(error) if error.is_gone() => self.counted(0, now),
             // Neither REST nor a session: whatever runs has lost its tunnel.
-            Err(_) if self.link != Link::Up && (!any_known || down_for > BLIND_LIMIT) => {
+            Err(_) if self.links.all() != Link::Up && (!any_known || down_for > BLIND_LIMIT) => {
                 self.drain(now);
             }
             Err(error) => {
@@ -199,7 +199,7 @@ impl Controller {
     fn drain(&mut self, now: Instant) {
         let exit = self.conclude();
         self.silence();
-        match self.link {
+        match self.links.all() {
             Link::Up | Link::Interrupted | Link::Dialling => {
                 self.effects.push_back(Effect::Stop(Stop::Drain));
                 self.stage = Stage::Draining { until: now + DRAIN_LIMIT, exit };
@@ -258,7 +258,7 @@ impl Controller {
 
     pub(super) fn finish(&mut self, exit: Exit) {
         self.silence();
-        self.link = Link::Down;
+        self.links.forget();
         self.stage = Stage::Done;
         self.say(Line::Goodbye);
         self.effects.push_back(Effect::Exit(exit));

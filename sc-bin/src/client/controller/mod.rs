@@ -10,10 +10,14 @@
 //!
 //! - `start.rs`: Asking (configuration, create), Provisioning (poll until running), Connecting.
 //! - `recover.rs`: making the tunnel again when the server does not have it any more.
-//! - `serve.rs`: the session's ups and downs, polls and heartbeats.
+//! - `links.rs`: the tunnel's connections, each with a session; `connections.rs`: those beside the
+//!   one that keeps the tunnel up.
+//! - `serve.rs`: the tunnel's ups and downs, polls and heartbeats.
 //! - `end.rs`: signals, waiting for jobs, draining, leaving after a failure.
 
+mod connections;
 mod end;
+mod links;
 mod recover;
 mod serve;
 mod start;
@@ -21,7 +25,9 @@ mod start;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{ConnectFailure, Event, Stop, Target, TunnelId, TunnelSecret};
+use sc_proto::contract::{
+    ConnectFailure, ConnectionNumber, Event, Stop, Target, TunnelId, TunnelSecret,
+};
 
 use super::backoff::Backoff;
 use super::call::{Answer, Call};
@@ -29,6 +35,7 @@ use super::failure::Failure;
 use super::line::Line;
 use crate::api::{CertificateSha256, Configuration, CreateTunnel};
 use crate::cli::Exit;
+use links::{Link, Links};
 
 /// What can happen to a run.
 #[derive(Debug)]
@@ -46,9 +53,9 @@ pub(crate) enum Input {
 pub(super) enum Effect {
     /// Make this REST call; its answer is an input. At most one of a kind is under way.
     Call(Call),
-    /// Connect to the tunnel's server; what becomes of it is an input.
-    Connect(Box<Place>),
-    /// End the session.
+    /// Make this connection to the tunnel's server; what becomes of it is an input.
+    Connect(Box<Place>, ConnectionNumber),
+    /// End all sessions.
     Stop(Stop),
     /// Tell the user.
     Say(Line),
@@ -152,28 +159,6 @@ enum Stage {
     Done,
 }
 
-/// The session, as seen from here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    /// None, and none wanted.
-    Down,
-    /// A connect is under way.
-    Dialling,
-    /// The next connect comes then.
-    Waiting(Instant),
-    /// Up.
-    Up,
-    /// Without a transport: the core dials for a new one, until its grace is over.
-    Interrupted,
-}
-
-impl Link {
-    /// There is no session that might be resumed.
-    fn is_lost(self) -> bool {
-        !matches!(self, Self::Up | Self::Interrupted)
-    }
-}
-
 /// Something that is done again and again, one at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timer {
@@ -217,16 +202,15 @@ pub(super) struct Controller {
     rest_backoff: Backoff,
     /// The tunnel, from its creation until it is known to be gone.
     place: Option<Place>,
-    link: Link,
-    link_backoff: Backoff,
-    /// When the session last came up or went down.
+    links: Links,
+    /// When the tunnel last came up or went down.
     link_changed: Instant,
-    /// Connects since then.
+    /// Connects since then, while it was down.
     dials: u32,
-    /// Why the session is down.
+    /// Why it is down.
     link_trouble: Option<Trouble>,
-    /// The loss of the session, not told yet: its record may say that the tunnel was ended.
-    untold: Option<Line>,
+    /// Losses of sessions, not told yet: the record may say that the tunnel was ended.
+    untold: Vec<Line>,
     /// Whether the tunnel is being made again; told once.
     recovering: bool,
     /// Whether an answer to a create got lost: the record may then be of that.
@@ -249,9 +233,11 @@ enum Trouble {
 }
 
 impl Controller {
-    /// Begins: the first effects are ready. `query` goes with the question for configuration,
-    /// `rest_url` into error texts; `seed` makes the jitter of retries.
+    /// Begins: the first effects are ready. The tunnel is to have so many `connections`. `query`
+    /// goes with the question for configuration, `rest_url` into error texts; `seed` makes the
+    /// jitter of retries.
     pub(super) fn new(
+        connections: u8,
         request: CreateTunnel,
         query: String,
         rest_url: String,
@@ -266,12 +252,11 @@ impl Controller {
             timing: Timing::default(),
             rest_backoff: Backoff::new(second, 8 * second, seed),
             place: None,
-            link: Link::Down,
-            link_backoff: Backoff::new(second / 4, 5 * second, seed.rotate_left(32)),
+            links: Links::new(connections, seed.rotate_left(32)),
             link_changed: now,
             dials: 0,
             link_trouble: None,
-            untold: None,
+            untold: Vec::new(),
             recovering: false,
             lost_answer: false,
             reconnecting_told: None,
@@ -311,16 +296,21 @@ impl Controller {
 
     fn on_event(&mut self, event: Event, now: Instant) {
         match event {
-            Event::TunnelUp { peer, .. } => self.on_link_up(peer, now),
-            Event::TunnelDown { end, .. } => self.on_link_down(&end, now),
-            Event::TunnelInterrupted { cause, .. } => self.on_interrupted(&cause, now),
-            Event::Reconnecting { attempt, failure, next_try_in, .. } => {
-                self.on_reconnecting(attempt, &failure, next_try_in, now);
+            Event::TunnelUp { connection, peer, .. } => self.on_link_up(connection, peer, now),
+            Event::TunnelDown { connection, end, .. } => self.on_link_down(connection, &end, now),
+            Event::TunnelInterrupted { connection, cause, .. } => {
+                self.on_interrupted(connection, &cause, now);
             }
-            Event::TunnelResumed { replayed, streams, outage, .. } => {
-                self.on_resumed(Line::Resumed { replayed, streams, outage }, now);
+            Event::Reconnecting { connection, attempt, failure, next_try_in, .. } => {
+                self.on_reconnecting(connection, attempt, &failure, next_try_in, now);
             }
-            Event::ConnectFailed { failure, .. } => self.on_connect_failed(failure, now),
+            Event::TunnelResumed { connection, replayed, streams, outage, .. } => {
+                let line = Line::Resumed { connection, replayed, streams, outage };
+                self.on_resumed(connection, line, now);
+            }
+            Event::ConnectFailed { connection, failure, .. } => {
+                self.on_connect_failed(connection, failure, now);
+            }
             Event::Stopped => self.on_stopped(now),
             // A server's affair: TransportDropped.
             _ => {}
@@ -338,14 +328,15 @@ impl Controller {
             Stage::Connecting { since } => Some(*since + CONNECT_LIMIT),
             Stage::Serving | Stage::Done => None,
         };
-        let link = match self.link {
-            Link::Waiting(moment) => Some(moment),
-            Link::Down | Link::Dialling | Link::Up | Link::Interrupted => None,
-        };
-        [stage, link, self.poll.at(), self.heartbeat.at(), self.jobs.at()]
+        [stage, self.links.next(), self.poll.at(), self.heartbeat.at(), self.jobs.at()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Without a session: when the next connect comes, if that is settled.
+    pub(super) fn next_connect(&self) -> Option<Instant> {
+        self.links.next().filter(|_| self.links.all().is_lost())
     }
 
     /// Does what is due at `now`.
@@ -389,7 +380,7 @@ impl Controller {
 
     /// Tells what was kept back.
     fn tell_loss(&mut self) {
-        if let Some(line) = self.untold.take() {
+        for line in std::mem::take(&mut self.untold) {
             self.say(line);
         }
     }

@@ -16,7 +16,7 @@ use crate::client::rest_error::RestError;
 impl Controller {
     /// The server has no such tunnel any more, for reasons of its own.
     pub(super) fn recover(&mut self, now: Instant) {
-        match self.link {
+        match self.links.all() {
             // The core is about to learn it, too.
             Link::Up | Link::Interrupted | Link::Dialling => self.poll = Timer::At(now + LOST_POLL),
             Link::Down | Link::Waiting(_) => {
@@ -25,7 +25,7 @@ impl Controller {
                     self.recovering = true;
                     self.say(Line::Recovering);
                 }
-                self.link = Link::Down;
+                self.links.forget();
                 self.poll = Timer::Off;
                 self.stage = Stage::Asking(Asking::create(Purpose::Recover, now));
                 self.ask();
@@ -37,11 +37,11 @@ impl Controller {
     pub(super) fn recovered(&mut self, now: Instant) {
         self.lost_answer = false;
         self.rest_backoff.reset();
-        self.link_backoff.reset();
+        self.links.reset_waits();
         self.stage = Stage::Serving;
         self.poll = Timer::At(now + self.timing.poll);
         self.heartbeat.hurry(now);
-        self.dial();
+        self.dial(self.links.first());
     }
 
     /// The tunnel could not be made again. Its record is read before the next try.

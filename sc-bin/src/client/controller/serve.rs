@@ -1,11 +1,12 @@
-//! While the tunnel serves: its session, its record, its heartbeat.
+//! While the tunnel serves: its ups and downs, its record, its heartbeat.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{ConnectFailure, TransportLoss, TunnelEnd};
+use sc_proto::contract::{ConnectFailure, ConnectionNumber, TransportLoss, TunnelEnd};
 
 use super::end::is_by_server;
+use super::links::Told;
 use super::{Controller, LOST_POLL, Link, Stage, Timer, Trouble};
 use crate::api::{Heartbeat, Status, Tunnel};
 use crate::client::failure::{ConnectRemedy, Failure, may_pass, remedy};
@@ -16,18 +17,27 @@ use crate::client::rest_error::RestError;
 const RECONNECTING_LINES: Duration = Duration::from_secs(5);
 
 impl Controller {
-    pub(super) fn on_link_up(&mut self, peer: SocketAddr, now: Instant) {
-        self.link = Link::Up;
+    pub(super) fn on_link_up(
+        &mut self,
+        connection: ConnectionNumber,
+        peer: SocketAddr,
+        now: Instant,
+    ) {
+        let was_lost = self.links.all().is_lost();
+        self.links.set(connection, Link::Up);
+        if !was_lost {
+            return self.on_another_up(connection, peer, now);
+        }
+        self.links.tell(connection, Told::No);
         self.link_changed = now;
         self.link_trouble = None;
-        self.link_backoff.reset();
         self.dials = 0;
         self.reconnecting_told = None;
         self.recovering = false;
         match self.stage {
             Stage::Connecting { .. } => {
                 self.stage = Stage::Serving;
-                self.say(Line::Established { peer });
+                self.say(Line::Established { connection, up: self.links.up(), peer });
                 self.say(Line::Ready);
             }
             Stage::Serving | Stage::Closing(_) => {
@@ -42,39 +52,58 @@ impl Controller {
             | Stage::Done => return,
         }
         self.heartbeat.hurry(now);
+        self.dial_missing();
     }
 
-    pub(super) fn on_link_down(&mut self, end: &TunnelEnd, now: Instant) {
-        if !self.link.is_lost() {
+    pub(super) fn on_link_down(
+        &mut self,
+        connection: ConnectionNumber,
+        end: &TunnelEnd,
+        now: Instant,
+    ) {
+        let was_lost = self.links.all().is_lost();
+        self.links.set(connection, Link::Down);
+        if !self.links.all().is_lost() {
+            return self.on_one_lost(connection, end, now);
+        }
+        if !was_lost {
             self.link_changed = now;
         }
         self.link_trouble = Some(Trouble::Lost(end.to_string()));
         match &self.stage {
             Stage::Serving => {
-                self.untold = Some(Line::Lost { why: end.to_string() });
-                self.link = Link::Waiting(now + self.link_backoff.next_wait());
+                self.untold.push(Line::Lost { why: end.to_string() });
+                self.dial_later(connection, now);
                 // The record may say that the tunnel was ended.
                 self.poll.hurry(now);
                 self.heartbeat.hurry(now);
             }
             Stage::Closing(closing) if closing.jobs_may_run() => {
-                self.link = Link::Waiting(now + self.link_backoff.next_wait());
+                self.dial_later(connection, now);
                 self.jobs.hurry(now);
             }
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
-                self.link = Link::Down;
                 self.drained(exit, now);
             }
-            _ => self.link = Link::Down,
+            _ => {}
         }
     }
 
-    /// The transport is gone, the session is not: the core dials for another.
-    pub(super) fn on_interrupted(&mut self, cause: &TransportLoss, now: Instant) {
-        self.link = Link::Interrupted;
+    /// A transport is gone, its session is not: the core dials for another.
+    pub(super) fn on_interrupted(
+        &mut self,
+        connection: ConnectionNumber,
+        cause: &TransportLoss,
+        now: Instant,
+    ) {
+        self.links.set(connection, Link::Interrupted);
+        let (left, cause) = (self.links.up(), cause.to_string());
+        self.say(Line::Interrupted { connection, left, cause });
+        if left > 0 {
+            return;
+        }
         self.link_changed = now;
-        self.say(Line::Interrupted { cause: cause.to_string() });
         if let Stage::Serving = self.stage {
             // The record may say that the tunnel was ended.
             self.poll.hurry(now);
@@ -84,6 +113,7 @@ impl Controller {
 
     pub(super) fn on_reconnecting(
         &mut self,
+        connection: ConnectionNumber,
         attempt: u32,
         failure: &ConnectFailure,
         wait: Duration,
@@ -94,26 +124,42 @@ impl Controller {
             told.is_none_or(|told| now.saturating_duration_since(told) >= RECONNECTING_LINES);
         if is_due {
             self.reconnecting_told = Some(now);
-            self.say(Line::Reconnecting { attempt, cause: failure.to_string(), wait });
+            let cause = failure.to_string();
+            self.say(Line::Reconnecting { connection, attempt, cause, wait });
         }
     }
 
-    /// The session has a transport again.
-    pub(super) fn on_resumed(&mut self, line: Line, now: Instant) {
-        self.link = Link::Up;
-        self.link_changed = now;
-        self.reconnecting_told = None;
+    /// A session has a transport again.
+    pub(super) fn on_resumed(&mut self, connection: ConnectionNumber, line: Line, now: Instant) {
+        let was_up = self.links.all() == Link::Up;
+        self.links.set(connection, Link::Up);
+        self.note_complete();
         self.say(line);
+        if was_up {
+            return;
+        }
+        self.link_changed = now;
         if let Stage::Serving | Stage::Closing(_) = self.stage {
             self.heartbeat.hurry(now);
         }
     }
 
-    pub(super) fn on_connect_failed(&mut self, failure: ConnectFailure, now: Instant) {
-        let wait = self.link_backoff.next_wait();
-        self.link = Link::Waiting(now + wait);
+    pub(super) fn on_connect_failed(
+        &mut self,
+        connection: ConnectionNumber,
+        failure: ConnectFailure,
+        now: Instant,
+    ) {
+        log::debug!("{connection}: connect failed: {failure}");
+        self.links.set(connection, Link::Down);
+        match self.links.all() {
+            Link::Up | Link::Interrupted => return self.on_one_failed(connection, failure, now),
+            // While there is no session one try at a time is enough.
+            Link::Dialling | Link::Waiting(_) => return,
+            Link::Down => {}
+        }
+        let wait = self.dial_later(connection, now);
         let remedy = remedy(&failure);
-        log::debug!("connect failed: {failure}");
         match &self.stage {
             Stage::Connecting { since } => {
                 let may = Self::may_connect(*since, wait, now);
@@ -131,15 +177,15 @@ impl Controller {
             Stage::Serving if remedy == ConnectRemedy::AskRecord => {}
             Stage::Serving => {
                 self.tell_loss();
-                self.on_reconnecting(self.dials, &failure, wait, now);
+                self.on_reconnecting(connection, self.dials, &failure, wait, now);
             }
             Stage::Closing(closing) if closing.jobs_may_run() => {}
             Stage::Draining { exit, .. } => {
                 let exit = *exit;
-                self.link = Link::Down;
+                self.links.set(connection, Link::Down);
                 return self.drained(exit, now);
             }
-            _ => self.link = Link::Down,
+            _ => self.links.set(connection, Link::Down),
         }
         if remedy != ConnectRemedy::TryAgain && matches!(self.poll, Timer::At(_)) {
             self.poll.hurry(now);
@@ -148,9 +194,20 @@ impl Controller {
     }
 
     /// This machine lacks what a connection needs.
-    pub(in crate::client) fn cannot_connect(&mut self, failure: Failure, now: Instant) {
-        self.link = Link::Down;
-        self.fail(failure, now);
+    pub(in crate::client) fn cannot_connect(
+        &mut self,
+        connection: ConnectionNumber,
+        failure: Failure,
+        now: Instant,
+    ) {
+        self.links.set(connection, Link::Down);
+        if self.links.all().is_lost() {
+            self.fail(failure, now);
+        } else {
+            // The tunnel does without, for now.
+            log::warn!("{connection} cannot be made: {failure}");
+            self.dial_later(connection, now);
+        }
     }
 
     /// The first connection took too long.
@@ -183,10 +240,12 @@ impl Controller {
 
     /// Connects again when that is due.
     pub(super) fn on_link_time(&mut self, now: Instant) {
-        if matches!(self.link, Link::Waiting(moment) if moment <= now) {
+        for connection in self.links.due(now) {
             match self.stage {
-                Stage::Connecting { .. } | Stage::Serving | Stage::Closing(_) => self.dial(),
-                _ => self.link = Link::Down,
+                Stage::Connecting { .. } | Stage::Serving | Stage::Closing(_) => {
+                    self.dial(connection);
+                }
+                _ => self.links.set(connection, Link::Down),
             }
         }
     }
@@ -223,7 +282,7 @@ impl Controller {
 
     /// What the record says while the tunnel serves.
     fn watched(&mut self, result: Result<Box<Tunnel>, RestError>, now: Instant) {
-        let lost = self.link.is_lost() && matches!(self.stage, Stage::Serving);
+        let lost = self.links.all().is_lost() && matches!(self.stage, Stage::Serving);
         let interval = if lost { self.timing.poll.min(LOST_POLL) } else { self.timing.poll };
         self.poll = Timer::At(now + interval);
         match result {
@@ -237,7 +296,7 @@ impl Controller {
                 Status::Halting => self.halting(&tunnel, now),
                 Status::Terminated => self.gone(Some(&tunnel), now),
             },
-            Err(error) if error.is_unauthorized() && self.link != Link::Up => {
+            Err(error) if error.is_unauthorized() && self.links.all() != Link::Up => {
                 // Nor would it take the wish to end the tunnel.
                 self.place = None;
                 self.fail(Failure::KeyVoid { server: self.rest_url.clone() }, now);
@@ -253,9 +312,11 @@ impl Controller {
     /// The record says that the tunnel runs.
     fn runs(&mut self, now: Instant) {
         self.tell_loss();
-        if matches!((&self.stage, self.link), (Stage::Serving, Link::Down)) {
+        match (&self.stage, self.links.all()) {
             // A try to make it again found it there.
-            self.link = Link::Waiting(now);
+            (Stage::Serving, Link::Down) => self.links.set(self.links.first(), Link::Waiting(now)),
+            (Stage::Serving, Link::Up | Link::Interrupted) => self.dial_missing(),
+            _ => {}
         }
     }
 
@@ -273,7 +334,7 @@ impl Controller {
     /// What a heartbeat says.
     pub(super) fn beat(&self, now: Instant) -> Heartbeat {
         Heartbeat {
-            kgp_is_connected: self.link == Link::Up,
+            kgp_is_connected: self.links.all() == Link::Up,
             kgp_seconds_since_last_status_change: now
                 .saturating_duration_since(self.link_changed)
                 .as_secs(),

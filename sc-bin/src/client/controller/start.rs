@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Host, Target};
+use sc_proto::contract::{ConnectionNumber, Host, Target};
 
 use super::{CONNECT_LIMIT, Controller, Effect, Link, PROVISION_POLL, Place, Stage, Timer, Timing};
 use crate::api::{CreateAnswer, Status, Tunnel, Updates};
@@ -216,7 +216,7 @@ impl Controller {
                 self.poll = Timer::At(now + self.timing.poll);
                 self.link_changed = now;
                 self.stage = Stage::Connecting { since: now };
-                self.dial();
+                self.dial(self.links.first());
             }
             Status::Halting | Status::Terminated => self.gone(Some(tunnel), now),
         }
@@ -239,17 +239,19 @@ impl Controller {
         }
     }
 
-    /// Connects for the first time or again.
-    pub(super) fn dial(&mut self) {
+    /// Makes one of the connections, for the first time or again.
+    pub(super) fn dial(&mut self, connection: ConnectionNumber) {
         let Some(place) = self.place.clone() else {
             return;
         };
-        self.dials = self.dials.saturating_add(1);
-        self.link = Link::Dialling;
+        if self.links.all().is_lost() {
+            self.dials = self.dials.saturating_add(1);
+        }
+        self.links.set(connection, Link::Dialling);
         if matches!(self.stage, Stage::Connecting { .. }) && self.dials == 1 {
             self.say(Line::Connecting { server: place.server.to_string() });
         }
-        self.effects.push_back(Effect::Connect(Box::new(place)));
+        self.effects.push_back(Effect::Connect(Box::new(place), connection));
     }
 
     /// Whether the first connection may still be tried after another `wait`.

@@ -4,12 +4,12 @@ use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use sc_proto::contract::{Event, SessionId, Stop, TunnelId};
+use sc_proto::contract::{ConnectionNumber, Event, SessionId, Stop, TunnelId};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, Endurance, RestUrl, Settings};
+use crate::cli::{AccessKey, Dialect, Endurance, Monitoring, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
@@ -129,10 +129,10 @@ fn good(request: &Request, _before: usize) -> Reply {
 struct FakePlane(Sender);
 
 impl DataPlane for FakePlane {
-    fn connect(&mut self, place: &Place) -> Result<(), Failure> {
+    fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let peer = ([127, 0, 0, 1], place.server.port).into();
         let (tunnel, session) = (place.tunnel, SessionId([0; 16]));
-        let up = Event::TunnelUp { tunnel, session, peer };
+        let up = Event::TunnelUp { tunnel, session, connection, peer };
         // Nobody listens after the end.
         let _ = self.0.send(Input::Tunnel(up));
         Ok(())
@@ -198,16 +198,19 @@ fn run_with(
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        connections: 1,
+        monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
     let request = CreateTunnel::default();
     let exit = EventLoop {
-        controller: Controller::new(request, query, url.to_string(), 1, Instant::now()),
+        controller: Controller::new(1, request, query, url.to_string(), 1, Instant::now()),
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
         sender,
         inputs,
     }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::Duration;
 
 use sc_proto::Event;
-use sc_proto::contract::{SessionId, TransportLoss, TunnelEnd, TunnelId};
+use sc_proto::contract::{ConnectionNumber, SessionId, TransportLoss, TunnelEnd, TunnelId};
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -14,13 +14,19 @@ use super::{TestServer, until};
 const PEER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 7), 40_000));
 
 fn up(tunnel: &Value, session: u8) -> Event {
-    Event::TunnelUp { tunnel: id(tunnel), session: SessionId([session; 16]), peer: PEER }
+    Event::TunnelUp {
+        tunnel: id(tunnel),
+        session: SessionId([session; 16]),
+        connection: ConnectionNumber::ONLY,
+        peer: PEER,
+    }
 }
 
 fn down(tunnel: &Value, session: u8) -> Event {
     Event::TunnelDown {
         tunnel: id(tunnel),
         session: SessionId([session; 16]),
+        connection: ConnectionNumber::ONLY,
         end: TunnelEnd::PeerDrained,
     }
 }
@@ -88,15 +94,57 @@ fn a_tunnel_is_ready_while_it_has_its_client() {
 }
 
 #[test]
+fn a_tunnel_is_ready_while_one_of_its_connections_is() {
+    let server = TestServer::start();
+    let tunnel = server.create("{}");
+    let id = id(&tunnel);
+    let number = |index| ConnectionNumber::new(index, 3).unwrap();
+    let session = |index| SessionId([index; 16]);
+    let is_ready = || server.record(&tunnel["id"])["is_ready"].as_bool().unwrap();
+    for index in 0..3 {
+        let (session, connection) = (session(index), number(index));
+        server.running.tell(Event::TunnelUp { tunnel: id, session, connection, peer: PEER });
+        assert!(is_ready());
+    }
+    for index in 0..3 {
+        assert!(is_ready());
+        let (session, connection) = (session(index), number(index));
+        let cause = TransportLoss::Silent;
+        server.running.tell(Event::TunnelInterrupted { tunnel: id, session, connection, cause });
+    }
+    assert!(!is_ready());
+    server.running.tell(Event::TunnelResumed {
+        tunnel: id,
+        session: session(1),
+        connection: number(1),
+        replayed: 1,
+        streams: 2,
+        outage: Duration::from_secs(3),
+    });
+    assert!(is_ready());
+    let (tunnel, end) = (id, TunnelEnd::PeerDrained);
+    let (session, connection) = (session(1), number(1));
+    server.running.tell(Event::TunnelDown { tunnel, session, connection, end });
+    assert!(!is_ready(), "the others still wait for their client");
+    server.stop();
+}
+
+#[test]
 fn an_interrupted_tunnel_is_not_ready_and_its_minute_counts_from_there() {
     let server = TestServer::start();
     let tunnel = server.create("{}");
     let (id, session) = (id(&tunnel), SessionId([1; 16]));
-    let interrupted =
-        || Event::TunnelInterrupted { tunnel: id, session, cause: TransportLoss::Silent };
+    let connection = ConnectionNumber::ONLY;
+    let interrupted = || Event::TunnelInterrupted {
+        tunnel: id,
+        session,
+        connection,
+        cause: TransportLoss::Silent,
+    };
     let resumed = || Event::TunnelResumed {
         tunnel: id,
         session,
+        connection,
         replayed: 1,
         streams: 2,
         outage: Duration::from_secs(3),

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{Connect, ConnectFailure, Target};
+use sc_proto::contract::{ClientId, Connect, ConnectFailure, ConnectionNumber, Target};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 use serde_json::{Value, json};
@@ -31,6 +31,8 @@ impl Client {
         let pin = answer.kgp.certificate_sha256.unwrap().0;
         let address = format!("{}:{}", answer.tunnel.host, answer.tunnel.ssh_port);
         let connect = Connect {
+            client: ClientId([1; 16]),
+            connection: ConnectionNumber::ONLY,
             tunnel: answer.tunnel.id,
             secret: answer.kgp.secret,
             server: address.parse::<Target>().unwrap(),

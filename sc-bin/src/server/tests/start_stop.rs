@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use sc_proto::Event;
-use sc_proto::contract::SessionId;
+use sc_proto::contract::{ConnectionNumber, SessionId};
 use serde_json::json;
 
 use super::super::certificate::CertificateFiles;
@@ -172,7 +172,8 @@ fn a_drain_ends_at_its_limit_or_when_told() {
     let connected = |limit| {
         let server = TestServer::start_with(|settings| settings.drain_limit = limit);
         let id = server.create("{}")["id"].as_str().unwrap().parse().unwrap();
-        server.running.tell(Event::TunnelUp { tunnel: id, session: SessionId([1; 16]), peer });
+        let (session, connection) = (SessionId([1; 16]), ConnectionNumber::ONLY);
+        server.running.tell(Event::TunnelUp { tunnel: id, session, connection, peer });
         server
     };
     connected(Duration::from_millis(50)).stop();

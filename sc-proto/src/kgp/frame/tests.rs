@@ -6,7 +6,9 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::contract::{ResumeSecret, SessionId, TunnelId, TunnelSecret};
+use crate::contract::{
+    ClientId, ConnectionNumber, ResumeSecret, SessionId, TunnelId, TunnelSecret,
+};
 use crate::kgp::handshake::Parameters;
 
 const DOCUMENT: &str = include_str!("../../../../docs/kgp.md");
@@ -63,6 +65,8 @@ fn described() -> Vec<(&'static str, Frame<'static>)> {
         tunnel: TunnelId(core::array::from_fn(|i| i as u8)),
         secret: TunnelSecret::new(core::array::from_fn(|i| 0x80 + i as u8)),
         parameters,
+        client: ClientId(core::array::from_fn(|i| 0xc0 + i as u8)),
+        connection: ConnectionNumber::new(1, 4).unwrap(),
     };
     let welcome = Welcome {
         version: 1,
@@ -76,6 +80,7 @@ fn described() -> Vec<(&'static str, Frame<'static>)> {
         session: welcome.session,
         secret: welcome.secret.clone(),
         received: 1_000_000,
+        connection: hello.connection,
     };
     let token = 0x0102_0304_0506_0708;
     let (stream, window) = (id(2), 262_144);
@@ -205,14 +210,17 @@ fn any_parameters() -> impl Strategy<Value = Parameters> {
 fn any_control() -> impl Strategy<Value = Frame<'static>> {
     let stream = || (1..=StreamId::MAX).prop_map(id);
     prop_oneof![
-        (any::<(u16, [u8; 16], [u8; 32])>(), any_parameters()).prop_map(|((v, t, s), p)| {
-            Frame::Hello(Hello {
-                version: v,
-                tunnel: TunnelId(t),
-                secret: TunnelSecret::new(s),
-                parameters: p,
-            })
-        }),
+        (any::<(u16, [u8; 16], [u8; 32])>(), any_parameters(), any::<([u8; 16], u8, u8)>())
+            .prop_map(|((v, t, s), p, (c, i, n))| {
+                Frame::Hello(Hello {
+                    version: v,
+                    tunnel: TunnelId(t),
+                    secret: TunnelSecret::new(s),
+                    parameters: p,
+                    client: ClientId(c),
+                    connection: ConnectionNumber::said(i, n),
+                })
+            }),
         (any::<(u16, [u8; 16], [u8; 32])>(), any_parameters()).prop_map(|((v, s, r), p)| {
             Frame::Welcome(Welcome {
                 version: v,
@@ -221,15 +229,18 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
                 parameters: p,
             })
         }),
-        any::<(u16, [u8; 16], [u8; 16], [u8; 32], u64)>().prop_map(|(v, t, s, r, n)| {
-            Frame::Resume(Resume {
-                version: v,
-                tunnel: TunnelId(t),
-                session: SessionId(s),
-                secret: ResumeSecret::new(r),
-                received: n,
-            })
-        }),
+        any::<(u16, [u8; 16], [u8; 16], [u8; 32], u64, u8, u8)>().prop_map(
+            |(v, t, s, r, n, i, m)| {
+                Frame::Resume(Resume {
+                    version: v,
+                    tunnel: TunnelId(t),
+                    session: SessionId(s),
+                    secret: ResumeSecret::new(r),
+                    received: n,
+                    connection: ConnectionNumber::said(i, m),
+                })
+            }
+        ),
         any::<u64>().prop_map(|received| Frame::Resumed { received }),
         (1..=5_u8).prop_map(|code| Frame::Refused(refusal_from(code).unwrap())),
         any::<u64>().prop_map(|received| Frame::Ack { received }),

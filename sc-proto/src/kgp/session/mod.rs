@@ -246,6 +246,18 @@ impl Session {
         Ok(key)
     }
 
+    /// Whether neither side is ending the session, nor all ids are used.
+    pub(crate) fn takes_streams(&self) -> bool {
+        self.going == Going::On
+            && self.peer_going == Going::On
+            && StreamId::new(self.next_id).is_some()
+    }
+
+    /// Reliable bytes that wait for the transport.
+    pub(crate) fn backlog(&self) -> u64 {
+        self.ring.unsent_len()
+    }
+
     /// Whether a stream more is within the peer's limit and what waits for the transport.
     pub(crate) fn may_open(&self) -> bool {
         self.opened_here < self.peer.max_streams && self.has_room()

@@ -42,6 +42,11 @@ impl Session {
     ) -> Result<Received<'a>, ProtocolError> {
         self.heard(now);
         let kind = frame.frame_type();
+        if (kind.is_reliable() || kind == FrameType::Ack)
+            && let Some(liveness) = &mut self.liveness
+        {
+            liveness.flows(now);
+        }
         if kind.is_reliable() {
             self.count_reliable(length, now);
             // Sockets are not read beyond the bound; only answers to a peer that never

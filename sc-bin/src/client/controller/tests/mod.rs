@@ -1,5 +1,6 @@
 //! The controller with a clock that the test moves.
 
+mod connections;
 mod end;
 mod recover;
 mod serve;
@@ -56,18 +57,33 @@ fn status(code: u16) -> RestError {
     RestError::Status { code, text: String::new() }
 }
 
+const ONLY: ConnectionNumber = ConnectionNumber::ONLY;
+const SESSION: SessionId = SessionId([1; 16]);
+
 fn up() -> Input {
+    up_of(ONLY)
+}
+
+fn up_of(connection: ConnectionNumber) -> Input {
     let peer = ([127, 0, 0, 1], 4443).into();
-    Input::Tunnel(Event::TunnelUp { tunnel: ID, session: SessionId([1; 16]), peer })
+    Input::Tunnel(Event::TunnelUp { tunnel: ID, session: SESSION, connection, peer })
 }
 
 fn down() -> Input {
+    down_of(ONLY)
+}
+
+fn down_of(connection: ConnectionNumber) -> Input {
     let end = TunnelEnd::Lost(TransportLoss::Failed);
-    Input::Tunnel(Event::TunnelDown { tunnel: ID, session: SessionId([1; 16]), end })
+    Input::Tunnel(Event::TunnelDown { tunnel: ID, session: SESSION, connection, end })
 }
 
 fn connect_failed(failure: ConnectFailure) -> Input {
-    Input::Tunnel(Event::ConnectFailed { tunnel: ID, failure })
+    connect_failed_of(ONLY, failure)
+}
+
+fn connect_failed_of(connection: ConnectionNumber, failure: ConnectFailure) -> Input {
+    Input::Tunnel(Event::ConnectFailed { tunnel: ID, connection, failure })
 }
 
 fn refused() -> Input {
@@ -80,9 +96,14 @@ fn deleted(jobs: JobsAtEnd, running: u32) -> Input {
 
 impl Run {
     fn new() -> Self {
+        Self::with_connections(1)
+    }
+
+    fn with_connections(count: u8) -> Self {
         let now = Instant::now();
         let url = "http://127.0.0.1:1/rest/v1".to_owned();
-        let controller = Controller::new(CreateTunnel::default(), String::new(), url, 1, now);
+        let controller =
+            Controller::new(count, CreateTunnel::default(), String::new(), url, 1, now);
         let mut run = Self { controller, now, seen: Vec::new() };
         run.collect();
         run
@@ -90,7 +111,11 @@ impl Run {
 
     /// Up to the create call.
     fn creating() -> Self {
-        let mut run = Self::new();
+        Self::new().create()
+    }
+
+    fn create(self) -> Self {
+        let mut run = self;
         run.give(Input::Answer(Answer::Updates(Err(status(404)))));
         assert!(matches!(run.seen.last(), Some(Effect::Call(Call::Create(_)))), "{:?}", run.seen);
         run
@@ -162,5 +187,5 @@ fn is_delete(effect: &Effect, wanted: JobsAtEnd) -> bool {
 }
 
 fn is_connect(effect: &Effect) -> bool {
-    matches!(effect, Effect::Connect(_))
+    matches!(effect, Effect::Connect(..))
 }

@@ -98,12 +98,13 @@ fn a_server_that_stops_is_waited_for() {
 #[test]
 fn a_session_that_may_be_resumed_is_not_overtaken() {
     let mut run = Run::serving();
-    let (tunnel, session, cause) = (ID, SessionId([1; 16]), TransportLoss::Failed);
-    run.give(Input::Tunnel(Event::TunnelInterrupted { tunnel, session, cause }));
+    let (tunnel, session, connection) = (ID, SESSION, ONLY);
+    let cause = TransportLoss::Failed;
+    run.give(Input::Tunnel(Event::TunnelInterrupted { tunnel, session, connection, cause }));
     run.give(ended_by_server(Status::Terminated, "serverRestart"));
     assert_eq!(run.count(is_create), 0);
     let end = TunnelEnd::Lost(TransportLoss::Refused(Refusal::Session));
-    run.give(Input::Tunnel(Event::TunnelDown { tunnel, session, end }));
+    run.give(Input::Tunnel(Event::TunnelDown { tunnel, session, connection, end }));
     run.give(ended_by_server(Status::Terminated, "serverRestart"));
     assert_eq!(run.count(is_create), 1);
 }

@@ -38,7 +38,7 @@ fn a_session_that_stays_lost_is_tried_to_be_restored_for_hours() {
     let begin = run.now;
     run.give(down());
     while run.now - begin < Duration::from_secs(3 * 3600) {
-        if run.controller.link == Link::Dialling {
+        if run.controller.links.all() == Link::Dialling {
             run.give(refused());
         }
         if run.controller.poll == Timer::UnderWay {
@@ -57,13 +57,15 @@ fn a_session_that_stays_lost_is_tried_to_be_restored_for_hours() {
 
 fn interrupted() -> Input {
     let cause = TransportLoss::Silent;
-    Input::Tunnel(Event::TunnelInterrupted { tunnel: ID, session: SessionId([1; 16]), cause })
+    let (tunnel, session, connection) = (ID, SESSION, ONLY);
+    Input::Tunnel(Event::TunnelInterrupted { tunnel, session, connection, cause })
 }
 
 fn reconnecting(attempt: u32) -> Input {
     Input::Tunnel(Event::Reconnecting {
         tunnel: ID,
-        session: SessionId([1; 16]),
+        session: SESSION,
+        connection: ONLY,
         attempt,
         failure: ConnectFailure::Dial(DialFailure::Refused),
         next_try_in: Duration::from_secs(1),
@@ -75,7 +77,7 @@ fn an_outage_is_told_once_per_change_and_tries_now_and_then() {
     let mut run = Run::serving();
     run.give(interrupted());
     let cause = TransportLoss::Silent.to_string();
-    assert!(run.said(&Line::Interrupted { cause }));
+    assert!(run.said(&Line::Interrupted { connection: ONLY, left: 0, cause }));
     for attempt in 1..=21 {
         run.give(reconnecting(attempt));
         run.now += Duration::from_millis(500);
@@ -83,11 +85,12 @@ fn an_outage_is_told_once_per_change_and_tries_now_and_then() {
     assert_eq!(run.count(|e| matches!(e, Effect::Say(Line::Reconnecting { .. }))), 3);
     assert_eq!(run.count(is_connect), 0, "the core dials by itself");
     let (replayed, streams, outage) = (7, 3, Duration::from_secs(10));
-    let (tunnel, session) = (ID, SessionId([1; 16]));
-    run.give(Input::Tunnel(Event::TunnelResumed { tunnel, session, replayed, streams, outage }));
-    assert!(run.said(&Line::Resumed { replayed, streams, outage }));
+    let (tunnel, session, connection) = (ID, SESSION, ONLY);
+    let event = Event::TunnelResumed { tunnel, session, connection, replayed, streams, outage };
+    run.give(Input::Tunnel(event));
+    assert!(run.said(&Line::Resumed { connection, replayed, streams, outage }));
     assert_eq!(run.count(|effect| matches!(effect, Effect::Say(_))), 5);
-    assert_eq!(run.controller.link, Link::Up);
+    assert_eq!(run.controller.links.all(), Link::Up);
 }
 
 #[test]

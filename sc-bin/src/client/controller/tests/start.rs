@@ -23,7 +23,7 @@ fn the_place_comes_from_the_answer() {
     let mut run = Run::creating();
     run.give(created(Status::Running));
     let place = run.seen.iter().find_map(|effect| match effect {
-        Effect::Connect(place) => Some(place),
+        Effect::Connect(place, _) => Some(place),
         _ => None,
     });
     let place = place.unwrap();
@@ -95,7 +95,7 @@ fn the_first_connection_is_tried_again_but_not_for_ever() {
     run.give(created(Status::Running));
     let begin = run.now;
     while run.count(|effect| matches!(effect, Effect::Fail(_))) == 0 {
-        match run.controller.link {
+        match run.controller.links.all() {
             Link::Dialling => run.give(refused()),
             _ => run.wake(),
         }

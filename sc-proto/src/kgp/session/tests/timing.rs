@@ -114,6 +114,25 @@ fn a_peer_that_went_silent_is_given_up_and_a_lively_one_is_not() {
 }
 
 #[test]
+fn while_streams_move_a_silent_link_is_noticed_sooner() {
+    let mut w = server_with_a_stream();
+    let now = w.now;
+    let end = &mut w.ends[SERVER];
+    receive_data(end, 1, 10, now);
+    let noticed = loop {
+        let due = end.session.deadline().unwrap();
+        match end.session.handle_timeout(due) {
+            Ok(()) => drop(controls(&mut end.session, due)),
+            Err(loss) => {
+                assert_eq!(loss, TransportLoss::Silent);
+                break due;
+            }
+        }
+    };
+    assert_eq!(noticed.since(now), Duration::from_secs(3));
+}
+
+#[test]
 fn a_deadline_moves_on_whatever_fired() {
     let mut w = server_with_a_stream();
     let settings = Settings { keepalive: Duration::ZERO, ..Settings::default() };

@@ -7,7 +7,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use super::{CLIENT, Choice, End, SERVER, World};
-use crate::contract::{ResumeSecret, SessionId, TransportLoss, TunnelId};
+use crate::contract::{ConnectionNumber, ResumeSecret, SessionId, TransportLoss, TunnelId};
 use crate::kgp::ProtocolError;
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
@@ -109,6 +109,7 @@ impl World {
             session: SessionId([7; 16]),
             secret: ResumeSecret::new([0; 32]),
             received: self.ends[CLIENT].session.received(),
+            connection: ConnectionNumber::ONLY,
         });
         let wires = &mut self.wires;
         let id = wires.next;

@@ -1,0 +1,80 @@
+//! Time and allocations of the core's parts. `cargo bench -p sc-micro [PART]`.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{AllocProfiler, Bencher, black_box};
+use sc_micro::{SessionPair, frames, http, tls};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    divan::main();
+}
+
+const MIB: usize = 1024 * 1024;
+/// DATA frames of 1 KiB with some control frames between them.
+const PAYLOAD: [u8; 1024] = [7; 1024];
+
+#[divan::bench]
+fn frame_encode(bencher: Bencher<'_, '_>) {
+    let frames = frames::batch(&PAYLOAD);
+    let mut out = Vec::new();
+    frames::bytes(&frames, &mut out);
+    bencher
+        .counter(ItemsCount::new(frames.len()))
+        .bench_local(|| frames::bytes(black_box(&frames), &mut out));
+}
+
+#[divan::bench]
+fn frame_decode(bencher: Bencher<'_, '_>) {
+    let mut bytes = Vec::new();
+    frames::bytes(&frames::batch(&PAYLOAD), &mut bytes);
+    bencher
+        .counter(ItemsCount::new(frames::FRAMES))
+        .bench_local(|| frames::decode(black_box(&bytes)));
+}
+
+/// One download of 1 MiB through two sessions, without TLS and sockets.
+#[divan::bench]
+fn session_pump(bencher: Bencher<'_, '_>) {
+    pass(bencher.counter(BytesCount::new(MIB)), 1, MIB);
+}
+
+/// Every one of so many streams has 1 KiB: what one costs shall not depend on how many there are.
+#[divan::bench(args = [10, 100, 1_000, 10_000])]
+fn scheduler(bencher: Bencher<'_, '_>, streams: usize) {
+    pass(bencher.counter(ItemsCount::new(streams)), streams, 1024);
+}
+
+fn pass(bencher: Bencher<'_, '_>, streams: usize, bytes: usize) {
+    let mut pair = SessionPair::new(streams).expect("two honest sessions");
+    assert_eq!(pair.pass(bytes), Ok(streams * bytes), "all of it passes");
+    bencher.bench_local(|| pair.pass(black_box(bytes)));
+}
+
+/// Encrypted at one end and decrypted at the other.
+#[divan::bench]
+fn tls_pipe(bencher: Bencher<'_, '_>) {
+    let mut pipes = tls::Pipes::new();
+    let plain = vec![7; MIB];
+    bencher.counter(BytesCount::of_slice(&plain)).bench_local(|| pipes.pass(black_box(&plain)));
+}
+
+#[divan::bench]
+fn head_of_get(bencher: Bencher<'_, '_>) {
+    let head = http::BROWSER;
+    bencher.counter(BytesCount::of_slice(head)).bench_local(|| http::read(black_box(head)));
+}
+
+#[divan::bench]
+fn head_of_connect(bencher: Bencher<'_, '_>) {
+    let head = http::CONNECT;
+    bencher.counter(BytesCount::of_slice(head)).bench_local(|| http::read(black_box(head)));
+}
+
+/// A request through the machine of a browser's connection.
+#[divan::bench]
+fn browser_connection(bencher: Bencher<'_, '_>) {
+    let head = http::BROWSER;
+    bencher.counter(BytesCount::of_slice(head)).bench_local(|| http::front(black_box(head)));
+}
