@@ -11,6 +11,8 @@
 
 pub mod binary;
 pub mod certificate;
+#[cfg(target_os = "linux")]
+pub mod cgroup;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;

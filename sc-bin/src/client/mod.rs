@@ -2,8 +2,9 @@
 //!
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
-//! `failure` what people read, `status` how others see
-//! how it stands, `readiness` and `life` how another process looks at it, `signals`, `trust`, `about` and `backoff` what these need.
+//! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
+//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! `backoff` what these need.
 
 mod about;
 mod backoff;
@@ -13,6 +14,7 @@ mod controller;
 mod egress;
 mod event_loop;
 mod failure;
+mod inputs;
 mod life;
 mod line;
 #[cfg(not(feature = "pac"))]
@@ -29,12 +31,11 @@ mod status;
 mod trust;
 
 use std::io::{self, Write as _};
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Instant;
 
 pub(crate) use console::common as spoken;
-pub(crate) use controller::Input;
 pub(crate) use failure::Failure;
+pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
@@ -48,33 +49,16 @@ use plane::WorkerPlane;
 use rest::Rest;
 use status::Status;
 
-/// The way into a running client: signals, and whoever else may end it.
-pub(crate) struct Inputs {
-    /// Where inputs go.
-    pub(crate) sender: SyncSender<Input>,
-    /// Where the event loop takes them.
-    pub(crate) receiver: Receiver<Input>,
-}
-
-impl Inputs {
-    /// A bounded channel of inputs.
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = mpsc::sync_channel(event_loop::QUEUE);
-        Self { sender, receiver }
-    }
-}
-
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
 pub(crate) fn run(settings: &Settings) -> Exit {
     let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
-    let inputs = Inputs::new();
-    let watch = SignalWatch::start(inputs.sender.clone());
-    let run = watch
+    let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
+    let run = inputs
         .map_err(|error| Failure::Machine {
             what: "signals cannot be taken",
             error: error.to_string(),
         })
-        .and_then(|_watch| serve(settings, &mut console, inputs));
+        .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
     run.unwrap_or_else(|failure| {
         console.fail(&failure);
         console.say(&Line::Goodbye);

@@ -2,17 +2,18 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, StreamKind, Target};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
 use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Command, Config, Core, Event, SocketId, WorkerId};
+use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
+use super::inputs::Sender;
 use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
@@ -33,8 +34,8 @@ pub(super) trait DataPlane {
     fn stop(&mut self, stop: Stop);
 }
 
-/// Events that may wait. The worker keeps what does not fit.
-const QUEUE: usize = 64;
+/// Questions for the PAC script that wait here; more stay with the worker.
+const QUESTIONS: usize = 64;
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 
@@ -58,7 +59,7 @@ impl WorkerPlane {
         endurance: Endurance,
         egress: Egress,
         pac: Option<Pac>,
-        inputs: SyncSender<Input>,
+        inputs: Sender,
     ) -> Result<Self, Failure> {
         let roots = match ca {
             Some(path) => Some(ders(Some(path))?),
@@ -74,26 +75,24 @@ impl WorkerPlane {
         };
         endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
-        let (sender, events) = mpsc::sync_channel(QUEUE);
-        let runtime = Runtime::start(runtime, vec![core], sender)
+        let (wanted, questions) = mpsc::sync_channel(QUESTIONS);
+        // What nobody has room for stays with the worker.
+        let events = move |worker, event| match event {
+            Event::WayWanted { .. } => match wanted.try_send((worker, event)) {
+                Err(TrySendError::Full((_, event))) => Err(event),
+                Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            },
+            event => match inputs.offer(Input::Tunnel(event)) {
+                Err(Input::Tunnel(event)) => Err(event),
+                Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
+            },
+        };
+        let runtime = Runtime::start(runtime, vec![core], events)
             .map_err(|error| machine("the data plane does not start", &error))?;
-        // Ends with the worker, or with the event loop.
         let handle = runtime.handle();
-        let answers = handle.clone();
-        thread::Builder::new()
-            .name("sc-events".to_owned())
-            .spawn(move || {
-                for (worker, event) in events {
-                    if let Event::WayWanted { socket, kind, target } = event {
-                        ask(pac.as_ref(), kind, target, worker, socket, answers.clone());
-                        continue;
-                    }
-                    if inputs.send(Input::Tunnel(event)).is_err() {
-                        break;
-                    }
-                }
-            })
-            .map_err(|error| machine("no thread for events", &error))?;
+        if let Some(pac) = pac {
+            answer_questions(pac, questions, handle.clone())?;
+        }
         Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
     }
 
@@ -135,23 +134,27 @@ impl DataPlane for WorkerPlane {
     }
 }
 
-/// Has the PAC script name the ways to a site, and the worker take them.
-fn ask(
-    pac: Option<&Pac>,
-    kind: StreamKind,
-    target: Target,
-    worker: WorkerId,
-    socket: SocketId,
+/// Has the PAC script name the ways to sites, and the workers take them. On a thread of its own,
+/// since an answer may come at once and the worker must not wait for itself. It ends with the
+/// workers.
+fn answer_questions(
+    pac: Pac,
+    questions: Receiver<(WorkerId, Event)>,
     answers: Handle,
-) {
-    let tell = move |ways| {
-        // A worker that has ended needs no way.
-        let _: Result<(), Stopped> = answers.command(worker, Command::Ways { socket, ways });
+) -> Result<(), Failure> {
+    let answer = move || {
+        for (worker, event) in questions {
+            if let Event::WayWanted { socket, kind, target } = event {
+                let answers = answers.clone();
+                pac.ask(kind, target, move |ways| {
+                    // A worker that has ended needs no way.
+                    let _ = answers.command(worker, Command::Ways { socket, ways });
+                });
+            }
+        }
     };
-    match pac {
-        Some(pac) => pac.ask(kind, target, tell),
-        None => tell(Vec::new()),
-    }
+    let thread = thread::Builder::new().name("sc-ways".to_owned()).spawn(answer);
+    thread.map(drop).map_err(|error| machine("no thread for the PAC script", &error))
 }
 
 fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {

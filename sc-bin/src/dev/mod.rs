@@ -114,9 +114,9 @@ impl Application {
 }
 
 fn all(args: DevArgs) -> Result<Exit, DevError> {
-    let inputs = Inputs::new();
+    let inputs = Inputs::new().map_err(DevError::Signals)?;
     // Before the first folder, so that Ctrl-C always cleans up.
-    let _watch = SignalWatch::start(inputs.sender.clone()).map_err(DevError::Signals)?;
+    let _watch = SignalWatch::start(&inputs.sender).map_err(DevError::Signals)?;
     let application = Application::start(args)?;
     let folder = tempfile::Builder::new().prefix("sc-dev-").tempdir().map_err(DevError::Folder)?;
     let server = start_server(server_settings(folder.path().join("server")))?;
