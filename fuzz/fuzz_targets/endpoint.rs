@@ -12,8 +12,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
-    TunnelSecret,
+    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop,
+    StreamKind, TunnelId, TunnelSecret,
 };
 use sc_proto::egress::{Bypass, Way, WayChoice};
 use sc_proto::fuzzing::encode;

@@ -1,5 +1,7 @@
 //! Moments in UTC, as people read them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// A moment of the Gregorian calendar in UTC, to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
@@ -47,6 +49,25 @@ impl Moment {
     }
 }
 
+/// Now, in seconds since 1970.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Seconds since 1970 as HTTP writes a moment (RFC 9110, section 5.6.7):
+/// `Fri, 20 Nov 2026 15:31:36 GMT`.
+pub(crate) fn http_date(unix: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let named = |names: &'static [&str], index: u64| {
+        usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
+    };
+    let Moment { year, month, day, hour, minute, second } = Moment::of_unix(unix);
+    let (weekday, month) = (named(&DAYS, unix / 86_400 % 7), named(&MONTHS, month - 1));
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +83,11 @@ mod tests {
         ] {
             assert_eq!(Moment::of_unix(unix).rfc3339(), text);
         }
+    }
+
+    #[test]
+    fn moments_of_http() {
+        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(http_date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
 //! at once for trying, `api` the REST API's types that client and server share, `calendar`
-//! how both write times, `interrupt` how both are told to end, `runtime` what drives the sessions
-//! of both. Cargo's features decide what is in: `client`, `server` (`dev` needs both), and the
-//! runtimes `mio` and `smol`.
+//! how both write times, `interrupt` how both are told to end, `monitor` how both show their
+//! state, `runtime` what drives the sessions of both. Cargo's features decide what is in: `client`,
+//! `server` (`dev` needs both), and the runtimes `mio` and `smol`.
 
 // The lints look at the whole program. A half of it leaves unused what only the other half needs.
 #![cfg_attr(not(all(feature = "client", feature = "server")), allow(dead_code, unused_imports))]
@@ -18,6 +18,7 @@ mod client;
 #[cfg(all(feature = "client", feature = "server"))]
 mod dev;
 mod interrupt;
+mod monitor;
 mod runtime;
 #[cfg(feature = "server")]
 mod server;

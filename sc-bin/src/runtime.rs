@@ -9,6 +9,8 @@ use sc_proto::{Command, Core, Event, WorkerId};
 #[cfg(feature = "server")]
 use sc_proto::{ListenerId, ListenerRole};
 
+use crate::monitor::worker::{NoAnswer, PATIENCE, WorkerReport};
+
 #[cfg(not(any(feature = "mio", feature = "smol")))]
 compile_error!("sc needs a runtime: build it with the feature `mio` or `smol`");
 
@@ -106,6 +108,19 @@ impl Handle {
     /// [`Stopped`] if there is no such worker any more.
     pub(crate) fn command(&self, worker: WorkerId, command: Command) -> Result<(), Stopped> {
         either!(self, handle => handle.command(worker, command).map_err(|_| Stopped))
+    }
+
+    /// How a worker stands.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAnswer`] if there is no such worker any more, or it does not answer in time.
+    pub(crate) fn report(&self, worker: WorkerId) -> Result<WorkerReport, NoAnswer> {
+        either!(self, handle => {
+            let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
+            let (busy, turns) = (told.work.busy, told.work.turns);
+            Ok(WorkerReport { core: told.core, sessions: told.sessions, busy, turns })
+        })
     }
 
     /// Lets a worker accept from `socket`, which is bound and listens.

@@ -13,8 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_executor::{LocalExecutor, Task};
 use async_io::Async;
-use sc_proto::{CloseMode, Read, SocketClass, SocketId, Write};
-use socket2::SockRef;
+use sc_proto::{CloseMode, Read, SocketId, Write};
 
 use crate::news::News;
 use crate::places::Place;
@@ -64,9 +63,8 @@ enum Awaited {
 }
 
 impl Stream {
-    /// Sets the options of `class`. The socket does not block.
-    pub(crate) fn new(io: Async<TcpStream>, class: SocketClass, place: Place) -> Self {
-        tcp::set_options(SockRef::from(io.get_ref()), class);
+    /// The socket does not block and has its options.
+    pub(crate) const fn new(io: Async<TcpStream>, place: Place) -> Self {
         Self { io, place }
     }
 }

@@ -27,10 +27,11 @@ pub(crate) struct Reception {
 }
 
 /// Watches a socket that is bound and listens.
-pub(crate) fn watch(socket: TcpListener) -> io::Result<Async<TcpListener>> {
+pub(crate) fn watch(socket: TcpListener, role: ListenerRole) -> io::Result<Async<TcpListener>> {
     let listener = Async::new(socket)?;
     // To listen again changes the backlog of a listening socket.
     SockRef::from(listener.get_ref()).listen(BACKLOG)?;
+    tcp::set_listener_options(SockRef::from(listener.get_ref()), role.class());
     Ok(listener)
 }
 
@@ -47,7 +48,8 @@ pub(crate) async fn accept(
         match listener.get_ref().accept() {
             Ok((stream, peer)) => match Async::new(stream) {
                 Ok(io) => {
-                    let stream = Stream::new(io, role.class(), place);
+                    tcp::set_accepted_options(SockRef::from(io.get_ref()), role.class());
+                    let stream = Stream::new(io, place);
                     reception.news.arrived(Arrival::Accepted { listener: id, peer, stream });
                 }
                 Err(error) => log::warn!("cannot watch a socket: {error}"),

@@ -14,6 +14,7 @@ pub mod certificate;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;
+pub mod exposition;
 pub mod fault;
 pub mod figures;
 pub mod http;

@@ -17,6 +17,10 @@ use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
+use super::monitoring::{V4Monitoring, V5Monitoring};
+#[cfg(feature = "client")]
+use super::readiness::{ReadyArgs, WaitArgs};
+#[cfg(feature = "client")]
 use crate::runtime::RuntimeKind;
 #[cfg(feature = "server")]
 use crate::server::ServerArgs;
@@ -65,6 +69,12 @@ pub(crate) enum Command {
     /// Try the whole system on this machine: server, user, tunnel and a demo site
     #[cfg(all(feature = "client", feature = "server"))]
     Dev(DevArgs),
+    /// Say whether a tunnel is ready: exit code 0 if it is
+    #[cfg(feature = "client")]
+    Ready(ReadyArgs),
+    /// Wait until a tunnel is ready; fails at once when its client ends
+    #[cfg(feature = "client")]
+    Wait(WaitArgs),
     /// Print the version
     Version,
 }
@@ -131,6 +141,9 @@ pub(crate) struct V4Args {
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
     pub(crate) tunnel_connections: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V4Monitoring,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -203,6 +216,9 @@ pub(crate) struct V5Args {
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
     pub(crate) tunnel_connections: Option<u32>,
+    /// How its state is shown.
+    #[command(flatten)]
+    pub(crate) monitoring: V5Monitoring,
 }
 
 /// `sc dev`.

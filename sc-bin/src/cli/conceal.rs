@@ -55,11 +55,13 @@ const V4: &[Secret] = &[
     Secret::new("--proxy", "-p", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-userpwd", "-w", "SAUCE_PROXY_USERPWD", Holds::Secret),
     Secret::new("--pac-auth", "", "SAUCE_PAC_AUTH", Holds::List),
+    Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
 ];
 const V5: &[Secret] = &[
     Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
     Secret::new("--proxy", "-x", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-sauce", "", "SAUCE_PROXY_SAUCE", Holds::UserInfo),
+    Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
 ];
 
 /// Arguments with the secrets taken out.
@@ -101,10 +103,14 @@ pub(crate) fn conceal_secrets() {}
 
 /// The process's arguments as one string to be shown and stored, without secrets.
 pub(crate) fn shown_args() -> String {
+    shown_arg_list().get(1..).unwrap_or_default().join(" ")
+}
+
+/// The process's arguments to be shown, its name first, without secrets.
+pub(crate) fn shown_arg_list() -> Vec<String> {
     let args: Vec<OsString> = std::env::args_os().collect();
     let args = conceal(&args).map_or(args, |concealed| concealed.args);
-    let shown = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-    shown.collect::<Vec<_>>().join(" ")
+    args.iter().map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
 
 /// Takes the last of each secret out of `args` and blots out all; `None` if there is none.
@@ -209,6 +215,18 @@ mod tests {
         let concealed = conceal(&given).unwrap();
         assert_eq!(concealed.args[2..], [odd, "-k".into(), CONCEALED.into()]);
         assert_eq!(concealed.secrets["SAUCE_ACCESS_KEY"], "SECRET");
+    }
+
+    #[test]
+    fn several_secrets_are_told_apart() {
+        let given = args("sc run --api-basic-auth=A:1 -k K --api-basic-auth B:2 -i n");
+        let concealed = conceal(&given).unwrap();
+        assert_eq!(
+            concealed.args,
+            args("sc run --api-basic-auth=**** -k **** --api-basic-auth **** -i n")
+        );
+        let secrets = [("SAUCE_ACCESS_KEY", "K"), ("SAUCE_API_BASIC_AUTH", "B:2")];
+        assert_eq!(concealed.secrets, secrets.map(|(name, value)| (name, value.to_owned())).into());
     }
 
     #[test]

@@ -103,6 +103,8 @@ impl FromStr for LocalhostChoice {
 pub(crate) struct EgressSettings {
     /// Hosts that are refused.
     pub(crate) deny: Option<HostRules>,
+    /// The same, as it was given.
+    pub(crate) denied: Vec<String>,
     /// What becomes of requests for this machine.
     pub(crate) localhost: LocalhostPolicy,
     /// By which way sites are reached.
@@ -291,8 +293,10 @@ impl From<V5EgressArgs> for Given {
 impl Given {
     /// Fills in what the environment says, and checks all of it.
     pub(super) fn resolve(self, env: &Environment) -> Result<EgressSettings, EgressError> {
+        let denied = list(self.deny, env, "SAUCE_DENY_DOMAINS");
         let mut settings = EgressSettings {
-            deny: deny_rules(list(self.deny, env, "SAUCE_DENY_DOMAINS"))?,
+            deny: deny_rules(&denied)?,
+            denied,
             localhost: match (self.localhost, env.first(&["SAUCE_PROXY_LOCALHOST"])) {
                 (Some(choice), _) => choice.0,
                 (None, Some(text)) => {
@@ -436,7 +440,7 @@ fn list(given: Vec<String>, env: &Environment, name: &str) -> Vec<String> {
     items.filter(|item| !item.is_empty()).collect()
 }
 
-fn deny_rules(items: Vec<String>) -> Result<Option<HostRules>, EgressError> {
+fn deny_rules(items: &[String]) -> Result<Option<HostRules>, EgressError> {
     if items.is_empty() {
         return Ok(None);
     }

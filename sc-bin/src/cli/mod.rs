@@ -12,14 +12,22 @@ mod endurance;
 mod environment;
 #[cfg(feature = "client")]
 mod exit;
+#[cfg(feature = "client")]
+mod go_duration;
 mod logging;
+#[cfg(feature = "client")]
+mod monitoring;
 mod open_files;
+#[cfg(feature = "client")]
+mod readiness;
 #[cfg(feature = "client")]
 mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
 mod version;
 
+#[cfg(feature = "client")]
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -27,7 +35,7 @@ use clap::Parser as _;
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use args::DevArgs;
 #[cfg(feature = "client")]
-pub(crate) use conceal::shown_args;
+pub(crate) use conceal::{shown_arg_list, shown_args};
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use connections::DEFAULT_CONNECTIONS;
 #[cfg(feature = "client")]
@@ -38,7 +46,11 @@ pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "client")]
+pub(crate) use monitoring::Monitoring;
+#[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
+#[cfg(feature = "client")]
+pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 #[cfg(feature = "client")]
 pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
 #[cfg(feature = "client")]
@@ -52,6 +64,8 @@ use args::{Cli, Command};
 #[cfg(feature = "client")]
 use environment::Environment;
 use logging::Role;
+#[cfg(feature = "client")]
+use readiness::ReadinessError;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -84,9 +98,30 @@ pub(crate) fn run() -> ExitCode {
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
+        #[cfg(feature = "client")]
+        Command::Ready(args) => {
+            look(args.resolve(&Environment::of_process()), crate::client::ready).into()
+        }
+        #[cfg(feature = "client")]
+        Command::Wait(args) => {
+            look(args.resolve(&Environment::of_process()), crate::client::wait).into()
+        }
         Command::Version => {
             version::print();
             ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Looks at the tunnel of another process.
+#[cfg(feature = "client")]
+fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
+    conceal::conceal_secrets();
+    match what {
+        Ok(what) => look(&what),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            Exit::Failed
         }
     }
 }

@@ -13,6 +13,7 @@ use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
 use crate::runtime::RuntimeKind;
@@ -51,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) egress: EgressSettings,
     /// How many connections the tunnel has.
     pub(crate) connections: u8,
+    /// How it shows its state.
+    pub(crate) monitoring: Monitoring,
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
 }
@@ -156,6 +159,9 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         why: InvalidRestUrl,
     },
+    /// An option that says how the state is shown.
+    #[error(transparent)]
+    Monitoring(#[from] MonitoringError),
 }
 
 /// What the command line of either version gave.
@@ -174,7 +180,22 @@ struct Given {
     max_missed_acks: Option<u32>,
     egress: egress::Given,
     connections: Option<u32>,
+    monitoring: GivenMonitoring,
     runtime: Option<RuntimeKind>,
+}
+
+enum GivenMonitoring {
+    V4(V4Monitoring),
+    V5(V5Monitoring),
+}
+
+impl GivenMonitoring {
+    fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
+        match self {
+            Self::V4(given) => given.resolve(env),
+            Self::V5(given) => given.resolve(env),
+        }
+    }
 }
 
 /// The lists of rules, of whichever version.
@@ -205,6 +226,7 @@ impl From<V4Args> for Given {
             max_missed_acks: args.max_missed_acks,
             egress: args.egress.into(),
             connections: args.tunnel_connections,
+            monitoring: GivenMonitoring::V4(args.monitoring),
             runtime: args.runtime,
         }
     }
@@ -231,6 +253,7 @@ impl From<V5Args> for Given {
             max_missed_acks: args.max_missed_acks,
             egress: args.egress.into(),
             connections: args.tunnel_connections,
+            monitoring: GivenMonitoring::V5(args.monitoring),
             runtime: args.runtime,
         }
     }
@@ -297,6 +320,7 @@ impl Settings {
             connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
+            monitoring: given.monitoring.resolve(env)?,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,
                 (None, Some(name)) => runtime_named(name)?,

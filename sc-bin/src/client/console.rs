@@ -132,6 +132,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 pub(crate) fn common(line: &Line) -> String {
     match line {
         Line::ServerSays(text) | Line::Egress(text) => text.clone(),
+        Line::Monitor { name, address } => format!("{name} listening on {address}"),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }

@@ -12,6 +12,7 @@ use super::controller::{Controller, Effect, Input};
 use super::line::Speaker;
 use super::plane::DataPlane;
 use super::rest_error::RestError;
+use super::status::Status;
 use crate::cli::Exit;
 
 /// Inputs that may wait. Each sender waits, or keeps its own, when it is full.
@@ -35,6 +36,7 @@ pub(super) struct EventLoop<'a, R, P> {
     pub(super) rest: R,
     pub(super) plane: P,
     pub(super) speaker: &'a mut dyn Speaker,
+    pub(super) status: Status,
     pub(super) sender: SyncSender<Input>,
     pub(super) inputs: Receiver<Input>,
 }
@@ -42,13 +44,17 @@ pub(super) struct EventLoop<'a, R, P> {
 impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
     /// Runs until the controller says that it is over.
     pub(super) fn run(mut self) -> Exit {
+        for line in self.status.lines() {
+            self.speaker.say(&line);
+        }
         loop {
             while let Some(effect) = self.controller.next_effect() {
                 if let Some(exit) = self.carry_out(effect) {
                     return exit;
                 }
             }
-            let input = match self.controller.next_deadline() {
+            self.status.on_handled(self.controller.next_connects());
+            let input = match self.next_deadline() {
                 Some(at) => {
                     let wait = at.saturating_duration_since(Instant::now());
                     self.inputs.recv_timeout(wait)
@@ -56,16 +62,26 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match input {
-                Ok(input) => self.controller.handle(input, Instant::now()),
+                Ok(input) => {
+                    self.status.on_input(&input);
+                    self.controller.handle(input, Instant::now());
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot be: this loop holds a sender itself.
                 Err(RecvTimeoutError::Disconnected) => return Exit::Failed,
             }
             self.controller.on_time(Instant::now());
+            self.status.on_time(Instant::now());
         }
     }
 
+    fn next_deadline(&self) -> Option<Instant> {
+        let status = self.status.next_deadline();
+        [self.controller.next_deadline(), status].into_iter().flatten().min()
+    }
+
     fn carry_out(&mut self, effect: Effect) -> Option<Exit> {
+        self.status.on_effect(&effect);
         match effect {
             Effect::Say(line) => self.speaker.say(&line),
             Effect::Fail(failure) => self.speaker.fail(&failure),

@@ -94,6 +94,26 @@ pub(crate) enum Failure {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// An address of this machine cannot be had.
+    #[error("cannot listen on {address} for {flag}: {error}")]
+    Listen {
+        /// The option.
+        flag: &'static str,
+        /// Its value.
+        address: String,
+        /// What the operating system said.
+        error: String,
+    },
+    /// A file cannot be written.
+    #[error("{flag} {path}: {error}")]
+    File {
+        /// The option.
+        flag: &'static str,
+        /// Its value.
+        path: String,
+        /// What the operating system said.
+        error: String,
+    },
     /// This machine did not give what a tunnel needs.
     #[error("{what}: {error}")]
     Machine {
@@ -121,6 +141,8 @@ impl Failure {
             }
             Self::Trust(_) | Self::Pac(_) => "reading it".to_owned(),
             Self::Tls(_) => "setting TLS up".to_owned(),
+            Self::Listen { .. } => "listening, before anything else".to_owned(),
+            Self::File { .. } => "writing it, before anything else".to_owned(),
             Self::Machine { .. } => "asking the operating system".to_owned(),
         }
     }
@@ -151,6 +173,10 @@ impl Failure {
             Self::Trust(_) => "give a PEM file with at least one CA certificate",
             Self::Pac(_) => "open the script where --pac says it is, and correct it or the option",
             Self::Tls(_) => "name the CA file of the tunnel's server with --tunnel-cainfo",
+            Self::Listen { .. } => {
+                "give another address, or port 0 for any free one; another client may have this"
+            }
+            Self::File { .. } => "give a path in a folder that can be written",
             Self::Machine { .. } => "free some resources of this machine, then start again",
         }
     }
@@ -160,6 +186,7 @@ impl Failure {
         match self {
             Self::EndedElsewhere { .. } | Self::KeyVoid { .. } => Exit::EndedElsewhere,
             Self::Lost { .. } | Self::EndedByServer { .. } => Exit::ConnectionLost,
+            Self::Listen { .. } => Exit::Listener,
             Self::Rest { .. }
             | Self::Fatal(_)
             | Self::Address(_)
@@ -168,6 +195,7 @@ impl Failure {
             | Self::Trust(_)
             | Self::Pac(_)
             | Self::Tls(_)
+            | Self::File { .. }
             | Self::Machine { .. } => Exit::Failed,
         }
     }

@@ -21,6 +21,13 @@ pub(crate) enum Line {
     },
     /// How sites are reached from here.
     Egress(String),
+    /// The state is served by HTTP.
+    Monitor {
+        /// By which server.
+        name: &'static str,
+        /// Where.
+        address: String,
+    },
     /// A text from the server.
     ServerSays(String),
     /// Something failed and is tried again.

@@ -1,8 +1,9 @@
-//! The client: `sc -u -k …` and `sc run …`.
+//! The client: `sc -u -k …` and `sc run …`; and `sc ready` and `sc wait`, which look at one.
 //!
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
-//! `failure` what people read, `signals`, `trust`, `about` and `backoff` what these need.
+//! `failure` what people read, `status` how others see
+//! how it stands, `readiness` and `life` how another process looks at it, `signals`, `trust`, `about` and `backoff` what these need.
 
 mod about;
 mod backoff;
@@ -12,6 +13,7 @@ mod controller;
 mod egress;
 mod event_loop;
 mod failure;
+mod life;
 mod line;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
@@ -19,9 +21,11 @@ mod pac;
 #[cfg(feature = "pac")]
 mod pac;
 mod plane;
+mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod status;
 mod trust;
 
 use std::io::{self, Write as _};
@@ -32,6 +36,7 @@ pub(crate) use console::common as spoken;
 pub(crate) use controller::Input;
 pub(crate) use failure::Failure;
 pub(crate) use line::{Line, Speaker};
+pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
 use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
@@ -41,6 +46,7 @@ use event_loop::EventLoop;
 use pac::Pac;
 use plane::WorkerPlane;
 use rest::Rest;
+use status::Status;
 
 /// The way into a running client: signals, and whoever else may end it.
 pub(crate) struct Inputs {
@@ -105,6 +111,7 @@ pub(crate) fn serve(
         pac,
         inputs.sender.clone(),
     )?;
+    let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),
@@ -114,7 +121,8 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop = EventLoop { controller, rest, plane, speaker, sender, inputs: receiver };
+    let event_loop =
+        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
 }
 

@@ -1,6 +1,7 @@
 //! The data plane: the session and its sockets, which a worker thread of a runtime carries.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use super::failure::Failure;
 use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
+use crate::monitor::worker::AskWorkers;
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
@@ -93,6 +95,12 @@ impl WorkerPlane {
             })
             .map_err(|error| machine("no thread for events", &error))?;
         Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
+    }
+
+    /// The way to ask how it stands.
+    pub(super) fn workers(&self) -> AskWorkers {
+        let handle = self.handle.clone();
+        Arc::new(move || Ok(vec![handle.report(WORKER)?]))
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.

@@ -21,7 +21,7 @@ use target::{InvalidTargetUrl, TargetUrl};
 use crate::api::Rules;
 use crate::cli::{
     AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
-    InvalidRestUrl, RestUrl, Settings, TunnelName,
+    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -61,7 +61,10 @@ enum DevError {
 impl DevError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Site(_) | Self::Server(StartError::Listen { .. }) => Exit::Listener,
+            Self::Site(_)
+            | Self::Server(StartError::Listen { .. } | StartError::ListenMetrics { .. }) => {
+                Exit::Listener
+            }
             Self::Target(_)
             | Self::Folder(_)
             | Self::Signals(_)
@@ -160,6 +163,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,
+        monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());

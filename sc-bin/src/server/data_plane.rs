@@ -15,6 +15,7 @@ use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId}
 
 use super::random;
 use crate::cli::Endurance;
+use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
 /// Where a tunnel lives in the data plane.
@@ -145,6 +146,11 @@ impl DataPlane {
     /// Ends all sessions; every worker says [`Event::Stopped`] when its are gone.
     pub(crate) fn stop_sessions(&self, how: Stop) {
         self.command_all(|| Command::Stop(how));
+    }
+
+    /// How the workers stand.
+    pub(crate) fn report(&self) -> Result<Vec<WorkerReport>, NoAnswer> {
+        self.workers().map(|worker| self.handle.report(worker)).collect()
     }
 
     /// How many workers there are.

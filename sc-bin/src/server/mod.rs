@@ -2,7 +2,7 @@
 //!
 //! [`run()`] is the command, [`start`] the same server inside a process that goes on, as `sc dev`
 //! needs it. Threads: the data workers, one for the REST API and all that waits (a tokio runtime),
-//! one that takes in what the workers tell.
+//! one that takes in what the workers tell, and those of `metrics` if it has an address.
 
 mod access_key;
 mod args;
@@ -10,6 +10,7 @@ mod certificate;
 mod data_dir;
 mod data_plane;
 mod log_limit;
+mod metrics;
 mod ports;
 mod random;
 mod registry;
@@ -19,6 +20,7 @@ mod running;
 mod settings;
 mod tunnels;
 mod user_command;
+mod watchdog;
 
 pub(crate) use args::ServerArgs;
 pub(crate) use registry::UserError;

@@ -8,6 +8,7 @@ use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Output, UserCommandError};
 use crate::interrupt::Interrupts;
+use crate::monitor::{Notice, ServiceManager};
 
 /// `sc server` ends with a failure.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +57,12 @@ fn serve(args: ServerArgs) -> Result<(), RunError> {
     let running = start(settings)?;
     let announced = announce(&running, &tunnel_host, &proxies, &data_dir.display().to_string());
     announced.map_err(RunError::Print)?;
+    let manager = ServiceManager::of_process();
+    manager.tell(Notice::Ready);
+    running.watch_over(manager.clone());
 
     interrupts.next();
+    manager.tell(Notice::Stopping);
     let stopper = running.stopper();
     let handle = interrupts.handle();
     // Ends with the process.
@@ -83,5 +88,8 @@ fn announce(running: &Running, tunnel_host: &str, proxies: &str, data_dir: &str)
     writeln!(out, "tunnel-host: {tunnel_host}")?;
     writeln!(out, "proxies: {proxies}")?;
     writeln!(out, "data-dir: {data_dir}")?;
+    if let Some(address) = running.metrics_address() {
+        writeln!(out, "metrics-address: {address}")?;
+    }
     out.flush()
 }

@@ -17,13 +17,16 @@ use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
 use super::data_plane::DataPlane;
 use super::log_limit::{self, LogLimit};
+use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
 use super::rest::{self, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, Tunnels, unix_now};
 use super::user_command;
+use super::watchdog;
 use crate::api::BASE;
+use crate::monitor::{ListenAddress, Monitor, ServiceManager};
 
 /// Events that may wait to be taken in.
 const EVENT_QUEUE: usize = 4096;
@@ -69,6 +72,16 @@ pub(crate) enum StartError {
         address: SocketAddr,
         /// What for.
         purpose: Purpose,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The address of metrics cannot be had.
+    #[error(
+        "cannot listen on {address} for metrics: {source}. Choose another by --metrics-address"
+    )]
+    ListenMetrics {
+        /// Which.
+        address: ListenAddress,
         /// Why not.
         source: io::Error,
     },
@@ -121,6 +134,7 @@ pub(crate) struct Running {
     rest_thread: JoinHandle<()>,
     event_thread: JoinHandle<()>,
     lock: ServerLock,
+    monitor: Option<Monitor>,
 }
 
 /// Cuts short what [`Running::stop`] waits for, from another thread.
@@ -149,6 +163,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let (rest_listener, rest_address) = listen(settings.rest_address, Purpose::Rest)?;
     let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, Purpose::Tunnels)?;
+    let metrics = metrics::listen(settings.metrics.as_ref())?;
     // Better said now than to the first client.
     listen(SocketAddr::new(settings.proxy_ip, 0), Purpose::Proxies)?;
 
@@ -182,6 +197,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         let (tunnels, handle) = (Arc::clone(&tunnels), handle.clone());
         spawn("sc-events", move || take_in(&events, &tunnels, &handle))?
     };
+    let monitor = metrics::serve(metrics, &tunnels).map_err(StartError::Threads)?;
     Ok(Running {
         rest_url,
         rest_address,
@@ -195,6 +211,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         rest_thread,
         event_thread,
         lock,
+        monitor,
     })
 }
 
@@ -283,6 +300,16 @@ impl Running {
         self.tunnel_address
     }
 
+    /// Where metrics are served, if anywhere.
+    pub(crate) fn metrics_address(&self) -> Option<&ListenAddress> {
+        self.monitor.as_ref().map(Monitor::address)
+    }
+
+    /// Gives the service manager signs of life, if it wants any.
+    pub(crate) fn watch_over(&self, manager: ServiceManager) {
+        watchdog::start(manager, Arc::clone(&self.tunnels), self.runtime.clone());
+    }
+
     /// Adds a user.
     pub(crate) fn add_user(&self, name: &str) -> Result<AccessKey, UserError> {
         self.runtime.block_on(user_command::add(&self.registry, name))
@@ -320,6 +347,7 @@ impl Running {
                 tokio::time::sleep(FAREWELL).await;
             }
         });
+        drop(self.monitor);
         self.tunnels.stop_data_plane();
         // The workers were the channel's senders.
         join(self.event_thread, "event");

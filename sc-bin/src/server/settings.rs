@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
+use super::metrics::{MetricsServer, MetricsSettingsError};
 use super::ports::PortRange;
 use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use crate::runtime::RuntimeKind;
@@ -98,6 +99,14 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u32).range(KEEPALIVE))]
     keepalive: Option<u32>,
 
+    /// Serve metrics for Prometheus there, by plain HTTP; they name tunnels and their owners
+    #[arg(long, value_name = "HOST:PORT", env = "SC_SERVER_METRICS_ADDRESS")]
+    metrics_address: Option<String>,
+
+    /// File with USER:PASSWORD that --metrics-address asks for; needed beyond this machine
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_METRICS_AUTH_FILE")]
+    metrics_auth_file: Option<PathBuf>,
+
     /// Signs of life without an answer before a tunnel connection counts as dead [default: 2]
     #[arg(long, value_name = "N", env = "SC_SERVER_MAX_MISSED_ACKS",
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
@@ -137,6 +146,8 @@ pub(crate) struct Settings {
     pub(crate) unconnected_limit: Duration,
     /// How tunnels' connections bear trouble.
     pub(crate) endurance: Endurance,
+    /// Where metrics are served, if anywhere.
+    pub(crate) metrics: Option<MetricsServer>,
 }
 
 /// How the REST API is protected.
@@ -204,6 +215,9 @@ pub(crate) enum SettingsError {
     /// A name without an address.
     #[error("--proxy-host {0:?} has no address on this machine")]
     ProxyHostUnknown(String),
+    /// Metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsSettingsError),
     /// No data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -231,6 +245,7 @@ impl Settings {
             drain_limit: Duration::from_secs(30),
             unconnected_limit: UNCONNECTED_LIMIT,
             endurance: Endurance::default(),
+            metrics: None,
         }
     }
 }
@@ -276,6 +291,8 @@ impl Options {
             reconnect: self.reconnect.or(other.reconnect),
             keepalive: self.keepalive.or(other.keepalive),
             max_missed_acks: self.max_missed_acks.or(other.max_missed_acks),
+            metrics_address: self.metrics_address.or(other.metrics_address),
+            metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
         }
     }
 
@@ -322,6 +339,7 @@ impl Options {
             // As long as its streams wait, the tunnel does too.
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
             endurance,
+            metrics: MetricsServer::of(self.metrics_address, self.metrics_auth_file)?,
             ..Settings::local(data_dir)
         })
     }

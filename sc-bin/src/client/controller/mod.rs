@@ -334,6 +334,13 @@ impl Controller {
             .min()
     }
 
+    /// When the next connect of each connection comes, if that is settled.
+    pub(super) fn next_connects(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionNumber, Option<Instant>)> + '_ {
+        self.links.waits()
+    }
+
     /// Does what is due at `now`.
     pub(super) fn on_time(&mut self, now: Instant) {
         match &self.stage {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, RestUrl, Settings};
+use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, Monitoring, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
@@ -200,6 +200,7 @@ fn run_with(
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: 1,
+        monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
@@ -210,6 +211,7 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
         sender,
         inputs,
     }

@@ -2,6 +2,7 @@
 
 mod http_limits;
 mod life;
+mod metrics;
 mod real_client;
 mod rest_api;
 mod start_stop;

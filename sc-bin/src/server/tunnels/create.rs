@@ -201,7 +201,7 @@ impl Tunnels {
 
     fn take_in(&self, record: Tunnel, place: Place) {
         let sessions = Sessions::none(Instant::now());
-        let live = Live { place, sessions, halting: None, record };
+        let live = Live { place, sessions, halting: None, told: Default::default(), record };
         self.state().live.insert(live.record.id, live);
     }
 }

@@ -12,6 +12,12 @@ use crate::api::Status;
 impl Tunnels {
     /// Takes in one event of one worker.
     pub(crate) async fn on_event(&self, worker: WorkerId, event: Event) {
+        if let Event::TunnelUp { tunnel, .. }
+        | Event::TunnelInterrupted { tunnel, .. }
+        | Event::TunnelResumed { tunnel, .. } = &event
+        {
+            self.count(*tunnel, &event);
+        }
         match event {
             Event::TunnelUp { tunnel, session, connection, peer } => {
                 let of = (session, connection);

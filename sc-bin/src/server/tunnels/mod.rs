@@ -7,6 +7,7 @@
 mod create;
 mod end;
 mod events;
+mod figures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,6 +25,8 @@ use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
 pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
+use figures::Told;
+pub(crate) use figures::TunnelFigures;
 
 /// What clients and browsers are told about this server.
 #[derive(Clone, Debug)]
@@ -84,6 +87,7 @@ struct Live {
     place: Place,
     sessions: Sessions,
     halting: Option<Halting>,
+    told: Told,
 }
 
 /// A connected tunnel was asked to end: what runs may finish.

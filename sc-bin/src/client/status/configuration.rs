@@ -1,0 +1,155 @@
+//! Every option in effect with its value, secrets blotted out.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum as _;
+
+use sc_proto::egress::LocalhostPolicy;
+
+use crate::api::Rules;
+use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, Settings, SiteWay};
+use crate::client::egress::shown as shown_source;
+use crate::monitor::{ListenAddress, Options};
+use crate::runtime::RuntimeKind;
+
+/// What stands for a secret.
+const SECRET: &str = "****";
+
+/// One `option: value` a line, in the names of the run's own version. Options without a value are
+/// there, empty.
+pub(super) fn text(settings: &Settings) -> String {
+    // Taken apart whole, so that no new option is forgotten here.
+    let Settings {
+        dialect,
+        user,
+        access_key: _,
+        name,
+        rest,
+        rest_ca,
+        tunnel_ca,
+        rules,
+        endurance: Endurance { reconnect, keepalive, max_missed_acks },
+        egress,
+        connections,
+        monitoring,
+        runtime,
+    } = settings;
+    let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
+    let v4 = *dialect == Dialect::V4;
+    let (user_name, key_name, ca_name) = match dialect {
+        Dialect::V4 => ("user", "api-key", "cainfo"),
+        Dialect::V5 => ("username", "access-key", "rest-cainfo"),
+    };
+    let mut lines = vec![
+        (user_name, user.clone()),
+        (key_name, SECRET.to_owned()),
+        ("tunnel-name", name),
+        ("rest-url", rest.to_string()),
+        (ca_name, path(rest_ca.as_ref())),
+        ("tunnel-cainfo", path(tunnel_ca.as_ref())),
+        ("reconnect", reconnect.as_secs().to_string()),
+        ("keepalive", keepalive.as_secs().to_string()),
+        ("max-missed-acks", max_missed_acks.to_string()),
+        ("tunnel-connections", connections.to_string()),
+        ("runtime", runtime_name(*runtime)),
+    ];
+    lines.extend(rule_lines(*dialect, rules));
+    lines.extend(egress_lines(*dialect, egress));
+    lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
+    lines.sort();
+    lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
+/// Proxies as they are shown: without user and password.
+fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
+    let EgressSettings { deny: _, denied, localhost, sites, rest, tunnel } = egress;
+    let policy = match localhost {
+        LocalhostPolicy::Allow => "allow",
+        LocalhostPolicy::Direct => "direct",
+        LocalhostPolicy::Deny => "deny",
+    };
+    let (proxy, pac) = match sites {
+        SiteWay::Direct => (String::new(), String::new()),
+        SiteWay::Proxy(way) => (way.to_string(), String::new()),
+        SiteWay::Detected(detected) => (detected.way.to_string(), String::new()),
+        SiteWay::Pac(pac) => (String::new(), shown_source(&pac.source)),
+    };
+    let mut lines = vec![("proxy-localhost", policy.to_owned()), ("proxy", proxy), ("pac", pac)];
+    match dialect {
+        Dialect::V4 => lines.push(("proxy-tunnel", tunnel.is_some().to_string())),
+        Dialect::V5 => {
+            let own = rest.as_ref().map(|proxy| proxy.way.to_string()).unwrap_or_default();
+            lines.extend([("proxy-sauce", own), ("deny-domains", denied.join(","))]);
+        }
+    }
+    lines
+}
+
+/// The lists, in the syntax of the version.
+fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
+    let Rules {
+        direct_domains,
+        tunnel_domains,
+        domain_names,
+        // The client keeps them to itself: see `egress_lines`.
+        deny_domains: _,
+        fast_fail_regexps,
+        rule_syntax: _,
+    } = rules;
+    let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().join(",");
+    let mut lines = vec![("direct-domains", list(direct_domains))];
+    lines.extend(match dialect {
+        Dialect::V4 => {
+            vec![
+                ("tunnel-domains", list(domain_names)),
+                ("fast-fail-regexps", list(fast_fail_regexps)),
+            ]
+        }
+        Dialect::V5 => {
+            vec![("tunnel-domains", list(tunnel_domains))]
+        }
+    });
+    lines
+}
+
+fn runtime_name(runtime: RuntimeKind) -> String {
+    let named = runtime.to_possible_value();
+    named.map_or_else(String::new, |value| value.get_name().to_owned())
+}
+
+/// With each line, whether it is version 4's.
+fn monitoring_lines(monitoring: &Monitoring) -> [(bool, (&'static str, String)); 7] {
+    let Monitoring {
+        status_address,
+        metrics_address,
+        api_address,
+        api_basic_auth,
+        api_idle_timeout,
+        pid_file,
+        ready_file,
+    } = monitoring;
+    let address = |address: &Option<ListenAddress>| {
+        address.as_ref().map(ToString::to_string).unwrap_or_default()
+    };
+    let secret = api_basic_auth.as_ref().map_or("", |_| SECRET).to_owned();
+    let idle = api_idle_timeout.unwrap_or(Options::default().idle);
+    [
+        (true, ("status-address", address(status_address))),
+        (true, ("metrics-address", address(metrics_address))),
+        (true, ("pidfile", path(pid_file.as_ref()))),
+        (true, ("readyfile", path(ready_file.as_ref()))),
+        (false, ("api-address", address(api_address))),
+        (false, ("api-basic-auth", secret)),
+        (false, ("api-idle-timeout", go_duration(idle))),
+    ]
+}
+
+fn path(path: Option<&PathBuf>) -> String {
+    path.map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+/// As the option takes it.
+fn go_duration(duration: Duration) -> String {
+    format!("{}s", duration.as_secs_f64())
+}
