@@ -77,7 +77,6 @@ fn soak(control: CongestionControl) {
             wait::for_at_most(EVERY.saturating_sub(last.elapsed()), || None::<()>);
         }
     });
-    idle.expect_all_alive();
     let took = |share| traffic::percentile(samples.iter().map(|sample| sample.took), share);
     figures::tell(&format!(
         "{control:?}: soak of {:.0?} with seed {seed}: {} requests, median {:.0?}, p99 {:.0?}; \
@@ -92,6 +91,7 @@ fn soak(control: CongestionControl) {
         memory.last().map(|both| both.map(kib)),
     ));
     outcome::tell(&tunnel, &outcomes);
+    idle.expect_all_alive();
     outcome::judge_by(&outcomes, RECOVERY, DETECTION);
     let early = memory.iter().take(CUTS.len()).copied().reduce(most).unwrap_or_default();
     let last = memory.last().copied().unwrap_or_default();

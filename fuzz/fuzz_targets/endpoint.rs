@@ -12,8 +12,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
-    TunnelSecret,
+    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop,
+    StreamKind, TunnelId, TunnelSecret,
 };
 use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};

@@ -20,6 +20,7 @@
 //! # use std::collections::VecDeque;
 //! # use std::rc::Rc;
 //! # use sc_proto::tls::{TlsClient, TlsServer, Trust};
+//! # use sc_proto::contract::{ClientId, ConnectionNumber};
 //! # use sc_proto::{Command, Config, Connect, ListenerId, ListenerRole, TunnelId, TunnelSecret};
 //! # use sc_proto::WorkerId;
 //! # #[derive(Clone, Default)]
@@ -113,6 +114,7 @@
 //! # server.core.add_listener(ListenerId(0), ListenerRole::Kgp);
 //! # let connect = Connect {
 //! #     tunnel, secret, server: "server:443".parse()?, server_name: "server".into(), tls: trust,
+//! #     client: ClientId([1; 16]), connection: ConnectionNumber::ONLY,
 //! # };
 //! # client.core.command(Command::Connect(Box::new(connect)), now);
 //!

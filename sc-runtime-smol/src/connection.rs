@@ -12,8 +12,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use async_executor::{LocalExecutor, Task};
-use sc_proto::{CloseMode, Read, SocketClass, SocketId, Write};
-use socket2::SockRef;
+use sc_proto::{CloseMode, Read, SocketId, Write};
 
 use crate::news::News;
 use crate::places::Place;
@@ -57,9 +56,8 @@ enum Awaited {
 }
 
 impl Stream {
-    /// Sets the options of `class`. The socket does not block.
-    pub(crate) fn new(io: Watched<TcpStream>, class: SocketClass, place: Place) -> Self {
-        tcp::set_options(SockRef::from(io.get_ref()), class);
+    /// The socket does not block and has its options.
+    pub(crate) const fn new(io: Watched<TcpStream>, place: Place) -> Self {
         Self { io, place }
     }
 }

@@ -22,12 +22,13 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use sc_proto::SocketClass;
 use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::connection::Stream;
 use crate::places::{Place, Places};
 use crate::reactor::{Direction, Reactor, Watched};
 use crate::resolve::{LookupFailure, Resolver};
+use crate::tcp;
 
 /// What a dial needs of its worker.
 #[derive(Clone, Debug)]
@@ -68,7 +69,8 @@ impl Dialler {
             Err(DialFailure::TimedOut)
         };
         let (io, peer, place) = future::or(dialled, too_late).await?;
-        Ok((Stream::new(io, class, place), peer))
+        tcp::set_options(SockRef::from(io.get_ref()), class);
+        Ok((Stream::new(io, place), peer))
     }
 
     async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DialFailure> {

@@ -31,10 +31,12 @@ pub(crate) struct Reception {
 pub(crate) fn watch(
     reactor: &Rc<Reactor>,
     socket: TcpListener,
+    role: ListenerRole,
 ) -> io::Result<Watched<TcpListener>> {
     socket.set_nonblocking(true)?;
     // To listen again changes the backlog of a listening socket.
     SockRef::from(&socket).listen(BACKLOG)?;
+    tcp::set_listener_options(SockRef::from(&socket), role.class());
     Watched::new(reactor, socket)
 }
 
@@ -51,7 +53,8 @@ pub(crate) async fn accept(
         match listener.get_ref().accept() {
             Ok((stream, peer)) => match reception.watch(stream) {
                 Ok(io) => {
-                    let stream = Stream::new(io, role.class(), place);
+                    tcp::set_accepted_options(SockRef::from(io.get_ref()), role.class());
+                    let stream = Stream::new(io, place);
                     reception.news.arrived(Arrival::Accepted { listener: id, peer, stream });
                 }
                 Err(error) => log::warn!("cannot watch a socket: {error}"),

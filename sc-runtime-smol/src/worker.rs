@@ -259,7 +259,7 @@ impl Worker {
 
     fn listen(&mut self, id: ListenerId, role: ListenerRole, socket: TcpListener) {
         self.listeners.remove(&id);
-        match listen::watch(&self.reactor, socket) {
+        match listen::watch(&self.reactor, socket, role) {
             Ok(listener) => {
                 self.core.add_listener(id, role);
                 let accepting = listen::accept(listener, id, role, self.reception.clone());

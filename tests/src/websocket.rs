@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::protocol::{Role, WebSocketConfig};
@@ -11,6 +12,9 @@ use crate::http::{Connection, Head};
 
 /// The key of RFC 6455, section 1.3, as good as any in a test.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// How long the site's end waits for a message: longer than the longest soak.
+const MAX_IDLE: Duration = Duration::from_secs(12 * 3600);
 
 /// Largest message taken.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
@@ -28,6 +32,7 @@ pub(crate) fn echo(head: &Head, reader: impl BufRead, mut out: &TcpStream) -> io
         )
         .as_bytes(),
     )?;
+    out.set_read_timeout(Some(MAX_IDLE))?;
     let both = Both { reader, out };
     let mut socket = WebSocket::from_raw_socket(both, Role::Server, Some(config()));
     loop {

@@ -51,7 +51,7 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                     return exit;
                 }
             }
-            self.status.on_handled(self.controller.next_connect());
+            self.status.on_handled(self.controller.next_connects());
             let input = match self.next_deadline() {
                 Some(at) => {
                     let wait = at.saturating_duration_since(Instant::now());

@@ -192,7 +192,10 @@ impl Core {
         if connected && proxied.output == Output::EndWanted && !proxied.has_output() {
             proxied.output = Output::Ended;
             let lingers = proxied.input == Input::Discard;
-            self.actions.push_back(Action::ShutdownWrite(key.into()));
+            // The close that follows an input that has ended says so too.
+            if proxied.input != Input::Ended {
+                self.actions.push_back(Action::ShutdownWrite(key.into()));
+            }
             if lingers {
                 self.set_timer(key, now.after(LINGER), DeadlineReason::Linger);
                 self.queue_read(key);
