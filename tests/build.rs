@@ -8,8 +8,13 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 3] =
-    [("curl", "missing_curl"), ("nginx", "missing_nginx"), ("chromium", "missing_chromium")];
+const PROGRAMS: [(&str, &str); 5] = [
+    ("curl", "missing_curl"),
+    ("nginx", "missing_nginx"),
+    ("chromium", "missing_chromium"),
+    ("tinyproxy", "missing_tinyproxy"),
+    ("microsocks", "missing_microsocks"),
+];
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
@@ -36,6 +41,7 @@ fn main() {
         (namespaces && probe::packet_filter(), "missing_packet_filter"),
         (namespaces && probe::socket_kill(), "missing_socket_kill"),
         (namespaces && probe::packet_link(), "missing_packet_link"),
+        (probe::memory_bound(), "missing_memory_bound"),
     ] {
         println!("cargo::rustc-check-cfg=cfg({missing})");
         if !is_possible && !all_required {
@@ -71,6 +77,18 @@ mod probe {
             && ["cubic", "bbr"].iter().all(|control| {
                 in_namespace(&format!("sh -c 'ip link set lo up && {}'", route(control)))
             })
+    }
+
+    /// Whether control groups with a bound on memory can be made (cgroup version 1, as root).
+    pub(crate) fn memory_bound() -> bool {
+        let folder = format!("/sys/fs/cgroup/memory/sc-probe-{}", process::id());
+        let is_made = std::fs::create_dir(&folder).is_ok();
+        let limit = std::path::Path::new(&folder).join("memory.limit_in_bytes");
+        let is_possible = is_made && std::fs::write(limit, "33554432").is_ok();
+        if is_made {
+            let _ = std::fs::remove_dir(&folder);
+        }
+        is_possible
     }
 
     /// Whether `ss -K` ends sockets of others (Linux with CONFIG_INET_DIAG_DESTROY).

@@ -2,13 +2,15 @@
 //! every loss for a full queue and with the one that does not, and cut meanwhile.
 #![cfg(target_os = "linux")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sc_tests::namespaces::cut::{Cut, Scene};
 use sc_tests::namespaces::{CongestionControl, Namespaces};
 use sc_tests::packet_link::Conditions;
-use sc_tests::traffic::{self, Idle};
-use sc_tests::{figures, outcome, scale};
+use sc_tests::traffic::{self, Idle, Progress};
+use sc_tests::{figures, outcome, scale, wait};
 
 /// How many WebSockets wait.
 const WEB_SOCKETS: usize = 10;
@@ -94,4 +96,57 @@ fn one_in_a_thousand_with_cubic() {
 #[cfg_attr(any(missing_packet_link, missing_socket_kill), ignore = "needs root, TUN, ss -K, bbr")]
 fn one_in_a_thousand_with_bbr() {
     survive(CongestionControl::Bbr, 1000);
+}
+
+/// Downloads at once, and bytes of each, when connections are compared.
+const DOWNLOADS: usize = 16;
+const LENGTH: u64 = 512 * 1024;
+/// How long the line is used before it is measured, and how long it is measured.
+const SETTLING: Duration = Duration::from_secs(2);
+const MEASURED: Duration = Duration::from_secs(4);
+
+/// Bytes per second of downloads through a tunnel with so many connections, over 50 ms of round
+/// trip where one packet in a thousand gets lost.
+fn carried_by(connections: usize) -> f64 {
+    let (delay, seed) = (Duration::from_millis(25), scale::seed());
+    let far = Conditions { delay, rate: 1000, queue: 6_250_000, one_in: 1000, seed };
+    let (network, _link) = Namespaces::over(far, CongestionControl::Cubic);
+    let count = connections.to_string();
+    let (tunnel, site) = network.start_tunnel_with(&[], &["--tunnel-connections", &count]);
+    // A stream stays on the connection that it was opened on.
+    wait::until("all connections", || {
+        (tunnel.server.process.count_lines("up: client") == connections).then_some(())
+    });
+    let (progress, is_over) = (Progress::default(), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for _ in 0..DOWNLOADS {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    traffic::download(tunnel.proxy, &site, LENGTH, &progress);
+                }
+            });
+        }
+        // What is compared is what passes in a time, once the line is in full use.
+        thread::sleep(SETTLING);
+        let (before, began) = (progress.both(), Instant::now());
+        thread::sleep(MEASURED);
+        let rate = (progress.both() - before) as f64 / began.elapsed().as_secs_f64();
+        is_over.store(true, Ordering::Relaxed);
+        rate
+    })
+}
+
+#[test]
+#[cfg_attr(missing_packet_link, ignore = "needs root, TUN")]
+fn several_connections_carry_more_where_packets_get_lost() {
+    let [one, four] = [1, 4].map(|connections| {
+        let rate = carried_by(connections);
+        figures::tell(&format!(
+            "50 ms, one packet in 1000 lost, cubic: {:.2} MB/s by {connections} connections",
+            rate / 1e6
+        ));
+        rate
+    });
+    // A loss halves one connection of four, and not all there is.
+    assert!(four > 1.5 * one, "{four:.0} bytes per second by four, {one:.0} by one");
 }

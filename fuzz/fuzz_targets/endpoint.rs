@@ -12,15 +12,16 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop, StreamKind, TunnelId,
-    TunnelSecret,
+    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop,
+    StreamKind, TunnelId, TunnelSecret,
 };
+use sc_proto::egress::{Bypass, Way, WayChoice};
 use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};
 use sc_proto::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
 use sc_proto::{
-    Action, Command, Config, Core, ListenerId, ListenerRole, Read, SocketClass, SocketId, Time,
-    WorkerId, Write,
+    Action, Command, Config, Core, Event, ListenerId, ListenerRole, Read, SocketClass, SocketId,
+    Time, WorkerId, Write,
 };
 
 const KGP: ListenerId = ListenerId(1);
@@ -43,14 +44,28 @@ const BROWSERS: [&[u8]; 8] = [
     &[b'x'; 3000],
     b"\r\n",
 ];
-const SITES: [&[u8]; 6] = [
+const SITES: [&[u8]; 8] = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
     b"HTTP/1.1 101 Switch\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n",
     b"HTTP/1.1 200 OK\r\n\r\n",
     &[b'y'; 9000],
+    // What a SOCKS proxy says.
+    b"\x05\x00",
+    b"\x05\x00\x00\x01\x00\x00\x00\x00\x00\x00",
 ];
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Ways of every kind.
+fn ways() -> Vec<Way> {
+    ["p:1", "socks5://u:p@p:2"]
+        .map(|url| Way::parse(url).unwrap())
+        .into_iter()
+        .chain([Way::Direct])
+        .collect()
+}
 
 fuzz_target!(|input: &[u8]| {
     let mut world = World::new(Input(input));
@@ -107,7 +122,13 @@ impl<'a> World<'a> {
         let mut config = Config { unix_time_at_zero: 1_800_000_000, ..Config::default() };
         config.kgp.max_streams = 9;
         config.kgp.max_retained = 256 * 1024;
-        let serves = input.below(4) > 0;
+        let choice = input.below(12);
+        let serves = choice % 4 > 0;
+        config.egress.ways = match choice / 4 {
+            0 => WayChoice::Direct,
+            1 => WayChoice::Fixed { ways: ways().into(), bypass: Bypass::default() },
+            _ => WayChoice::Asked,
+        };
         config.tls_server = serves.then(|| tls().clone());
         let mut core = Core::new(config, WorkerId(0), [1; 32]);
         core.add_listener(KGP, ListenerRole::Kgp);
@@ -263,7 +284,13 @@ impl<'a> World<'a> {
                 self.run(steps);
             }
         }
-        while self.core.poll_event().is_some() {}
+        while let Some(event) = self.core.poll_event() {
+            if let Event::WayWanted { socket, .. } = event {
+                let mut ways = ways();
+                ways.truncate(self.input.below(4));
+                self.core.command(Command::Ways { socket, ways }, self.now);
+            }
+        }
     }
 
     fn any_id(&mut self) -> Option<SocketId> {
@@ -277,7 +304,7 @@ impl<'a> World<'a> {
         let transport = self.peer.as_ref().is_some_and(|peer| peer.id == id);
         let bytes = match self.input.below(20) {
             n @ 0..8 if !transport => BROWSERS[n].to_vec(),
-            n @ 8..14 if !transport => SITES[n - 8].to_vec(),
+            n @ 8..16 if !transport => SITES[n - 8].to_vec(),
             14.. if transport => return,
             _ => {
                 let n = self.input.below(20);
@@ -313,7 +340,7 @@ impl<'a> World<'a> {
         let Some(stream) = StreamId::new(1 + self.input.below(12) as u64) else { return };
         let amount = [0, 1, 5000, 1 << 20, 1 << 40, u64::MAX][self.input.below(6)];
         let window = amount as u32;
-        let payload = [SITES[0], SITES[1], SITES[2], SITES[5], b"x"][self.input.below(5)];
+        let payload = [SITES[0], SITES[1], SITES[2], SITES[5], b"x", REQUEST][self.input.below(6)];
         let frame = match self.input.below(14) {
             0..=2 => {
                 let kind = [StreamKind::Connect, StreamKind::Http][self.input.below(2)];

@@ -10,7 +10,7 @@ use signal_hook::iterator::{Handle, Signals};
 /// One wish may come as several signals: Ctrl-C goes to all processes of a terminal and is handed
 /// on by wrappers, `timeout` signals its child and then its group. What comes within this time of
 /// the first counts as one, or a wrapped program would be forced to end at its first Ctrl-C.
-const SAME: Duration = Duration::from_millis(50);
+pub(crate) const SAME: Duration = Duration::from_millis(50);
 
 /// SIGINT and SIGTERM, taken from the moment this is made.
 #[derive(Debug)]

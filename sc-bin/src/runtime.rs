@@ -3,16 +3,30 @@
 //! The only file that knows `sc-runtime-mio` and `sc-runtime-smol`.
 
 use std::io;
-use std::sync::mpsc::SyncSender;
 
-use sc_proto::{Command, Core, Event, WorkerId};
+use sc_proto::{Command, Core, WorkerId};
 #[cfg(feature = "server")]
 use sc_proto::{ListenerId, ListenerRole};
+#[cfg(feature = "mio")]
+use sc_runtime_mio::EventSink as MioSink;
+#[cfg(feature = "smol")]
+use sc_runtime_smol::EventSink as SmolSink;
 
 use crate::monitor::worker::{NoAnswer, PATIENCE, WorkerReport};
 
 #[cfg(not(any(feature = "mio", feature = "smol")))]
 compile_error!("sc needs a runtime: build it with the feature `mio` or `smol`");
+
+/// What a runtime that is not there demands of an embedder's events.
+#[cfg(not(feature = "mio"))]
+pub(crate) trait MioSink {}
+#[cfg(not(feature = "mio"))]
+impl<T> MioSink for T {}
+/// See [`MioSink`].
+#[cfg(not(feature = "smol"))]
+pub(crate) trait SmolSink {}
+#[cfg(not(feature = "smol"))]
+impl<T> SmolSink for T {}
 
 /// The runtimes of this build. The first is taken when nothing is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -65,7 +79,7 @@ macro_rules! either {
 
 impl Runtime {
     /// Starts one worker per core, with the runtime's usual options. `events` takes what the cores
-    /// tell.
+    /// tell: the sender of a bounded channel, or a function that never waits.
     ///
     /// # Errors
     ///
@@ -73,7 +87,7 @@ impl Runtime {
     pub(crate) fn start(
         kind: RuntimeKind,
         cores: Vec<Core>,
-        events: SyncSender<(WorkerId, Event)>,
+        events: impl MioSink + SmolSink + Clone,
     ) -> io::Result<Self> {
         match kind {
             #[cfg(feature = "mio")]

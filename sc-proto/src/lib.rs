@@ -20,6 +20,7 @@
 //! # use std::collections::VecDeque;
 //! # use std::rc::Rc;
 //! # use sc_proto::tls::{TlsClient, TlsServer, Trust};
+//! # use sc_proto::contract::{ClientId, ConnectionNumber};
 //! # use sc_proto::{Command, Config, Connect, ListenerId, ListenerRole, TunnelId, TunnelSecret};
 //! # use sc_proto::WorkerId;
 //! # #[derive(Clone, Default)]
@@ -113,6 +114,7 @@
 //! # server.core.add_listener(ListenerId(0), ListenerRole::Kgp);
 //! # let connect = Connect {
 //! #     tunnel, secret, server: "server:443".parse()?, server_name: "server".into(), tls: trust,
+//! #     client: ClientId([1; 16]), connection: ConnectionNumber::ONLY,
 //! # };
 //! # client.core.command(Command::Connect(Box::new(connect)), now);
 //!
@@ -177,6 +179,7 @@ extern crate std;
 #[doc(hidden)]
 pub mod bench;
 pub mod contract;
+pub mod egress;
 pub mod endpoint;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -184,6 +187,7 @@ pub mod http1;
 pub mod kgp;
 pub mod rules;
 pub mod tls;
+pub mod upstream;
 
 mod slab;
 mod time;

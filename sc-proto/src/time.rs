@@ -76,6 +76,10 @@ pub enum DeadlineReason {
     OpenWait,
     /// The other end must have said whether it reached a site.
     OpenAnswer,
+    /// The embedder must have named the ways to a site.
+    Way,
+    /// An upstream proxy must have said whether it reached a site.
+    Upstream,
     /// A byte must have moved on a proxied connection.
     Idle,
     /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.

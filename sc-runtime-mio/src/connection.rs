@@ -6,8 +6,7 @@ use std::net::{Shutdown, SocketAddr};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use sc_proto::{CloseMode, Read, SocketClass, Write};
-use socket2::SockRef;
+use sc_proto::{CloseMode, Read, Write};
 
 use crate::capacity::Permit;
 use crate::tcp::{self, Incoming, retried};
@@ -34,10 +33,9 @@ enum ShortRead {
 }
 
 impl Connection {
-    /// Sets the options of `class`. `token` is the one of the registration with
-    /// [`interest`], made before or after.
-    pub(crate) fn new(stream: TcpStream, token: Token, class: SocketClass, permit: Permit) -> Self {
-        tcp::set_options(SockRef::from(&stream), class);
+    /// `stream` has its options. `token` is the one of the registration with [`interest`], made
+    /// before or after.
+    pub(crate) const fn new(stream: TcpStream, token: Token, permit: Permit) -> Self {
         Self { stream, token, short_read: ShortRead::Drained, _permit: permit }
     }
 

@@ -66,11 +66,10 @@ mod worker;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
 use mio::{Poll, Waker};
-use sc_proto::{Core, Event, WorkerId};
+use sc_proto::{Core, WorkerId};
 
 use crate::capacity::Capacity;
 use crate::clock::Clock;
@@ -80,6 +79,7 @@ pub use crate::handle::{Handle, Stopped};
 use crate::inbox::{Inbox, Mailbox, inbox};
 use crate::listen::Listeners;
 pub use crate::options::Options;
+pub use crate::report::EventSink;
 use crate::report::Reporter;
 pub use crate::statistics::{NoReport, Work, WorkerStatistics};
 use crate::worker::{Parts, Shared, TurnLimits, Worker};
@@ -95,7 +95,8 @@ impl Runtime {
     /// Starts one thread per core; the id of a worker is the place of its core in `cores`, and
     /// [`Time::ZERO`](sc_proto::Time::ZERO) is about the moment of the call.
     ///
-    /// `events` takes what the cores tell. If its receiver is dropped the events are, too.
+    /// `events` takes what the cores tell: the sender of a bounded channel, or a function. If the
+    /// receiver of a channel is dropped the events are, too.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ impl Runtime {
     pub fn start(
         cores: Vec<Core>,
         options: Options,
-        events: SyncSender<(WorkerId, Event)>,
+        events: impl EventSink + Clone,
     ) -> io::Result<Self> {
         if cores.is_empty() {
             let error = "a runtime needs at least one core";
@@ -144,7 +145,7 @@ impl Runtime {
 
     /// Ends all workers at once and waits for them; their sockets are closed. For an orderly end
     /// send [`Stop::Drain`](sc_proto::contract::Stop::Drain) first and wait for
-    /// [`Event::Stopped`].
+    /// [`Event::Stopped`](sc_proto::Event::Stopped).
     ///
     /// Lookups of names that are still under way end on their own later.
     pub fn stop(self) {

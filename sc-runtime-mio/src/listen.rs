@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
-use sc_proto::{ListenerId, ListenerRole, SocketClass, Time};
+use sc_proto::{ListenerId, ListenerRole, Time};
 use socket2::SockRef;
 
 use crate::capacity::{Capacity, Permit};
@@ -64,11 +64,10 @@ pub(crate) enum Step {
     Idle,
 }
 
-/// A new connection.
+/// A new connection. Its socket has its options.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) listener: ListenerId,
-    pub(crate) class: SocketClass,
     pub(crate) stream: TcpStream,
     pub(crate) peer: SocketAddr,
     pub(crate) permit: Permit,
@@ -99,6 +98,7 @@ impl Listeners {
         socket.set_nonblocking(true)?;
         // To listen again changes the backlog of a listening socket.
         SockRef::from(&socket).listen(BACKLOG)?;
+        tcp::set_listener_options(SockRef::from(&socket), role.class());
         let free = self.slots.iter().position(Option::is_none);
         let slot = free.unwrap_or(self.slots.len());
         if slot > MAX_INDEX {
@@ -159,13 +159,8 @@ impl Listeners {
         match listener.socket.accept() {
             Ok((stream, peer)) => {
                 self.ready.push_back(slot);
-                Step::Accepted(Accepted {
-                    listener: listener.id,
-                    class: listener.role.class(),
-                    stream,
-                    peer,
-                    permit,
-                })
+                tcp::set_accepted_options(SockRef::from(&stream), listener.role.class());
+                Step::Accepted(Accepted { listener: listener.id, stream, peer, permit })
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 listener.queued = false;

@@ -6,11 +6,42 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use sc_proto::{Core, Event, WorkerId};
 
-/// Sends events while the embedder takes them. When its channel is full one event is kept here
+/// Takes what the cores tell: the sender of a bounded channel, or a function.
+///
+/// It is called by a worker, which must not wait.
+pub trait EventSink: Send + 'static {
+    /// Takes an event of a worker. Who does not listen any more drops it.
+    ///
+    /// # Errors
+    ///
+    /// Gives the event back if there is no room for it now. It is offered again.
+    fn offer(&mut self, worker: WorkerId, event: Event) -> Result<(), Event>;
+}
+
+impl EventSink for SyncSender<(WorkerId, Event)> {
+    fn offer(&mut self, worker: WorkerId, event: Event) -> Result<(), Event> {
+        match self.try_send((worker, event)) {
+            Err(TrySendError::Full((_, event))) => Err(event),
+            // Nobody listens any more; the tunnels may go on.
+            Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+        }
+    }
+}
+
+impl<F> EventSink for F
+where
+    F: FnMut(WorkerId, Event) -> Result<(), Event> + Send + 'static,
+{
+    fn offer(&mut self, worker: WorkerId, event: Event) -> Result<(), Event> {
+        self(worker, event)
+    }
+}
+
+/// Sends events while the embedder takes them. When it has no room one event is kept here
 /// and the rest stay in the core.
 pub(crate) struct Reporter {
     worker: WorkerId,
-    channel: SyncSender<(WorkerId, Event)>,
+    sink: Box<dyn EventSink>,
     held: Option<Event>,
 }
 
@@ -22,8 +53,8 @@ pub(crate) enum Reported {
 }
 
 impl Reporter {
-    pub(crate) const fn new(worker: WorkerId, channel: SyncSender<(WorkerId, Event)>) -> Self {
-        Self { worker, channel, held: None }
+    pub(crate) fn new(worker: WorkerId, sink: impl EventSink) -> Self {
+        Self { worker, sink: Box::new(sink), held: None }
     }
 
     /// Whether an event waits for room.
@@ -39,14 +70,9 @@ impl Reporter {
             reported = Reported::Some;
             Some(event)
         }) {
-            match self.channel.try_send((self.worker, event)) {
-                Ok(()) => {}
-                Err(TrySendError::Full((_, event))) => {
-                    self.held = Some(event);
-                    return reported;
-                }
-                // Nobody listens any more; the tunnels may go on.
-                Err(TrySendError::Disconnected(_)) => {}
+            if let Err(event) = self.sink.offer(self.worker, event) {
+                self.held = Some(event);
+                return reported;
             }
         }
         reported

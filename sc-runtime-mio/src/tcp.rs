@@ -44,6 +44,24 @@ pub(crate) enum Incoming {
     Over,
 }
 
+/// Whether an accepted socket has the options of its listener, so that they need not be set for
+/// each connection.
+const INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Sets the options of `class` on a listener, where its connections inherit them.
+pub(crate) fn set_listener_options(listener: SockRef<'_>, class: SocketClass) {
+    if INHERITED {
+        set_options(listener, class);
+    }
+}
+
+/// Sets the options of `class` on an accepted socket that has not inherited them.
+pub(crate) fn set_accepted_options(socket: SockRef<'_>, class: SocketClass) {
+    if !INHERITED {
+        set_options(socket, class);
+    }
+}
+
 /// Sets the options of `class`.
 ///
 /// A failure to set one costs speed, not correctness; and a socket that has failed already will

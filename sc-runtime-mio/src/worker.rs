@@ -254,8 +254,8 @@ impl Worker {
             return;
         };
         let token = self.tokens.socket(id.index());
-        let Accepted { stream, class, permit, .. } = accepted;
-        self.keep(id, Connection::new(stream, token, class, permit));
+        let Accepted { stream, permit, .. } = accepted;
+        self.keep(id, Connection::new(stream, token, permit));
     }
 
     /// Takes a transport from another worker. What happened to it in between is unknown, so it

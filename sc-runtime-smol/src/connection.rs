@@ -1,7 +1,7 @@
 //! One connected socket: how it is read, written, awaited and closed.
 //!
 //! A socket is tried first. Only when it would block, or gave less than was asked for, is its
-//! readiness awaited, since each wait of async-io costs a system call. One task for each socket
+//! readiness awaited, since to wait costs a system call. One task for each socket
 //! waits for both directions; the turn tells it which.
 
 use std::cell::{Cell, RefCell};
@@ -12,26 +12,18 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use async_executor::{LocalExecutor, Task};
-use async_io::Async;
-use sc_proto::{CloseMode, Read, SocketClass, SocketId, Write};
-use socket2::SockRef;
+use sc_proto::{CloseMode, Read, SocketId, Write};
 
 use crate::news::News;
 use crate::places::Place;
+use crate::reactor::{Direction, Reactor, Watched};
 use crate::tcp::{self, Incoming, retried};
 
 /// A connected socket that is not the core's yet, or not any more.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    io: Async<TcpStream>,
+    io: Watched<TcpStream>,
     place: Place,
-}
-
-/// What is waited for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
-    Read,
-    Write,
 }
 
 /// A socket of the core.
@@ -48,7 +40,7 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 struct Wire {
     id: SocketId,
-    io: Async<TcpStream>,
+    io: Watched<TcpStream>,
     news: Rc<News>,
     /// Whether readiness is waited for.
     reads: Cell<Awaited>,
@@ -64,9 +56,8 @@ enum Awaited {
 }
 
 impl Stream {
-    /// Sets the options of `class`. The socket does not block.
-    pub(crate) fn new(io: Async<TcpStream>, class: SocketClass, place: Place) -> Self {
-        tcp::set_options(SockRef::from(io.get_ref()), class);
+    /// The socket does not block and has its options.
+    pub(crate) const fn new(io: Watched<TcpStream>, place: Place) -> Self {
         Self { io, place }
     }
 }
@@ -80,8 +71,8 @@ pub(crate) struct Unwatched {
 
 impl Unwatched {
     /// Watches it again.
-    pub(crate) fn watch(self) -> io::Result<Stream> {
-        Ok(Stream { io: Async::new_nonblocking(self.stream)?, place: self.place })
+    pub(crate) fn watch(self, reactor: &Rc<Reactor>) -> io::Result<Stream> {
+        Ok(Stream { io: Watched::new(reactor, self.stream)?, place: self.place })
     }
 }
 
@@ -194,11 +185,7 @@ impl Wire {
         if awaited.get() == Awaited::No {
             return;
         }
-        let polled = match direction {
-            Direction::Read => self.io.poll_readable(cx),
-            Direction::Write => self.io.poll_writable(cx),
-        };
-        if let Poll::Ready(outcome) = polled {
+        if let Poll::Ready(outcome) = self.io.poll_ready(direction, cx) {
             if let Err(error) = outcome {
                 // The next read or write says what is wrong.
                 log::debug!("cannot watch a socket: {error}");

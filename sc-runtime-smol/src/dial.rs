@@ -11,24 +11,29 @@ mod failure;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use async_io::{Async, Timer};
 use futures_lite::future;
 use sc_proto::SocketClass;
 use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::connection::Stream;
 use crate::places::{Place, Places};
+use crate::reactor::{Direction, Reactor, Watched};
 use crate::resolve::{LookupFailure, Resolver};
+use crate::tcp;
 
 /// What a dial needs of its worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Dialler {
+    pub(crate) reactor: Rc<Reactor>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) places: Arc<Places>,
     /// How long an attempt has before the next address is tried beside it.
@@ -38,7 +43,7 @@ pub(crate) struct Dialler {
 /// What a dial came to.
 pub(crate) type Dialled = Result<(Stream, SocketAddr), DialFailure>;
 /// A connection and whom it leads to.
-type Connected = (Async<TcpStream>, SocketAddr, Place);
+type Connected = (Watched<TcpStream>, SocketAddr, Place);
 /// One non-blocking connect.
 type Attempt = Pin<Box<dyn Future<Output = Result<Connected, DialFailure>>>>;
 
@@ -60,11 +65,12 @@ impl Dialler {
             self.first_of(found).await
         };
         let too_late = async {
-            Timer::at(deadline).await;
+            self.reactor.sleep_until(deadline).await;
             Err(DialFailure::TimedOut)
         };
         let (io, peer, place) = future::or(dialled, too_late).await?;
-        Ok((Stream::new(io, class, place), peer))
+        tcp::set_options(SockRef::from(io.get_ref()), class);
+        Ok((Stream::new(io, place), peer))
     }
 
     async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DialFailure> {
@@ -85,17 +91,18 @@ impl Dialler {
         let mut telling: Option<DialFailure> = None;
         loop {
             if let Some(address) = left.pop_front() {
-                attempts.push(Box::pin(attempt(address, Arc::clone(&self.places))));
+                let (reactor, places) = (Rc::clone(&self.reactor), Arc::clone(&self.places));
+                attempts.push(Box::pin(attempt(address, reactor, places)));
             }
             if attempts.is_empty() {
                 return Err(telling.unwrap_or(DialFailure::Other));
             }
-            let next = match left.is_empty() {
-                true => Timer::never(),
-                false => Timer::after(self.stagger),
-            };
+            let is_last = left.is_empty();
             let stagger = async {
-                next.await;
+                match is_last {
+                    true => future::pending().await,
+                    false => self.reactor.sleep(self.stagger).await,
+                }
                 None
             };
             match future::or(ended(&mut attempts), stagger).await {
@@ -126,11 +133,18 @@ async fn ended(attempts: &mut Vec<Attempt>) -> Option<Result<Connected, DialFail
     .await
 }
 
-async fn attempt(address: SocketAddr, places: Arc<Places>) -> Result<Connected, DialFailure> {
+async fn attempt(
+    address: SocketAddr,
+    reactor: Rc<Reactor>,
+    places: Arc<Places>,
+) -> Result<Connected, DialFailure> {
     let place = places.to_dial().ok_or(DialFailure::Resources)?;
-    let connected = Async::<TcpStream>::connect(address).await;
     let judge = |error| failure::of_connect(&error, address);
-    let io = connected.map_err(judge)?;
+    let io = Watched::new(&reactor, begin(address).map_err(judge)?).map_err(judge)?;
+    io.ready(Direction::Write).await.map_err(judge)?;
+    if let Some(error) = io.get_ref().take_error().map_err(judge)? {
+        return Err(judge(error));
+    }
     let peer = io.get_ref().peer_addr().map_err(judge)?;
     if io.get_ref().local_addr().is_ok_and(|local| local == peer) {
         // A port nobody listens on, in the range the kernel takes source ports from, can by chance
@@ -138,6 +152,26 @@ async fn attempt(address: SocketAddr, places: Arc<Places>) -> Result<Connected, 
         return Err(DialFailure::Refused);
     }
     Ok((io, peer, place))
+}
+
+/// Begins a connect that does not block.
+fn begin(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&address.into()) {
+        Err(error) if !is_under_way(&error) => Err(error),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}
+
+#[cfg(unix)]
+fn is_under_way(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::INPROGRESS)
+}
+
+#[cfg(not(unix))]
+fn is_under_way(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
 }
 
 impl From<LookupFailure> for DialFailure {

@@ -5,9 +5,8 @@
 //! knows nothing of HTTP, KGP or TLS either. An embedder sees the same names with the same
 //! meaning: [`Runtime`], [`Handle`], [`Options`], [`Stopped`].
 //!
-//! A [`Runtime`] has one worker thread per core, which runs one `LocalExecutor` over async-io.
-//! async-io adds one thread for the process, which waits when no worker does. Each socket has a
-//! task that waits for its readiness, each listener one that accepts, each dial one; all they do
+//! A [`Runtime`] has one worker thread per core, which runs one `LocalExecutor` over a reactor of
+//! its own. Each socket has a task that waits for its readiness, each listener one that accepts, each dial one; all they do
 //! is told to the worker's *turn*, which alone has the core. The embedder talks to the workers
 //! through a [`Handle`] and hears from them through a bounded channel. An embedder that does not
 //! take its events stops nothing: one event per worker is kept and offered again, the others wait
@@ -34,16 +33,16 @@
 //!
 //! # When a worker cannot go on
 //!
-//! A panic in a worker ends the process (abort) in all build profiles. async-io panics when the
-//! system has no descriptors or threads left for it to begin with.
+//! A panic in a worker, or a poll that the operating system refuses, ends the process (abort)
+//! after it was logged, in all build profiles.
 //!
 //! # Files
 //!
-//! `worker` is the loop, `news` what its tasks tell it, `connection` one socket, `dial` and `resolve`
+//! `worker` is the loop, `reactor` what wakes its tasks, `news` what they tell it, `connection` one socket, `dial` and `resolve`
 //! connecting and name resolution, `listen` accepting, `places` how many sockets may be open,
 //! `inbox` the way in. The modules with a path into `sc-runtime-mio` know nothing of mio and are
 //! written once for both.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod connection;
 mod dial;
@@ -51,6 +50,7 @@ mod inbox;
 mod listen;
 mod news;
 mod places;
+mod reactor;
 mod resolve;
 mod worker;
 
@@ -74,18 +74,20 @@ mod tcp;
 mod transfer;
 
 use std::io::{self, ErrorKind};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 
-use sc_proto::{Core, Event, WorkerId};
+use sc_proto::{Core, WorkerId};
 
 use crate::clock::Clock;
 use crate::fatal::AbortOnPanic;
 pub use crate::handle::{Handle, Stopped};
-use crate::inbox::{Mailbox, inbox};
+use crate::inbox::{Inbox, Mailbox, inbox};
 pub use crate::options::Options;
 use crate::places::Places;
+use crate::reactor::Reactor;
+pub use crate::report::EventSink;
 use crate::report::Reporter;
 use crate::resolve::Resolver;
 pub use crate::statistics::{NoReport, Work, WorkerStatistics};
@@ -101,7 +103,8 @@ impl Runtime {
     /// Starts one thread per core; the id of a worker is the place of its core in `cores`, and
     /// [`Time::ZERO`](sc_proto::Time::ZERO) is about the moment of the call.
     ///
-    /// `events` takes what the cores tell. If its receiver is dropped the events are, too.
+    /// `events` takes what the cores tell: the sender of a bounded channel, or a function. If the
+    /// receiver of a channel is dropped the events are, too.
     ///
     /// # Errors
     ///
@@ -109,7 +112,7 @@ impl Runtime {
     pub fn start(
         cores: Vec<Core>,
         options: Options,
-        events: SyncSender<(WorkerId, Event)>,
+        events: impl EventSink + Clone,
     ) -> io::Result<Self> {
         if cores.is_empty() {
             let error = "a runtime needs at least one core";
@@ -129,7 +132,9 @@ impl Runtime {
             let thread = thread::Builder::new().name(format!("sc-worker-{index}"));
             runtime.threads.push(thread.spawn(move || {
                 let _guard = AbortOnPanic;
-                async_io::block_on(Worker::new(core, inbox, reporter, shared).run());
+                if let Err(error) = work(core, inbox, reporter, shared) {
+                    fatal::abort(&format!("a worker cannot poll: {error}"));
+                }
             })?);
         }
         Ok(runtime)
@@ -142,7 +147,7 @@ impl Runtime {
 
     /// Ends all workers at once and waits for them; their sockets are closed. For an orderly end
     /// send [`Stop::Drain`](sc_proto::contract::Stop::Drain) first and wait for
-    /// [`Event::Stopped`].
+    /// [`Event::Stopped`](sc_proto::Event::Stopped).
     ///
     /// Lookups of names that are still under way end on their own later.
     pub fn stop(self) {
@@ -160,6 +165,13 @@ impl Drop for Runtime {
             let _ = thread.join();
         }
     }
+}
+
+/// One worker's life, in its own thread.
+fn work(core: Core, inbox: Inbox, reporter: Reporter, shared: Shared) -> io::Result<()> {
+    let reactor = Reactor::new()?;
+    let worker = Worker::new(core, Rc::clone(&reactor), inbox, reporter, shared);
+    reactor.block_on(worker.run())
 }
 
 impl Shared {

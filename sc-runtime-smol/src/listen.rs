@@ -1,12 +1,11 @@
 //! Listeners: who is accepted, and when accepting pauses. Each is one task.
 
 use std::io::{self, ErrorKind};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
 use sc_proto::{ListenerId, ListenerRole};
 use socket2::SockRef;
 
@@ -14,11 +13,13 @@ use crate::clock::Clock;
 use crate::connection::Stream;
 use crate::news::{Arrival, News};
 use crate::places::{Place, Places};
+use crate::reactor::{Direction, Reactor, Watched};
 use crate::tcp::{self, BACKLOG};
 
 /// What a listener needs of its worker.
 #[derive(Clone, Debug)]
 pub(crate) struct Reception {
+    pub(crate) reactor: Rc<Reactor>,
     pub(crate) news: Rc<News>,
     pub(crate) places: Arc<Places>,
     pub(crate) clock: Clock,
@@ -27,16 +28,21 @@ pub(crate) struct Reception {
 }
 
 /// Watches a socket that is bound and listens.
-pub(crate) fn watch(socket: TcpListener) -> io::Result<Async<TcpListener>> {
-    let listener = Async::new(socket)?;
+pub(crate) fn watch(
+    reactor: &Rc<Reactor>,
+    socket: TcpListener,
+    role: ListenerRole,
+) -> io::Result<Watched<TcpListener>> {
+    socket.set_nonblocking(true)?;
     // To listen again changes the backlog of a listening socket.
-    SockRef::from(listener.get_ref()).listen(BACKLOG)?;
-    Ok(listener)
+    SockRef::from(&socket).listen(BACKLOG)?;
+    tcp::set_listener_options(SockRef::from(&socket), role.class());
+    Watched::new(reactor, socket)
 }
 
 /// Accepts for as long as it is polled.
 pub(crate) async fn accept(
-    listener: Async<TcpListener>,
+    listener: Watched<TcpListener>,
     id: ListenerId,
     role: ListenerRole,
     reception: Reception,
@@ -45,9 +51,10 @@ pub(crate) async fn accept(
         reception.news.leave_to_accept().await;
         let place = reception.place().await;
         match listener.get_ref().accept() {
-            Ok((stream, peer)) => match Async::new(stream) {
+            Ok((stream, peer)) => match reception.watch(stream) {
                 Ok(io) => {
-                    let stream = Stream::new(io, role.class(), place);
+                    tcp::set_accepted_options(SockRef::from(io.get_ref()), role.class());
+                    let stream = Stream::new(io, place);
                     reception.news.arrived(Arrival::Accepted { listener: id, peer, stream });
                 }
                 Err(error) => log::warn!("cannot watch a socket: {error}"),
@@ -55,7 +62,7 @@ pub(crate) async fn accept(
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 // Its place is free for others while nobody comes.
                 drop(place);
-                if let Err(error) = listener.readable().await {
+                if let Err(error) = listener.ready(Direction::Read).await {
                     reception.pause(&error).await;
                 }
             }
@@ -70,6 +77,11 @@ pub(crate) async fn accept(
 }
 
 impl Reception {
+    fn watch(&self, stream: TcpStream) -> io::Result<Watched<TcpStream>> {
+        stream.set_nonblocking(true)?;
+        Watched::new(&self.reactor, stream)
+    }
+
     async fn place(&self) -> Place {
         match self.places.to_accept() {
             Some(place) => place,
@@ -82,6 +94,6 @@ impl Reception {
 
     async fn pause(&self, error: &io::Error) {
         self.news.tell_pause(&error.to_string(), self.clock.now());
-        Timer::after(self.retry).await;
+        self.reactor.sleep(self.retry).await;
     }
 }

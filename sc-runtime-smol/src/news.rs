@@ -14,7 +14,8 @@ use std::task::{Poll, Waker};
 use sc_proto::contract::DialFailure;
 use sc_proto::{ListenerId, SocketId, Time};
 
-use crate::connection::{Direction, Stream};
+use crate::connection::Stream;
+use crate::reactor::Direction;
 use crate::tcp;
 
 /// See the module's head.

@@ -1,6 +1,6 @@
 //! The loop: waits for readiness, orders and deadlines, and does what the core asks.
 //!
-//! One step of a worker's thread: async-io asks the operating system, the tasks that it woke run
+//! One step of a worker's thread: the reactor asks the operating system, the tasks that it woke run
 //! (up to 200, then the system is asked again), then the turn: tell the core what they found, take
 //! the inbox, fire timers, act within a budget, report. What a budget leaves undone makes the next
 //! step follow at once, so the operating system is heard between any two budgets.
@@ -11,26 +11,26 @@
 use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
 use std::net::TcpListener;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_executor::{LocalExecutor, Task};
-use async_io::Timer;
 use futures_lite::StreamExt as _;
 use sc_proto::contract::{DialFailure, HandOver};
 use sc_proto::{Action, Core, ListenerId, ListenerRole, SocketId, Time, WorkerId};
 
 use crate::clock::Clock;
-use crate::connection::{Connection, Direction, Stream};
+use crate::connection::{Connection, Stream};
 use crate::dial::{Dialled, Dialler};
 use crate::handle::Order;
 use crate::inbox::{Adoption, Inbox, Mailbox};
 use crate::listen::{self, Reception};
 use crate::news::{Arrival, News};
 use crate::places::Places;
+use crate::reactor::{Direction, Reactor};
 use crate::report::{Reported, Reporter};
 use crate::resolve::Resolver;
 use crate::slots::Slots;
@@ -45,6 +45,7 @@ const REPORT_RETRY: Duration = Duration::from_millis(10);
 /// One worker: a core, its sockets, and what they need.
 pub(crate) struct Worker {
     core: Core,
+    reactor: Rc<Reactor>,
     tasks: Rc<LocalExecutor<'static>>,
     news: Rc<News>,
     /// What was ready, taken from the news.
@@ -104,7 +105,13 @@ enum Left {
 
 impl Worker {
     /// Made in its own thread, where it stays.
-    pub(crate) fn new(core: Core, inbox: Inbox, reporter: Reporter, shared: Shared) -> Self {
+    pub(crate) fn new(
+        core: Core,
+        reactor: Rc<Reactor>,
+        inbox: Inbox,
+        reporter: Reporter,
+        shared: Shared,
+    ) -> Self {
         let news = Rc::new(News::default());
         news.allow_accepts(shared.limits.accepts);
         Self {
@@ -119,16 +126,19 @@ impl Worker {
             peers: shared.peers,
             clock: shared.clock,
             dialler: Dialler {
+                reactor: Rc::clone(&reactor),
                 resolver: shared.resolver,
                 places: Arc::clone(&shared.places),
                 stagger: shared.dial_stagger,
             },
             reception: Reception {
+                reactor: Rc::clone(&reactor),
                 news: Rc::clone(&news),
                 places: shared.places,
                 clock: shared.clock,
                 retry: shared.accept_retry,
             },
+            reactor,
             news,
             limits: shared.limits,
             now: Time::ZERO,
@@ -140,7 +150,8 @@ impl Worker {
     pub(crate) async fn run(mut self) {
         let tasks = Rc::clone(&self.tasks);
         let mut tasks = pin!(tasks.run(pending::<()>()));
-        let mut alarm = Alarm::new(self.clock);
+        let reactor = Rc::clone(&self.reactor);
+        let mut alarm = pin!(None);
         poll_fn(|cx| {
             self.now = self.clock.now();
             self.work.begin(self.now);
@@ -149,8 +160,17 @@ impl Worker {
             self.work.end(self.clock.now());
             match next {
                 Next::Stop => return Poll::Ready(()),
-                Next::Wait(until) if alarm.set(until, cx) == Due::Later => {}
-                Next::Turn | Next::Wait(_) => cx.waker().wake_by_ref(),
+                Next::Turn => cx.waker().wake_by_ref(),
+                Next::Wait(until) => {
+                    // The one timer of a worker. That it is over is seen by the turn that follows.
+                    let until = until.map(|until| reactor.sleep_until(self.clock.instant(until)));
+                    alarm.set(until);
+                    if let Some(alarm) = alarm.as_mut().as_pin_mut()
+                        && alarm.poll(cx).is_ready()
+                    {
+                        cx.waker().wake_by_ref();
+                    }
+                }
             }
             Poll::Pending
         })
@@ -239,7 +259,7 @@ impl Worker {
 
     fn listen(&mut self, id: ListenerId, role: ListenerRole, socket: TcpListener) {
         self.listeners.remove(&id);
-        match listen::watch(socket) {
+        match listen::watch(&self.reactor, socket, role) {
             Ok(listener) => {
                 self.core.add_listener(id, role);
                 let accepting = listen::accept(listener, id, role, self.reception.clone());
@@ -252,7 +272,7 @@ impl Worker {
     /// Takes a transport from another worker.
     fn adopt(&mut self, Adoption { stream, peer, state }: Adoption) {
         let id = self.core.adopt(state, peer, self.now);
-        match stream.watch() {
+        match stream.watch(&self.reactor) {
             Ok(stream) => self.keep(id, stream),
             Err(error) => {
                 log::warn!("cannot watch a socket: {error}");
@@ -374,43 +394,6 @@ impl Worker {
         let mailbox = self.peers.get(usize::from(to.0));
         if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
             log::warn!("worker {} cannot take a transport now: {peer} is closed", to.0);
-        }
-    }
-}
-
-/// The one timer of a worker.
-struct Alarm {
-    clock: Clock,
-    timer: Timer,
-    set: Option<Time>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Due {
-    Now,
-    Later,
-}
-
-impl Alarm {
-    fn new(clock: Clock) -> Self {
-        Self { clock, timer: Timer::never(), set: None }
-    }
-
-    /// Wakes the thread at `at`, and at no other moment.
-    fn set(&mut self, at: Option<Time>, cx: &mut Context<'_>) -> Due {
-        if self.set != at {
-            self.set = at;
-            self.timer = match at {
-                Some(at) => Timer::at(self.clock.instant(at)),
-                None => Timer::never(),
-            };
-        }
-        match Pin::new(&mut self.timer).poll(cx) {
-            Poll::Ready(_) => {
-                self.set = None;
-                Due::Now
-            }
-            Poll::Pending => Due::Later,
         }
     }
 }

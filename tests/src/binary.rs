@@ -42,11 +42,12 @@ pub fn command_in_namespace(namespace: &str) -> Command {
     without_settings(ip)
 }
 
-/// Takes away what would be read as a setting: a developer's own account, say.
-fn without_settings(mut command: Command) -> Command {
+/// Takes away what would be read as a setting: a developer's own account or proxy, say.
+pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") {
+        let is_proxy = text.to_ascii_lowercase().ends_with("_proxy");
+        if text.starts_with("SAUCE_") || text.starts_with("SC_SERVER_") || is_proxy {
             command.env_remove(name);
         }
     }
@@ -57,23 +58,56 @@ fn without_settings(mut command: Command) -> Command {
     command
 }
 
+/// The client for small machines: `SC_SMALL_BINARY` if set, otherwise cargo makes it, in the
+/// target folder of the tests. That takes minutes the first time.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn small_client() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match env::var_os("SC_SMALL_BINARY") {
+        Some(path) => PathBuf::from(path),
+        None => cargo_build(
+            "small",
+            &target_folder(),
+            &["--no-default-features", "--features", "smol,client"],
+        ),
+    })
+}
+
+/// A command that runs `program`, an `sc`, with none of the caller's own settings.
+pub fn command_of(program: &Path) -> Command {
+    without_settings(Command::new(program))
+}
+
 fn build() -> PathBuf {
     let profile_folder = profile_folder();
-    let profile = profile_folder.file_name().expect("a profile folder has a name");
+    let profile = profile_folder.file_name().and_then(|name| name.to_str());
     // Cargo's folder for its profile `dev` is `debug`.
-    let profile = if profile == "debug" { "dev".into() } else { profile.to_os_string() };
+    let profile = match profile.expect("a profile folder has a name") {
+        "debug" => "dev",
+        other => other,
+    };
+    cargo_build(profile, &target_folder(), &[])
+}
+
+fn cargo_build(profile: &str, target: &Path, options: &[&str]) -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let status = Command::new(cargo)
         .args(["build", "--quiet", "--package", "sc-bin", "--bin", "sc"])
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
-        .arg("--profile")
-        .arg(profile)
-        .arg("--target-dir")
-        .arg(profile_folder.parent().expect("a profile folder has a parent"))
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target)
+        .args(options)
         .status()
         .expect("cargo can be started");
     assert!(status.success(), "building sc failed: {status}");
-    profile_folder.join("sc")
+    let folder = if profile == "dev" { "debug" } else { profile };
+    target.join(folder).join("sc")
+}
+
+fn target_folder() -> PathBuf {
+    profile_folder().parent().expect("a profile folder has a parent").to_path_buf()
 }
 
 /// `target/debug`, found from the test's own place `target/debug/deps/NAME-HASH`.

@@ -11,6 +11,8 @@
 
 pub mod binary;
 pub mod certificate;
+#[cfg(target_os = "linux")]
+pub mod cgroup;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;
@@ -37,6 +39,7 @@ pub mod shared;
 pub mod site;
 pub mod tls;
 pub mod traffic;
+pub mod upstream;
 pub mod usage;
 pub mod wait;
 pub mod websocket;

@@ -1,6 +1,7 @@
 //! What a process uses, as Linux counts it under `/proc`.
 
 use std::fs;
+use std::path::Path;
 
 /// Memory of process `pid` that is in RAM now, in bytes.
 ///
@@ -16,6 +17,35 @@ pub fn resident_bytes(pid: u32) -> u64 {
 /// If the process is gone.
 pub fn peak_resident_bytes(pid: u32) -> u64 {
     status_kib(pid, "VmHWM:") * 1024
+}
+
+/// How many threads it has.
+///
+/// # Panics
+/// If the process is gone.
+pub fn threads(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").count()
+}
+
+/// How often each of its threads has waited, that is, was woken, by their names.
+///
+/// # Panics
+/// If the process is gone.
+pub fn waits(pid: u32) -> Vec<(String, u64)> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives");
+    // A thread may end while it is looked at.
+    let read = |path: &Path, name| fs::read_to_string(path.join(name)).ok();
+    let mut waits: Vec<_> = tasks
+        .filter_map(|task| {
+            let path = task.ok()?.path();
+            let status = read(&path, "status")?;
+            let count =
+                status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+            Some((read(&path, "comm")?.trim().to_owned(), count.trim().parse().ok()?))
+        })
+        .collect();
+    waits.sort();
+    waits
 }
 
 /// How many file descriptors it has open.

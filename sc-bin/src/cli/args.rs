@@ -13,6 +13,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "client")]
 use super::connections::CONNECTIONS;
 #[cfg(feature = "client")]
+use super::egress::{V4EgressArgs, V5EgressArgs};
+#[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
@@ -133,6 +135,8 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) egress: V4EgressArgs,
     /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
@@ -206,6 +210,8 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    #[command(flatten)]
+    pub(crate) egress: V5EgressArgs,
     /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-/// The process's variables that begin with `SAUCE_`.
+use super::egress::{NO_PROXY_VARIABLES, PROXY_VARIABLES};
+
+/// The process's variables that begin with `SAUCE_`, and those that name proxies.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
@@ -13,7 +15,12 @@ impl Environment {
         let text = |value: std::ffi::OsString| value.into_string().ok();
         std::env::vars_os()
             .filter_map(|(name, value)| Some((text(name)?, text(value)?)))
-            .filter(|(name, _)| name.starts_with("SAUCE_"))
+            .filter(|(name, _)| {
+                let name = name.as_str();
+                name.starts_with("SAUCE_")
+                    || PROXY_VARIABLES.contains(&name)
+                    || NO_PROXY_VARIABLES.contains(&name)
+            })
             .collect()
     }
 

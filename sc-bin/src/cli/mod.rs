@@ -5,6 +5,8 @@ mod args;
 mod conceal;
 #[cfg(feature = "client")]
 mod connections;
+#[cfg(feature = "client")]
+mod egress;
 mod endurance;
 #[cfg(feature = "client")]
 mod environment;
@@ -36,6 +38,8 @@ pub(crate) use args::DevArgs;
 pub(crate) use conceal::{shown_arg_list, shown_args};
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use connections::DEFAULT_CONNECTIONS;
+#[cfg(feature = "client")]
+pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};

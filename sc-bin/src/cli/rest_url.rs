@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use sc_proto::contract::Host;
 use ureq::http::Uri;
 
 /// The base of the REST API, as `http(s)://HOST[:PORT]/rest/v1`, without a final slash.
@@ -78,6 +79,12 @@ impl RestUrl {
     /// The URL of `path` under this base; `path` begins with a slash.
     pub(crate) fn join(&self, path: &str) -> String {
         format!("{}{path}", self.base)
+    }
+
+    /// Whose it is. `None` if it is no name that is spelled as names are.
+    pub(crate) fn host(&self) -> Option<Host> {
+        let uri: Uri = self.base.parse().ok()?;
+        Host::parse(uri.authority()?.host()).ok()
     }
 
     /// How it is reached.

@@ -10,6 +10,7 @@ use clap::ValueEnum as _;
 
 use super::args::{V4Args, V5Args};
 use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
+use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) rules: Rules,
     /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
+    /// What is let out, and by which way.
+    pub(crate) egress: EgressSettings,
     /// How many connections the tunnel has.
     pub(crate) connections: u8,
     /// How it shows its state.
@@ -139,6 +142,9 @@ pub(crate) enum SettingsError {
         /// What it may be.
         range: RangeInclusive<i64>,
     },
+    /// An option about the egress is not right.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// A list of domains or URLs cannot be used.
     #[error("{0}")]
     BadRules(RulesError),
@@ -172,6 +178,7 @@ struct Given {
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
+    egress: egress::Given,
     connections: Option<u32>,
     monitoring: GivenMonitoring,
     runtime: Option<RuntimeKind>,
@@ -217,6 +224,7 @@ impl From<V4Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V4(args.monitoring),
             runtime: args.runtime,
@@ -243,6 +251,7 @@ impl From<V5Args> for Given {
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
+            egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V5(args.monitoring),
             runtime: args.runtime,
@@ -292,6 +301,8 @@ impl Settings {
         let region = pick(given.region, &["SAUCE_REGION"]);
         let url =
             pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
+        let egress = given.egress.resolve(env)?;
+        let rules = given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?;
         Ok(Self {
             dialect: given.dialect,
             user: checked_user(user)?,
@@ -301,12 +312,17 @@ impl Settings {
                 .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
             rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
             tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
-            rules: given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?,
+            // The server refuses them, too, so that they do not come as far as here.
+            rules: Rules {
+                deny_domains: (!egress.denied.is_empty()).then(|| egress.denied.clone()),
+                ..rules
+            },
             endurance: Endurance::of(
                 number(given.reconnect, "SAUCE_RECONNECT", RECONNECT)?,
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            egress,
             connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),

@@ -3,20 +3,18 @@
 //! It never polls and never sleeps: signals, REST answers and the data plane's events come through
 //! one bounded channel, and the controller names the next moment it wants to be woken.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Instant;
 
 use super::call::{Answer, Call};
 use super::controller::{Controller, Effect, Input};
+use super::inputs::{Receiver, Sender};
 use super::line::Speaker;
 use super::plane::DataPlane;
 use super::rest_error::RestError;
 use super::status::Status;
 use crate::cli::Exit;
-
-/// Inputs that may wait. Each sender waits, or keeps its own, when it is full.
-pub(crate) const QUEUE: usize = 64;
 
 /// Something that makes REST calls, on any thread.
 pub(super) trait Rest: Clone + Send + 'static {
@@ -37,8 +35,8 @@ pub(super) struct EventLoop<'a, R, P> {
     pub(super) plane: P,
     pub(super) speaker: &'a mut dyn Speaker,
     pub(super) status: Status,
-    pub(super) sender: SyncSender<Input>,
-    pub(super) inputs: Receiver<Input>,
+    pub(super) sender: Sender,
+    pub(super) inputs: Receiver,
 }
 
 impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
@@ -53,7 +51,7 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                     return exit;
                 }
             }
-            self.status.on_handled(self.controller.next_connect());
+            self.status.on_handled(self.controller.next_connects());
             let input = match self.next_deadline() {
                 Some(at) => {
                     let wait = at.saturating_duration_since(Instant::now());

@@ -6,6 +6,7 @@ use sc_proto::contract::{ConnectFailure, DialFailure, Refusal, TransportLoss};
 
 use sc_proto::tls::{Fault, TlsError};
 
+use super::pac::PacError;
 use super::rest_error::RestError;
 use super::trust::TrustError;
 use crate::cli::Exit;
@@ -87,6 +88,9 @@ pub(crate) enum Failure {
     /// A CA file is not usable.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The PAC script cannot be had or used.
+    #[error("--pac: {0}")]
+    Pac(#[from] PacError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -135,7 +139,7 @@ impl Failure {
             Self::EndedElsewhere { .. } | Self::EndedByServer { .. } | Self::KeyVoid { .. } => {
                 "serving the tunnel".to_owned()
             }
-            Self::Trust(_) => "reading it".to_owned(),
+            Self::Trust(_) | Self::Pac(_) => "reading it".to_owned(),
             Self::Tls(_) => "setting TLS up".to_owned(),
             Self::Listen { .. } => "listening, before anything else".to_owned(),
             Self::File { .. } => "writing it, before anything else".to_owned(),
@@ -167,6 +171,7 @@ impl Failure {
                  manager let it restart on exit code 4"
             }
             Self::Trust(_) => "give a PEM file with at least one CA certificate",
+            Self::Pac(_) => "open the script where --pac says it is, and correct it or the option",
             Self::Tls(_) => "name the CA file of the tunnel's server with --tunnel-cainfo",
             Self::Listen { .. } => {
                 "give another address, or port 0 for any free one; another client may have this"
@@ -188,6 +193,7 @@ impl Failure {
             | Self::NotRunning { .. }
             | Self::Connect { .. }
             | Self::Trust(_)
+            | Self::Pac(_)
             | Self::Tls(_)
             | Self::File { .. }
             | Self::Machine { .. } => Exit::Failed,
@@ -220,9 +226,13 @@ pub(super) enum ConnectRemedy {
 /// Judges a failed connection.
 pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
     match failure {
-        ConnectFailure::Dial(DialFailure::Denied) | ConnectFailure::ServerName(_) => {
-            ConnectRemedy::GiveUp
-        }
+        ConnectFailure::Dial(
+            DialFailure::Denied
+            | DialFailure::ProxyCredentials
+            | DialFailure::ProxyDenied
+            | DialFailure::NoWay,
+        )
+        | ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
         ConnectFailure::Transport(loss) => match loss {
             TransportLoss::Refused(Refusal::Credentials | Refusal::Ending | Refusal::Session) => {
                 ConnectRemedy::AskRecord

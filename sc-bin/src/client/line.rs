@@ -26,6 +26,8 @@ pub(crate) enum Line {
         /// Where.
         address: String,
     },
+    /// How sites are reached from here.
+    Egress(String),
     /// A text from the server.
     ServerSays(String),
     /// Something failed and is tried again.

@@ -2,18 +2,26 @@
 //!
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
-//! `failure` what people read, `status` how others see
-//! how it stands, `readiness` and `life` how another process looks at it, `signals`, `trust`, `about` and `backoff` what these need.
+//! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
+//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! `backoff` what these need.
 
 mod about;
 mod backoff;
 mod call;
 mod console;
 mod controller;
+mod egress;
 mod event_loop;
 mod failure;
+mod inputs;
 mod life;
 mod line;
+#[cfg(not(feature = "pac"))]
+#[path = "no_pac.rs"]
+mod pac;
+#[cfg(feature = "pac")]
+mod pac;
 mod plane;
 mod readiness;
 mod rest;
@@ -23,51 +31,34 @@ mod status;
 mod trust;
 
 use std::io::{self, Write as _};
-use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Instant;
 
 pub(crate) use console::common as spoken;
-pub(crate) use controller::Input;
 pub(crate) use failure::Failure;
+pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, Reach, RestTransport, Settings, SettingsError};
+use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
+use pac::Pac;
 use plane::WorkerPlane;
 use rest::Rest;
 use status::Status;
 
-/// The way into a running client: signals, and whoever else may end it.
-pub(crate) struct Inputs {
-    /// Where inputs go.
-    pub(crate) sender: SyncSender<Input>,
-    /// Where the event loop takes them.
-    pub(crate) receiver: Receiver<Input>,
-}
-
-impl Inputs {
-    /// A bounded channel of inputs.
-    pub(crate) fn new() -> Self {
-        let (sender, receiver) = mpsc::sync_channel(event_loop::QUEUE);
-        Self { sender, receiver }
-    }
-}
-
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
 pub(crate) fn run(settings: &Settings) -> Exit {
     let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
-    let inputs = Inputs::new();
-    let watch = SignalWatch::start(inputs.sender.clone());
-    let run = watch
+    let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
+    let run = inputs
         .map_err(|error| Failure::Machine {
             what: "signals cannot be taken",
             error: error.to_string(),
         })
-        .and_then(|_watch| serve(settings, &mut console, inputs));
+        .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
     run.unwrap_or_else(|failure| {
         console.fail(&failure);
         console.say(&Line::Goodbye);
@@ -90,10 +81,20 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    for line in egress::about(&settings.egress) {
+        speaker.say(&Line::Egress(line));
+    }
     let rest = Rest::new(settings)?;
+    let pac = pac(settings)?;
     let ca = settings.tunnel_ca.as_deref();
-    let plane =
-        WorkerPlane::start(settings.runtime, ca, settings.endurance, inputs.sender.clone())?;
+    let plane = WorkerPlane::start(
+        settings.runtime,
+        ca,
+        settings.endurance,
+        egress::rules(&settings.egress),
+        pac,
+        inputs.sender.clone(),
+    )?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,
@@ -107,6 +108,16 @@ pub(crate) fn serve(
     let event_loop =
         EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
+}
+
+/// The PAC script, if there is one: loaded, or the run does not begin.
+fn pac(settings: &Settings) -> Result<Option<Pac>, Failure> {
+    let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
+        return Ok(None);
+    };
+    let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+    let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
+    Ok(Some(Pac::start(source, &ca, passwords.clone())?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

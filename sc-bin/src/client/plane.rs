@@ -2,16 +2,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
+use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
-use sc_proto::{Command, Config, Core, WorkerId};
+use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::failure::Failure;
+use super::inputs::Sender;
+use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
 use crate::monitor::worker::AskWorkers;
@@ -31,8 +34,8 @@ pub(super) trait DataPlane {
     fn stop(&mut self, stop: Stop);
 }
 
-/// Events that may wait. The worker keeps what does not fit.
-const QUEUE: usize = 64;
+/// Questions for the PAC script that wait here; more stay with the worker.
+const QUESTIONS: usize = 64;
 /// A tunnel has one worker.
 const WORKER: WorkerId = WorkerId(0);
 
@@ -54,7 +57,9 @@ impl WorkerPlane {
         runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
-        inputs: SyncSender<Input>,
+        egress: Egress,
+        pac: Option<Pac>,
+        inputs: Sender,
     ) -> Result<Self, Failure> {
         let roots = match ca {
             Some(path) => Some(ders(Some(path))?),
@@ -65,25 +70,29 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
+            egress,
             ..Config::default()
         };
         endurance.tell(&mut config);
         let core = Core::new(config, WORKER, random()?);
-        let (sender, events) = mpsc::sync_channel(QUEUE);
-        let runtime = Runtime::start(runtime, vec![core], sender)
+        let (wanted, questions) = mpsc::sync_channel(QUESTIONS);
+        // What nobody has room for stays with the worker.
+        let events = move |worker, event| match event {
+            Event::WayWanted { .. } => match wanted.try_send((worker, event)) {
+                Err(TrySendError::Full((_, event))) => Err(event),
+                Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
+            },
+            event => match inputs.offer(Input::Tunnel(event)) {
+                Err(Input::Tunnel(event)) => Err(event),
+                Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
+            },
+        };
+        let runtime = Runtime::start(runtime, vec![core], events)
             .map_err(|error| machine("the data plane does not start", &error))?;
-        // Ends with the worker, or with the event loop.
-        thread::Builder::new()
-            .name("sc-events".to_owned())
-            .spawn(move || {
-                for (_, event) in events {
-                    if inputs.send(Input::Tunnel(event)).is_err() {
-                        break;
-                    }
-                }
-            })
-            .map_err(|error| machine("no thread for events", &error))?;
         let handle = runtime.handle();
+        if let Some(pac) = pac {
+            answer_questions(pac, questions, handle.clone())?;
+        }
         Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
     }
 
@@ -123,6 +132,29 @@ impl DataPlane for WorkerPlane {
         // A worker that has stopped has nothing left to stop.
         let _: Result<(), Stopped> = self.handle.command(WORKER, Command::Stop(stop));
     }
+}
+
+/// Has the PAC script name the ways to sites, and the workers take them. On a thread of its own,
+/// since an answer may come at once and the worker must not wait for itself. It ends with the
+/// workers.
+fn answer_questions(
+    pac: Pac,
+    questions: Receiver<(WorkerId, Event)>,
+    answers: Handle,
+) -> Result<(), Failure> {
+    let answer = move || {
+        for (worker, event) in questions {
+            if let Event::WayWanted { socket, kind, target } = event {
+                let answers = answers.clone();
+                pac.ask(kind, target, move |ways| {
+                    // A worker that has ended needs no way.
+                    let _ = answers.command(worker, Command::Ways { socket, ways });
+                });
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("sc-ways".to_owned()).spawn(answer);
+    thread.map(drop).map_err(|error| machine("no thread for the PAC script", &error))
 }
 
 fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {

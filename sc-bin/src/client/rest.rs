@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use rustls_pki_types::CertificateDer;
 use sc_proto::contract::TunnelId;
+use sc_proto::egress::Way;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, ProxyProtocol};
 
 use super::call::{Answer, Call, JobsAtEnd};
+use super::egress;
 use super::rest_error::RestError;
 use super::trust::{self, TrustError};
 use crate::api::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs, Tunnel};
@@ -42,30 +45,11 @@ impl Rest {
             RestTransport::Tls => trust::roots(settings.rest_ca.as_deref())?,
             RestTransport::Plain(_) => Vec::new(),
         };
-        let roots: RootCerts =
-            roots.iter().map(|root| Certificate::from_der(root).to_owned()).into();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(
-                rustls::crypto::aws_lc_rs::default_provider(),
-            ))
-            .root_certs(roots)
-            .build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            // Proxies towards REST are their own issue; a variable must not change that silently.
-            .proxy(None)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .user_agent(concat!("sc/", env!("CARGO_PKG_VERSION")))
-            .accept("application/json")
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .build();
+        let agent = agent(&roots, proxy(settings));
         let credentials = format!("{}:{}", settings.user, settings.access_key.expose());
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
         Ok(Self {
-            agent: config.new_agent(),
+            agent,
             base: settings.rest.clone(),
             user: settings.user.clone(),
             authorization: format!("Basic {encoded}"),
@@ -135,6 +119,47 @@ impl Rest {
         let request = request.build().header(header::AUTHORIZATION, &self.authorization);
         read(request.send_json(body)?)
     }
+}
+
+/// A client of HTTP that trusts `roots` and goes by `proxy`, and by no other that it finds itself.
+pub(super) fn agent(roots: &[CertificateDer<'static>], proxy: Option<ureq::Proxy>) -> Agent {
+    let roots: RootCerts = roots.iter().map(|root| Certificate::from_der(root).to_owned()).into();
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .root_certs(roots)
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .proxy(proxy)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("sc/", env!("CARGO_PKG_VERSION")))
+        .accept("application/json")
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .build();
+    config.new_agent()
+}
+
+/// The proxy for the REST API: that of the settings, and never one that the library finds itself.
+fn proxy(settings: &Settings) -> Option<ureq::Proxy> {
+    let host = settings.rest.host()?;
+    let way = egress::own_proxy(settings.egress.rest.as_ref()?, &host)?;
+    let (protocol, proxy) = match way {
+        Way::Direct => return None,
+        Way::Http(proxy) => (ProxyProtocol::Http, proxy),
+        Way::Socks5(proxy) => (ProxyProtocol::Socks5, proxy),
+    };
+    let address = &proxy.address;
+    let mut builder = ureq::Proxy::builder(protocol)
+        .host(&address.host.to_string())
+        .port(address.port)
+        .resolve_target(false);
+    if let Some(credentials) = &proxy.credentials {
+        builder = builder.username(credentials.user()).password(credentials.expose());
+    }
+    builder.build().ok()
 }
 
 fn tunnel(id: TunnelId, rest: &str) -> String {

@@ -1,35 +1,41 @@
 //! SIGINT and SIGTERM become inputs.
 
 use std::io;
-use std::sync::mpsc::SyncSender;
-use std::thread;
 
-use signal_hook::iterator::Handle;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::low_level::{pipe, unregister};
+use signal_hook::{SigId, flag};
 
-use super::controller::Input;
-use crate::interrupt::Interrupts;
+use super::inputs::Sender;
 
 /// Signals are taken as long as this lives; afterwards they are ignored.
-pub(crate) struct SignalWatch(Handle);
+pub(crate) struct SignalWatch(Vec<SigId>);
 
 impl SignalWatch {
-    /// Takes SIGINT and SIGTERM from now on, on a thread of its own.
+    /// Takes SIGINT and SIGTERM from now on.
     ///
     /// # Errors
     ///
-    /// The system refuses the handlers or the thread.
-    pub(crate) fn start(inputs: SyncSender<Input>) -> io::Result<Self> {
-        let mut interrupts = Interrupts::take()?;
-        let handle = interrupts.handle();
-        thread::Builder::new().name("sc-signals".to_owned()).spawn(move || {
-            while interrupts.next().is_some() && inputs.send(Input::Signal).is_ok() {}
-        })?;
-        Ok(Self(handle))
+    /// The system refuses the handlers.
+    pub(crate) fn start(inputs: &Sender) -> io::Result<Self> {
+        let mut watch = Self(Vec::new());
+        for signal in [SIGINT, SIGTERM] {
+            watch.0.extend(register(signal, inputs)?);
+        }
+        Ok(watch)
     }
 }
 
 impl Drop for SignalWatch {
     fn drop(&mut self) {
-        self.0.close();
+        for id in self.0.drain(..) {
+            unregister(id);
+        }
     }
+}
+
+/// Has a signal set the mark first and then ring the bell: the actions run in this order.
+pub(super) fn register(signal: i32, inputs: &Sender) -> io::Result<[SigId; 2]> {
+    let (mark, bell) = inputs.alarm()?;
+    Ok([flag::register(signal, mark)?, pipe::register(signal, bell)?])
 }

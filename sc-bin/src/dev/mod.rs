@@ -20,8 +20,8 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, Endurance, Exit, InvalidRestUrl, Monitoring,
-    RestUrl, Settings, TunnelName,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
+    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -114,9 +114,9 @@ impl Application {
 }
 
 fn all(args: DevArgs) -> Result<Exit, DevError> {
-    let inputs = Inputs::new();
+    let inputs = Inputs::new().map_err(DevError::Signals)?;
     // Before the first folder, so that Ctrl-C always cleans up.
-    let _watch = SignalWatch::start(inputs.sender.clone()).map_err(DevError::Signals)?;
+    let _watch = SignalWatch::start(&inputs.sender).map_err(DevError::Signals)?;
     let application = Application::start(args)?;
     let folder = tempfile::Builder::new().prefix("sc-dev-").tempdir().map_err(DevError::Folder)?;
     let server = start_server(server_settings(folder.path().join("server")))?;
@@ -161,6 +161,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,
         monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),

@@ -57,7 +57,7 @@ pub enum Action {
 /// How to close a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseMode {
-    /// Orderly: what was written is still delivered.
+    /// Orderly: what was written is still delivered, and then the end of data, if it was not said.
     Graceful,
     /// With a TCP reset, so that the peer sees a failure and not an end of data.
     Abort,

@@ -3,10 +3,12 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::action::SocketClass;
-use super::id::{ClientId, ConnectionNumber, TunnelId, TunnelSecret, WorkerId};
+use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
 use super::target::Target;
+use crate::egress::Way;
 use crate::rules::Routing;
 use crate::tls::TlsClient;
 
@@ -61,6 +63,15 @@ pub enum Command {
     /// Client: connect to a server and serve a tunnel's streams. A tunnel may have several
     /// connections, each with a session of its own; the command is given once for each.
     Connect(Box<Connect>),
+    /// Client: the answer to [`Event::WayWanted`](super::Event::WayWanted).
+    Ways {
+        /// What waits for it. If it has gone, nothing happens.
+        socket: SocketId,
+        /// The ways, to be tried in this order; at most [`MAX_WAYS`](crate::egress::MAX_WAYS)
+        /// count. Without any the request fails with
+        /// [`DialFailure::NoWay`](super::DialFailure::NoWay).
+        ways: Vec<Way>,
+    },
     /// End all sessions: see [`Stop`].
     Stop(Stop),
 }

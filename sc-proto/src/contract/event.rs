@@ -3,8 +3,9 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::id::{ConnectionNumber, SessionId, TunnelId};
+use super::id::{ConnectionNumber, SessionId, SocketId, TunnelId};
 use super::reason::{ConnectFailure, TransportLoss};
+use super::target::{StreamKind, Target};
 
 /// Something the embedder may want to know, act on or log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,17 @@ pub enum Event {
         connection: ConnectionNumber,
         /// Why.
         failure: ConnectFailure,
+    },
+    /// Client: by which ways a site may be reached is to be said, with
+    /// [`Command::Ways`](super::Command::Ways), within 20 seconds. Asked where
+    /// [`WayChoice::Asked`](crate::egress::WayChoice::Asked) is set.
+    WayWanted {
+        /// What waits for the answer.
+        socket: SocketId,
+        /// What is wanted of the site.
+        kind: StreamKind,
+        /// The site.
+        target: Target,
     },
     /// Server: a transport was dropped before it belonged to a session. To be logged.
     TransportDropped {

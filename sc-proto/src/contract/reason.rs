@@ -35,11 +35,35 @@ pub enum DialFailure {
     /// Any other failure.
     #[error("connection failed")]
     Other,
+    /// The office forbids its client's own machine as a target.
+    #[error("localhost is denied")]
+    LocalhostDenied,
+    /// The office's upstream proxy could not be reached.
+    #[error("the upstream proxy cannot be reached")]
+    ProxyUnreachable,
+    /// The upstream proxy wants credentials, or others.
+    #[error("the upstream proxy does not accept the client's credentials")]
+    ProxyCredentials,
+    /// The upstream proxy refuses to connect there.
+    #[error("the upstream proxy refuses this site")]
+    ProxyDenied,
+    /// The upstream proxy could not reach the target.
+    #[error("the upstream proxy cannot reach the site")]
+    ProxyFailed,
+    /// The upstream proxy said something else than its protocol allows, or closed.
+    #[error("the upstream proxy gave no proper answer")]
+    ProxyProtocol,
+    /// The upstream proxy, or the site behind it, took too long.
+    #[error("the upstream proxy gave no answer in time")]
+    ProxyTimedOut,
+    /// What chooses the upstream proxy (a PAC script) failed, so there is no way.
+    #[error("no upstream proxy could be chosen")]
+    NoWay,
 }
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 17] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -49,6 +73,14 @@ impl DialFailure {
         Self::Resources,
         Self::Draining,
         Self::Other,
+        Self::LocalhostDenied,
+        Self::ProxyUnreachable,
+        Self::ProxyCredentials,
+        Self::ProxyDenied,
+        Self::ProxyFailed,
+        Self::ProxyProtocol,
+        Self::ProxyTimedOut,
+        Self::NoWay,
     ];
 }
 

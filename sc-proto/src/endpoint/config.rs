@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::contract::AddressGuard;
+use crate::egress::Egress;
 use crate::http1;
 use crate::kgp::Settings;
 use crate::tls::TlsServer;
@@ -15,6 +16,8 @@ pub struct Config {
     pub tls_server: Option<TlsServer>,
     /// Limits and timing of KGP sessions.
     pub kgp: Settings,
+    /// Client: what may be reached, and by which way.
+    pub egress: Egress,
     /// Limits of the HTTP/1.1 machines.
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
@@ -26,6 +29,9 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// From a request to the site's answer to the dial.
     pub dial_timeout: Duration,
+    /// Client: from the connection to an upstream proxy to its answer that the site is reached.
+    /// Server: it waits so much longer than [`Config::dial_timeout`] for a client's answer.
+    pub upstream_timeout: Duration,
     /// From the first byte of a request to the end of its head, and before that from the last
     /// answer to the first byte.
     pub request_head_timeout: Duration,
@@ -43,11 +49,13 @@ impl Default for Config {
         Self {
             tls_server: None,
             kgp: Settings::default(),
+            egress: Egress::default(),
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),
+            upstream_timeout: Duration::from_secs(60),
             request_head_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(3600),

@@ -29,6 +29,9 @@ impl Core {
         let Some(proxied) = socket.proxied() else {
             return;
         };
+        if proxied.outgoing.is_some() {
+            return self.take_early_payload(key, plaintext, range, now);
+        }
         if proxied.output == Output::Failed {
             // Without its credit no more will come.
             return;
@@ -117,8 +120,7 @@ impl Core {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        let ready = socket.can_write && !socket.write_queued;
-        if ready && socket.proxied().is_some_and(|proxied| proxied.has_output()) {
+        if !socket.write_queued && socket.may_write() {
             socket.write_queued = true;
             self.writes.push_back(key);
         }
@@ -128,6 +130,16 @@ impl Core {
         let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
             return 0;
         };
+        if let Some(outgoing) = &proxied.outgoing {
+            let bytes = outgoing.to_send();
+            return match out.first_mut() {
+                Some(slot) if !bytes.is_empty() => {
+                    *slot = bytes;
+                    1
+                }
+                _ => 0,
+            };
+        }
         let plaintext = self.lent.transport.map_or(&[][..], |t| self.plaintext_of(t.into()));
         let (front, back) = proxied.spill.as_slices();
         let lent = self.lent.ranges(proxied).filter_map(|range| plaintext.get(range));
@@ -144,6 +156,9 @@ impl Core {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
+        if socket.proxied().is_some_and(|proxied| proxied.outgoing.is_some()) {
+            return self.hop_written(key, outcome, now);
+        }
         let n = match outcome {
             Write::Bytes(n) | Write::Blocked(n) => n,
             Write::Failed => return self.write_failed(key, now),
@@ -192,7 +207,10 @@ impl Core {
         if connected && proxied.output == Output::EndWanted && !proxied.has_output() {
             proxied.output = Output::Ended;
             let lingers = proxied.input == Input::Discard;
-            self.actions.push_back(Action::ShutdownWrite(key.into()));
+            // The close that follows an input that has ended says so too.
+            if proxied.input != Input::Ended {
+                self.actions.push_back(Action::ShutdownWrite(key.into()));
+            }
             if lingers {
                 self.set_timer(key, now.after(LINGER), DeadlineReason::Linger);
                 self.queue_read(key);

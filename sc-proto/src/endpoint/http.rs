@@ -19,7 +19,7 @@ use crate::{DeadlineReason, Time};
 /// A browser's bytes that are kept while nothing may be taken from it. Beyond that it is not read.
 const KEPT_WHILE_PAUSED: usize = 4 * 1024;
 /// The server waits so much longer for the answer to an OPEN than the client dials.
-const ANSWER_SLACK: core::time::Duration = core::time::Duration::from_secs(5);
+pub(super) const ANSWER_SLACK: core::time::Duration = core::time::Duration::from_secs(5);
 
 /// What HTTP needs beside the socket itself.
 #[derive(Debug)]
@@ -86,6 +86,9 @@ impl Core {
     pub(super) fn wanted(&self, key: SocketKey) -> Option<usize> {
         let socket = self.sockets.get(key)?;
         let Role::Proxied(proxied) = &socket.role else { return None };
+        if let Some(outgoing) = &proxied.outgoing {
+            return outgoing.wanted();
+        }
         let wanted = match (&proxied.http, proxied.input) {
             (_, Input::Discard) => SCRATCH,
             (_, Input::Ended) | (None, Input::Open) => 0,
@@ -358,7 +361,7 @@ impl Core {
                     proxied.link = Some(Link { session, stream });
                     proxied.ahead = opening.head;
                 }
-                let deadline = now.after(self.config.dial_timeout).after(ANSWER_SLACK);
+                let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
                 self.offer_source(key);
                 self.kick_transport(transport);
@@ -460,7 +463,7 @@ impl Core {
             DeadlineReason::OpenAnswer => {
                 let entry = self.sessions.get(proxied.link?.session)?;
                 let since = if entry.outage.is_some() { now } else { entry.carried_since };
-                since.after(self.config.dial_timeout + ANSWER_SLACK)
+                since.after(self.answer_limit())
             }
             DeadlineReason::OpenWait => {
                 let tunnel = proxied.tunnel;

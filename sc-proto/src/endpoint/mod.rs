@@ -10,6 +10,7 @@
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `placing.rs` | which session of a tunnel takes the next stream |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
+//! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
@@ -25,6 +26,7 @@ mod answer;
 mod config;
 mod delivery;
 mod direct;
+mod egress;
 mod handshake;
 mod http;
 mod lent;
@@ -224,15 +226,17 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.peer.is_some() {
+        if entry.is_connected() {
             return;
         }
-        entry.peer = Some(peer);
-        entry.can_write = true;
         self.counters.connected(&entry.role);
         match entry.role {
-            Role::Transport(_) => self.transport_connected(key, now),
-            Role::Proxied(_) => self.target_connected(key, peer, now),
+            Role::Transport(_) => {
+                entry.peer = Some(peer);
+                entry.can_write = true;
+                self.transport_connected(key, now);
+            }
+            Role::Proxied(_) => self.hop_connected(key, peer, now),
         }
     }
 
@@ -242,13 +246,15 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.peer.is_some() {
+        if entry.is_connected() {
             return;
         }
-        self.counters.dial_failed(&entry.role, failure);
         match entry.role {
-            Role::Transport(_) => self.transport_dial_failed(key, failure, now),
-            Role::Proxied(_) => self.target_dialled(key, Err(failure), now),
+            Role::Transport(_) => {
+                self.counters.transports.dial_failures += 1;
+                self.transport_dial_failed(key, failure, now);
+            }
+            Role::Proxied(_) => self.hop_dial_failed(key, failure, now),
         }
     }
 
@@ -259,7 +265,7 @@ impl Core {
             return;
         };
         if entry.peer.is_none() {
-            return;
+            return self.hop_readable(key);
         }
         entry.can_read = true;
         match entry.role {
@@ -278,7 +284,7 @@ impl Core {
             return;
         };
         if entry.peer.is_none() {
-            return;
+            return self.hop_writable(key);
         }
         entry.can_write = true;
         match entry.role {
@@ -325,6 +331,7 @@ impl Core {
             if entry.can_read {
                 self.readable(socket);
             }
+            self.queue_read(key);
             return;
         }
         self.counters.read(&entry.role, outcome);
@@ -338,6 +345,9 @@ impl Core {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
             (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
+            }
+            (Some(Place::Scratch { .. }), Role::Proxied(proxied)) if proxied.outgoing.is_some() => {
+                self.hop_read(key, outcome, now);
             }
             (Some(Place::Scratch { .. }), _) => self.http_read(key, outcome, now),
             // Nobody asked for it: bytes were read into nowhere.

@@ -168,10 +168,15 @@ impl Core {
         let Some(mut transport) = self.take_transport(key) else {
             return HasOutput::No;
         };
-        if transport.pipe.ciphertext().len() < OUTPUT_LOW {
-            self.fill_output(&mut transport, now);
-        }
-        let has_output = !transport.pipe.ciphertext().is_empty();
+        let has_output = match &transport.preamble {
+            Some(preamble) => !preamble.to_send().is_empty(),
+            None => {
+                if transport.pipe.ciphertext().len() < OUTPUT_LOW {
+                    self.fill_output(&mut transport, now);
+                }
+                !transport.pipe.ciphertext().is_empty()
+            }
+        };
         self.put_transport(key, transport);
         if has_output { HasOutput::Yes } else { HasOutput::No }
     }
@@ -234,14 +239,17 @@ impl Core {
         let Some(transport) = socket.transport() else {
             return;
         };
-        let wants = !transport.pipe.ciphertext().is_empty()
-            || (!transport.first.is_empty() && transport.pipe.state() == TlsState::Established)
-            || match transport.stage {
-                Stage::Attached(session) => {
-                    sessions.get(session).is_some_and(|entry| entry.session.wants_to_send())
+        let preamble = transport.preamble.as_ref();
+        let wants = preamble.map(|preamble| !preamble.to_send().is_empty()).unwrap_or_else(|| {
+            !transport.pipe.ciphertext().is_empty()
+                || (!transport.first.is_empty() && transport.pipe.state() == TlsState::Established)
+                || match transport.stage {
+                    Stage::Attached(session) => {
+                        sessions.get(session).is_some_and(|entry| entry.session.wants_to_send())
+                    }
+                    _ => false,
                 }
-                _ => false,
-            };
+        });
         if can_write && wants {
             socket.write_queued = true;
             self.transport_writes.push_back(key);

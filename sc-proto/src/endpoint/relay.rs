@@ -9,11 +9,10 @@ use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, SocketClass, StreamKind,
-    TunnelId,
+    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
 };
 use crate::http1::{Failure, Phase};
-use crate::kgp::frame::{Frame, Open};
+use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
 
@@ -34,7 +33,7 @@ impl Core {
         match entry.session.receive(frame, range.len(), &mut self.pool, now)? {
             Received::Nothing | Received::GoAway => {}
             Received::Open { stream, open } => match entry.session.side() {
-                Side::Client => self.dial(Link { session, stream }, tunnel, open, now),
+                Side::Client => self.begin_egress(Link { session, stream }, tunnel, open, now),
                 // The way leads into the office. A client that could have the server dial would
                 // stand in the server's own network.
                 Side::Server => {
@@ -61,43 +60,13 @@ impl Core {
         Ok(())
     }
 
-    /// The peer opened a stream: its target is dialled.
-    fn dial(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
-        let mut proxied = Proxied::new(tunnel, Some(link), None);
-        proxied.kind = open.kind;
-        self.counters.streams += 1;
-        self.counters.dials += 1;
-        let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
-        if let Some(entry) = self.sessions.get_mut(link.session) {
-            entry.session.set_owner(link.stream, key.into());
-        }
-        self.actions.push_back(Action::Dial {
-            socket: key.into(),
-            target: open.target,
-            class: SocketClass::Proxied,
-            guard: self.guard_of(link.session),
-            deadline: now.after(self.config.dial_timeout),
-        });
-    }
-
     /// Where the streams of a session may lead.
-    fn guard_of(&self, session: SessionKey) -> AddressGuard {
+    pub(super) fn guard_of(&self, session: SessionKey) -> AddressGuard {
         match self.sessions.get(session).map(|entry| entry.carrier) {
             Some(Carrier::Direct) => self.config.direct.clone(),
             // The office decides by rules of its own.
             Some(Carrier::Transport) | None => AddressGuard::Anywhere,
         }
-    }
-
-    /// A target was reached. A driver that did not look where it leads is put right here.
-    pub(super) fn target_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
-        let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
-        let permitted = link.is_none_or(|link| self.guard_of(link.session).permits(peer.ip()));
-        if permitted {
-            return self.target_dialled(key, Ok(()), now);
-        }
-        self.actions.push_back(Action::Close { socket: key.into(), mode: CloseMode::Abort });
-        self.target_dialled(key, Err(DialFailure::Denied), now);
     }
 
     /// The dial of a stream's target has ended.
@@ -421,6 +390,7 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
+            DeadlineReason::Way | DeadlineReason::Upstream => self.hop_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
         }
     }

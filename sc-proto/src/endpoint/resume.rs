@@ -18,6 +18,7 @@ use crate::contract::{
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
 use crate::tls::{TlsClient, TlsError, TlsPipe};
+use crate::upstream::Handshake;
 use crate::{Stop, Time};
 
 /// The first wait between two tries, and the longest.
@@ -252,7 +253,14 @@ impl Core {
         target: Target,
         deadline: Time,
     ) -> SocketKey {
-        let transport = Transport { pipe, stage, first, intake: Intake::Open };
+        let (target, preamble) = match self.config.egress.transport_way(&target.host) {
+            Some(way) => {
+                let proxy = way.proxy().map_or(&target, |proxy| &proxy.address).clone();
+                (proxy, Handshake::begin(way, &target).map(Box::new))
+            }
+            None => (target, None),
+        };
+        let transport = Transport { pipe, stage, first, intake: Intake::Open, preamble };
         let role = Role::Transport(Some(Box::new(transport)));
         self.counters.transports.dials += 1;
         let key = self.sockets.insert(Socket::new(role, None));

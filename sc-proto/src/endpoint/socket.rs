@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::egress::Outgoing;
 use super::http::Http;
 use super::{SessionKey, Transport};
 use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
@@ -78,6 +79,8 @@ pub(super) struct Proxied {
     pub(super) output: Output,
     /// What a site's socket is for.
     pub(super) kind: StreamKind,
+    /// The site is not reached yet. Until then the socket counts as not connected.
+    pub(super) outgoing: Option<Box<Outgoing>>,
 }
 
 /// The stream of a socket.
@@ -123,6 +126,24 @@ impl Socket {
         }
     }
 
+    /// Whether the driver has a connection for it, to whomever.
+    pub(super) fn is_connected(&self) -> bool {
+        let hop = match &self.role {
+            Role::Proxied(Proxied { outgoing: Some(outgoing), .. }) => outgoing.is_connected(),
+            Role::Proxied(_) | Role::Transport(_) => false,
+        };
+        self.peer.is_some() || hop
+    }
+
+    /// Whether a proxied socket takes bytes, and has some.
+    pub(super) fn may_write(&self) -> bool {
+        match &self.role {
+            Role::Proxied(Proxied { outgoing: Some(outgoing), .. }) => outgoing.may_write(),
+            Role::Proxied(proxied) => self.can_write && proxied.has_output(),
+            Role::Transport(_) => false,
+        }
+    }
+
     pub(super) fn proxied(&mut self) -> Option<&mut Proxied> {
         match &mut self.role {
             Role::Proxied(proxied) => Some(proxied),
@@ -151,6 +172,7 @@ impl Proxied {
             input: Input::Open,
             output: Output::Open,
             kind: StreamKind::Connect,
+            outgoing: None,
         }
     }
 
@@ -170,7 +192,8 @@ impl Proxied {
     /// Bytes kept here, but for what is lent.
     pub(super) fn buffered(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
-        self.spill.len() + self.ahead.len() + http
+        let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.held());
+        self.spill.len() + self.ahead.len() + http + outgoing
     }
 
     /// How the socket ends when its stream is reset.

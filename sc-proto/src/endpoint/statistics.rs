@@ -99,7 +99,7 @@ impl DialFailures {
         self.0.iter().sum()
     }
 
-    fn count(&mut self, failure: DialFailure) {
+    pub(super) fn count(&mut self, failure: DialFailure) {
         if let Some(place) = DialFailure::ALL.iter().position(|known| *known == failure)
             && let Some(count) = self.0.get_mut(place)
         {
@@ -192,15 +192,8 @@ impl Counters {
 
     /// The socket is no more; it counts if its dial had succeeded.
     pub(super) fn closed(&mut self, socket: &Socket) {
-        if socket.peer.is_some() {
+        if socket.is_connected() {
             self.of(&socket.role).closed += 1;
-        }
-    }
-
-    pub(super) fn dial_failed(&mut self, role: &Role, failure: DialFailure) {
-        match role {
-            Role::Transport(_) => self.transports.dial_failures += 1,
-            Role::Proxied(_) => self.dial_failures.count(failure),
         }
     }
 

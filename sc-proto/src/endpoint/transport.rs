@@ -17,10 +17,14 @@ use crate::kgp::ProtocolError;
 use crate::kgp::frame::{Frame, FrameType};
 use crate::kgp::handshake::{Hello, Parameters, Resume, VERSION};
 use crate::tls::{TlsPipe, TlsState};
+use crate::upstream::{Handshake, Progress};
 use crate::{DeadlineReason, Time};
 
 /// How long a transport that was told goodbye may take to be written out.
 const LINGER: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// Most bytes read at once from a proxy before TLS.
+const PREAMBLE_READ: usize = 4 * 1024;
 
 /// One TLS connection that carries a session, or will.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Transport {
     pub(super) first: Vec<u8>,
     /// Whether TLS takes more ciphertext.
     pub(super) intake: Intake,
+    /// What is said to a proxy on the way, before TLS.
+    pub(super) preamble: Option<Box<Handshake>>,
 }
 
 /// Whether TLS takes more ciphertext.
@@ -128,7 +134,7 @@ impl Core {
         let tls = self.config.tls_server.as_ref()?;
         let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
         let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
-        let transport = Transport { pipe, stage, first, intake };
+        let transport = Transport { pipe, stage, first, intake, preamble: None };
         let role = Role::Transport(Some(Box::new(transport)));
         self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
@@ -172,8 +178,11 @@ impl Core {
     }
 
     pub(super) fn transport_space(&mut self, key: SocketKey) -> &mut [u8] {
-        let Self { sockets, tls_pool, .. } = self;
+        let Self { sockets, tls_pool, scratch, .. } = self;
         match sockets.get_mut(key).and_then(Socket::transport) {
+            Some(transport) if transport.preamble.is_some() => {
+                scratch.get_mut(..PREAMBLE_READ).unwrap_or_default()
+            }
             Some(transport) => transport.pipe.read_space(tls_pool),
             None => &mut [],
         }
@@ -188,6 +197,9 @@ impl Core {
         let Some(transport) = sockets.get_mut(key).and_then(Socket::transport) else {
             return;
         };
+        if transport.preamble.is_some() {
+            return self.preamble_read(key, n, outcome, now);
+        }
         transport.pipe.filled(n, tls_pool);
         if n > 0 {
             self.sign_of_life(key, now);
@@ -205,6 +217,38 @@ impl Core {
                 self.lose_transport(key, TransportLoss::Failed, now);
             }
         }
+    }
+
+    /// The outcome of reading what a proxy says before TLS, in the scratch buffer.
+    fn preamble_read(&mut self, key: SocketKey, n: usize, outcome: Read, now: Time) {
+        let bytes = self.scratch.get(..n).unwrap_or_default().to_vec();
+        let Self { sockets, tls_pool, .. } = self;
+        let Some(transport) = sockets.get_mut(key).and_then(Socket::transport) else { return };
+        let Some(preamble) = &mut transport.preamble else { return };
+        let failure = match (preamble.receive(&bytes), outcome) {
+            (Ok(Progress::Done(rest)), _) => {
+                transport.preamble = None;
+                let mut rest = &rest[..];
+                while !rest.is_empty() {
+                    let space = transport.pipe.read_space(tls_pool);
+                    let n = space.len().min(rest.len());
+                    if n == 0 {
+                        break;
+                    }
+                    space[..n].copy_from_slice(&rest[..n]);
+                    transport.pipe.filled(n, tls_pool);
+                    rest = &rest[n..];
+                }
+                self.pump_in(key, now);
+                return self.kick_transport(key);
+            }
+            (Ok(Progress::Pending), Read::End | Read::Failed) => DialFailure::ProxyProtocol,
+            (Ok(Progress::Pending), _) => return self.kick_transport(key),
+            (Err(failure), _) => failure,
+        };
+        self.transport_dial_failed(key, failure, now);
+        let mode = CloseMode::Graceful;
+        self.actions.push_back(Action::Close { socket: key.into(), mode });
     }
 
     /// Bytes came from a transport. Whole frames may take long on a slow link.
@@ -233,7 +277,10 @@ impl Core {
         };
         match out.first_mut() {
             Some(slot) => {
-                *slot = transport.pipe.ciphertext();
+                *slot = match &transport.preamble {
+                    Some(preamble) => preamble.to_send(),
+                    None => transport.pipe.ciphertext(),
+                };
                 1
             }
             None => 0,
@@ -256,6 +303,10 @@ impl Core {
         let Some(transport) = socket.transport() else {
             return;
         };
+        if let Some(preamble) = &mut transport.preamble {
+            preamble.sent(n);
+            return self.kick_transport(key);
+        }
         transport.pipe.sent(n, tls_pool);
         let blocked = transport.intake == Intake::Blocked;
         let attached = match transport.stage {
@@ -344,6 +395,9 @@ impl Core {
         let Some(transport) = socket.transport() else {
             return;
         };
+        if transport.preamble.is_some() {
+            return self.drop_transport(key, CloseMode::Abort);
+        }
         transport.stage = Stage::Closing;
         self.set_timer(key, now.after(LINGER), DeadlineReason::Linger);
         let _ = self.pump_out(key, now);

@@ -164,6 +164,7 @@ impl Core {
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),
+            Command::Ways { socket, ways } => self.ways_named(socket.into(), ways, now),
             Command::Stop(stop) => self.stop(stop, now),
         }
     }

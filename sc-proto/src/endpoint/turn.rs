@@ -98,8 +98,7 @@ impl Core {
                 let key = self.writes.pop_front()?;
                 let socket = self.sockets.get_mut(key)?;
                 socket.write_queued = false;
-                let ready = socket.can_write && socket.proxied().is_some_and(|p| p.has_output());
-                ready.then(|| Action::Write(key.into()))
+                socket.may_write().then(|| Action::Write(key.into()))
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;

@@ -34,6 +34,11 @@ impl Page {
 
     pub(super) fn broken(reason: Broken, target: &Target) -> Self {
         let (code, advice) = match reason {
+            Broken::ProxyCredentials => (
+                "proxy-credentials",
+                "The office's upstream proxy wants a user and password, or others. Give them to \
+                 the sc client with the proxy's address.",
+            ),
             Broken::NoAnswer => (
                 "no-answer",
                 "Look at the log of the application: it took the connection and closed it.",
@@ -170,6 +175,52 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "denied",
             "A rule of the sc client forbids this site. Ask whoever runs the client to change it.",
         ),
+        DialFailure::LocalhostDenied => (
+            403,
+            "localhost-denied",
+            "The sc client refuses its own machine as a site. Whoever runs the client can allow it \
+             with --proxy-localhost direct.",
+        ),
+        DialFailure::ProxyUnreachable => (
+            502,
+            "proxy-unreachable",
+            "The office's upstream proxy, which the sc client was told to use, does not answer. \
+             Check its address, and that it runs.",
+        ),
+        DialFailure::ProxyCredentials => (
+            502,
+            "proxy-credentials",
+            "The office's upstream proxy wants a user and password, or others. Give them to the sc \
+             client with the proxy's address.",
+        ),
+        DialFailure::ProxyDenied => (
+            403,
+            "proxy-denied",
+            "A rule of the office's upstream proxy forbids this site or port. Ask whoever runs that \
+             proxy, or have the sc client go another way.",
+        ),
+        DialFailure::ProxyFailed => (
+            502,
+            "proxy-failed",
+            "The office's upstream proxy tried and failed. Check the address, and the proxy's log.",
+        ),
+        DialFailure::ProxyProtocol => (
+            502,
+            "proxy-protocol",
+            "What the sc client takes for the office's upstream proxy closes, or does not speak its \
+             protocol. Check the proxy's scheme (http, socks5) and port.",
+        ),
+        DialFailure::ProxyTimedOut => (
+            504,
+            "proxy-timeout",
+            "The office's upstream proxy, or the site behind it, is silent. Check the address, and \
+             the proxy's log.",
+        ),
+        DialFailure::NoWay => (
+            502,
+            "no-way",
+            "The PAC script of the sc client failed for this site. Look at the client's log.",
+        ),
         DialFailure::Tls => {
             (502, "dial-tls", "Check the certificate of the site and what the sc client trusts.")
         }
@@ -205,7 +256,16 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::Tls
         | DialFailure::Resources
         | DialFailure::Draining
-        | DialFailure::Other => {
+        | DialFailure::Other
+        // Said by a client only.
+        | DialFailure::LocalhostDenied
+        | DialFailure::ProxyUnreachable
+        | DialFailure::ProxyCredentials
+        | DialFailure::ProxyDenied
+        | DialFailure::ProxyFailed
+        | DialFailure::ProxyProtocol
+        | DialFailure::ProxyTimedOut
+        | DialFailure::NoWay => {
             "This host does not go through the tunnel (direct-domains, tunnel-domains). If only \
              the office reaches it, have it go through the tunnel."
         }

@@ -33,6 +33,9 @@ pub enum Broken {
     /// The body breaks the rules of its framing.
     #[error("the body of the answer is malformed: {0}")]
     Body(#[from] BodyError),
+    /// 407: only a proxy before the site answers so, and the browser has no credentials for that.
+    #[error("an upstream proxy does not accept the client's credentials")]
+    ProxyCredentials,
     /// The site closed before any answer.
     #[error("the connection closed without an answer")]
     NoAnswer,
@@ -140,6 +143,7 @@ impl Line<'_> {
         // Read even where it does not count, so that two answers cannot hide in one.
         let stated = field::framing(fields, self.version)?;
         match (self.status, asked.method) {
+            (407, _) => Err(Broken::ProxyCredentials),
             (101, _) => {
                 let has_protocol = field::named(fields, "upgrade").next().is_some();
                 if asked.upgrade == Upgrade::No || !has_protocol {

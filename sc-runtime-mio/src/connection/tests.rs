@@ -5,6 +5,8 @@ use std::net::{TcpListener, TcpStream as Peer};
 use std::time::Duration;
 
 use mio::{Events, Poll};
+use sc_proto::SocketClass;
+use socket2::SockRef;
 
 use super::*;
 use crate::capacity::Capacity;
@@ -29,7 +31,8 @@ impl Pair {
         stream.set_nonblocking(true).unwrap();
         let permit = Capacity::new(1).to_accept().unwrap();
         let stream = TcpStream::from_std(stream);
-        let mut ours = Connection::new(stream, TOKEN, class, permit);
+        tcp::set_options(SockRef::from(&stream), class);
+        let mut ours = Connection::new(stream, TOKEN, permit);
         let poll = Poll::new().unwrap();
         ours.register(poll.registry(), TOKEN).unwrap();
         let mut pair = Self { poll, ours, theirs };

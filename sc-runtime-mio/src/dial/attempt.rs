@@ -8,10 +8,12 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use sc_proto::SocketClass;
 use sc_proto::contract::DialFailure;
+use socket2::SockRef;
 
 use super::{Means, failure};
 use crate::capacity::Permit;
 use crate::connection::{Connection, interest};
+use crate::tcp;
 
 /// A connect on its way.
 #[derive(Debug)]
@@ -88,7 +90,8 @@ impl Attempt {
     }
 
     pub(super) fn into_connection(self, class: SocketClass) -> Connection {
-        Connection::new(self.stream, self.token, class, self.permit)
+        tcp::set_options(SockRef::from(&self.stream), class);
+        Connection::new(self.stream, self.token, self.permit)
     }
 
     fn failed(&self, error: &io::Error) -> Progress {

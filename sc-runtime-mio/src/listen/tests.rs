@@ -67,6 +67,20 @@ fn connect(address: SocketAddr, count: usize) -> Vec<Client> {
 }
 
 #[test]
+fn an_accepted_socket_has_its_options() {
+    let mut bench = Bench::new(8);
+    let address = bench.listen(1);
+    let _client = Client::connect(address).unwrap();
+    bench.poll();
+    let accepted = bench.accept_all(NOW);
+    let socket = SockRef::from(&accepted[0].stream);
+    assert!(socket.tcp_nodelay().unwrap());
+    assert!(socket.keepalive().unwrap());
+    #[cfg(target_os = "linux")]
+    assert!(socket.tcp_keepalive_time().unwrap() < Duration::from_secs(7200), "the system's own");
+}
+
+#[test]
 fn connections_are_accepted_with_their_peer_and_class() {
     let mut bench = Bench::new(64);
     let address = bench.listen(3);
@@ -76,7 +90,6 @@ fn connections_are_accepted_with_their_peer_and_class() {
     assert_eq!(accepted.len(), 3);
     for (one, client) in accepted.iter().zip(&clients) {
         assert_eq!(one.listener, ListenerId(3));
-        assert_eq!(one.class, SocketClass::Proxied);
         assert_eq!(one.peer, client.local_addr().unwrap());
     }
     assert!(!bench.listeners.has_work());

@@ -11,6 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 fn dialler(places: usize) -> Dialler {
     Dialler {
+        reactor: Reactor::new().unwrap(),
         resolver: Arc::new(Resolver::new(1, 1)),
         places: Arc::new(Places::new(places)),
         stagger: STAGGER,
@@ -21,24 +22,28 @@ fn dial(target: Target, patience: Duration) -> Result<SocketAddr, DialFailure> {
     dial_guarded(target, AddressGuard::Anywhere, patience)
 }
 
+#[allow(clippy::unwrap_in_result, reason = "what the tests are about is in the result")]
 fn dial_guarded(
     target: Target,
     guard: AddressGuard,
     patience: Duration,
 ) -> Result<SocketAddr, DialFailure> {
     let deadline = Instant::now() + patience;
-    let dialled = dialler(8).dial(target, SocketClass::Proxied, guard, deadline);
-    async_io::block_on(dialled).map(|(_, peer)| peer)
+    let dialler = dialler(8);
+    let reactor = Rc::clone(&dialler.reactor);
+    let dialled = reactor.block_on(dialler.dial(target, SocketClass::Proxied, guard, deadline));
+    dialled.unwrap().map(|(_, peer)| peer)
 }
 
 fn target(address: SocketAddr) -> Target {
     address.to_string().parse().unwrap()
 }
 
+#[allow(clippy::unwrap_in_result, reason = "what the tests are about is in the result")]
 fn first_of(addresses: &[SocketAddr]) -> Result<SocketAddr, DialFailure> {
     let dialler = dialler(8);
     let first = dialler.first_of(addresses.iter().copied().collect());
-    async_io::block_on(first).map(|(_, peer, _)| peer)
+    dialler.reactor.block_on(first).unwrap().map(|(_, peer, _)| peer)
 }
 
 fn bound() -> (Socket, SocketAddr) {
@@ -115,7 +120,7 @@ fn nothing_to_try_and_no_place_are_typed_failures() {
     let dialler = dialler(1);
     let _taken = dialler.places.to_dial();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    let outcome = async_io::block_on(dialler.first_of([address].into()));
+    let outcome = dialler.reactor.block_on(dialler.first_of([address].into())).unwrap();
     assert_eq!(outcome.err(), Some(DialFailure::Resources));
 }
 
@@ -125,7 +130,7 @@ fn a_full_resolver_refuses() {
     let resolver = Resolver::new(1, 1);
     let mut first = Box::pin(resolver.lookup("127.0.0.1", 1));
     let mut second = Box::pin(resolver.lookup("127.0.0.1", 2));
-    async_io::block_on(async {
+    future::block_on(async {
         assert!(future::poll_once(&mut second).await.is_none());
         let _ = future::poll_once(&mut first).await;
         assert!(matches!(resolver.lookup("127.0.0.1", 3).await, Err(LookupFailure::Busy)));

@@ -156,6 +156,14 @@ impl Links {
         waits.min()
     }
 
+    /// When each of them is to be tried, if that is settled.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (ConnectionNumber, Option<Instant>)> + '_ {
+        self.0.iter().map(|line| match line.link {
+            Link::Waiting(moment) => (line.number, Some(moment)),
+            _ => (line.number, None),
+        })
+    }
+
     /// None is wanted any more.
     pub(super) fn forget(&mut self) {
         self.0.iter_mut().for_each(|line| line.link = Link::Down);

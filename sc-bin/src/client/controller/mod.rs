@@ -312,7 +312,7 @@ impl Controller {
                 self.on_connect_failed(connection, failure, now);
             }
             Event::Stopped => self.on_stopped(now),
-            // A server's affair: TransportDropped.
+            // A server's affair, and what is not known here. `WayWanted` is answered before it comes here.
             _ => {}
         }
     }
@@ -334,9 +334,11 @@ impl Controller {
             .min()
     }
 
-    /// Without a session: when the next connect comes, if that is settled.
-    pub(super) fn next_connect(&self) -> Option<Instant> {
-        self.links.next().filter(|_| self.links.all().is_lost())
+    /// When the next connect of each connection comes, if that is settled.
+    pub(super) fn next_connects(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionNumber, Option<Instant>)> + '_ {
+        self.links.waits()
     }
 
     /// Does what is due at `now`.

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 
 use sc_proto::contract::{ConnectionNumber, Event, SessionId, Stop, TunnelId};
@@ -10,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, Endurance, Monitoring, RestUrl, Settings};
+use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, Monitoring, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
+use crate::client::inputs::Inputs;
 use crate::client::line::Line;
 use crate::runtime::RuntimeKind;
 
@@ -126,7 +126,7 @@ fn good(request: &Request, _before: usize) -> Reply {
 }
 
 /// A data plane that is up at once.
-struct FakePlane(SyncSender<Input>);
+struct FakePlane(Sender);
 
 impl DataPlane for FakePlane {
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
@@ -171,7 +171,7 @@ struct Outcome {
 
 /// A run with so many signals once it is ready.
 fn run(url: &RestUrl, signals: usize) -> Outcome {
-    let (sender, inputs) = mpsc::sync_channel(QUEUE);
+    let Inputs { sender, receiver: inputs } = Inputs::new().unwrap();
     let signal = sender.clone();
     let on = move |line: &Line| {
         if *line == Line::Ready {
@@ -185,8 +185,8 @@ fn run(url: &RestUrl, signals: usize) -> Outcome {
 fn run_with(
     url: &RestUrl,
     on_line: impl FnMut(&Line),
-    sender: SyncSender<Input>,
-    inputs: Receiver<Input>,
+    sender: Sender,
+    inputs: Receiver,
 ) -> Outcome {
     let settings = Settings {
         dialect: Dialect::V4,
@@ -198,6 +198,7 @@ fn run_with(
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
         connections: 1,
         monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
@@ -305,7 +306,7 @@ fn nobody_listening_is_retried() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = RestUrl::parse(&format!("http://{}", held.local_addr().unwrap())).unwrap();
     drop(held);
-    let (sender, inputs) = mpsc::sync_channel(QUEUE);
+    let Inputs { sender, receiver: inputs } = Inputs::new().unwrap();
     let signal = sender.clone();
     let mut retry = None;
     let on = |line: &Line| {

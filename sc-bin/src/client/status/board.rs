@@ -2,12 +2,16 @@
 //!
 //! One lock, held for a copy at most, and never by a data worker: those are asked by other means.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sc_proto::contract::{ConnectFailure, Event, TransportLoss, TunnelEnd, TunnelId};
+use sc_proto::contract::{
+    ConnectFailure, ConnectionNumber, Event, TransportLoss, TunnelEnd, TunnelId,
+};
 
-use super::link::{At, Change, Link, State};
+use super::link::{At, Change, Link};
+use super::links::{Links, connection_of};
 use super::meters::Meters;
 use crate::client::controller::Place;
 
@@ -18,8 +22,8 @@ pub(crate) struct Snapshot {
     pub(crate) name: Option<String>,
     /// The tunnel, once the server has made it.
     pub(crate) tunnel: Option<TunnelPlace>,
-    /// The link to its server.
-    pub(crate) link: Link,
+    /// The links to its server.
+    pub(crate) links: Links,
     /// Whether it is on its way up, serving, or ending.
     pub(crate) phase: Phase,
 }
@@ -55,7 +59,7 @@ pub(crate) enum Phase {
 impl Snapshot {
     /// Whether tests may use the tunnel now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.phase == Phase::Serving && self.link.is_connected()
+        self.phase == Phase::Serving && self.links.is_connected()
     }
 }
 
@@ -64,16 +68,16 @@ pub(crate) struct Board {
     snapshot: Mutex<Snapshot>,
     /// What nobody else counts.
     pub(super) meters: Meters,
-    /// When the connect that is under way began.
-    connecting: Mutex<Option<Instant>>,
+    /// When the connects that are under way began.
+    connecting: Mutex<BTreeMap<u8, Instant>>,
 }
 
 impl Board {
-    /// For a tunnel of this name.
-    pub(crate) fn new(name: Option<String>) -> Self {
-        let link = Link::new(At::now());
-        let snapshot = Snapshot { name, tunnel: None, link, phase: Phase::Starting };
-        Self { snapshot: Mutex::new(snapshot), meters: Meters::new(), connecting: Mutex::new(None) }
+    /// For a tunnel of this name, with so many connections.
+    pub(crate) fn new(name: Option<String>, connections: u8) -> Self {
+        let links = Links::new(connections, At::now());
+        let snapshot = Snapshot { name, tunnel: None, links, phase: Phase::Starting };
+        Self { snapshot: Mutex::new(snapshot), meters: Meters::new(), connecting: Mutex::default() }
     }
 
     /// How the run stands now.
@@ -87,10 +91,8 @@ impl Board {
         self.meter(event, now.instant);
         let change = {
             let mut snapshot = self.lock();
-            let change = snapshot.link.on_event(event, now);
-            if let (State::Connected { peer: Some(peer) }, Some(tunnel)) =
-                (snapshot.link.state().clone(), &mut snapshot.tunnel)
-            {
+            let change = snapshot.links.on_event(event, now);
+            if let (Event::TunnelUp { peer, .. }, Some(tunnel)) = (event, &mut snapshot.tunnel) {
                 tunnel.peer = Some(peer.to_string());
             }
             change
@@ -100,8 +102,8 @@ impl Board {
     }
 
     /// The server is being dialled for a new session.
-    pub(crate) fn on_connect(&self, place: &Place) {
-        *self.connecting.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    pub(crate) fn on_connect(&self, place: &Place, connection: ConnectionNumber) {
+        self.connecting().insert(connection.index(), Instant::now());
         let tunnel = TunnelPlace {
             id: place.tunnel,
             host: place.server_name.clone(),
@@ -115,9 +117,12 @@ impl Board {
         snapshot.tunnel = Some(TunnelPlace { peer, ..tunnel });
     }
 
-    /// When the next try comes, if there is no session and that is settled.
-    pub(crate) fn set_next_try(&self, next: Option<Instant>) {
-        self.lock().link.set_next_try(next);
+    /// When the next try of each connection without a session comes, if that is settled.
+    pub(crate) fn set_next_tries(
+        &self,
+        tries: impl Iterator<Item = (ConnectionNumber, Option<Instant>)>,
+    ) {
+        self.lock().links.set_next_tries(tries);
     }
 
     /// The tunnel can be used.
@@ -133,8 +138,8 @@ impl Board {
     /// The run is over.
     pub(crate) fn on_end(&self) {
         self.set_phase(Phase::Ended);
-        let change = self.lock().link.end(At::now());
-        self.meters.count(change.as_ref());
+        let changes = self.lock().links.end(At::now());
+        changes.iter().for_each(|change| self.meters.count(Some(change)));
     }
 
     /// A phase follows another, never the other way round.
@@ -153,8 +158,8 @@ impl Board {
 
     fn meter(&self, event: &Event, now: Instant) {
         match event {
-            Event::TunnelUp { .. } => {
-                let began = self.connecting.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Event::TunnelUp { connection, .. } => {
+                let began = self.connecting().remove(&connection.index());
                 let server = self.lock().tunnel.as_ref().map(|tunnel| tunnel.address());
                 if let (Some(began), Some(server)) = (began, server) {
                     self.meters.connected(&server, now.saturating_duration_since(began));
@@ -167,13 +172,20 @@ impl Board {
             Event::TunnelResumed { outage, .. } => self.meters.resumed(*outage),
             Event::TunnelDown { end: TunnelEnd::Lost(loss), .. } => {
                 // An outage has been counted when it began.
-                let was_connected = self.lock().link.is_connected();
+                let was_connected = connection_of(event).is_some_and(|connection| {
+                    let index = usize::from(connection.index());
+                    self.lock().links.each().get(index).is_some_and(Link::is_connected)
+                });
                 if was_connected {
                     self.meters.trouble(loss_name(loss));
                 }
             }
             _ => {}
         }
+    }
+
+    fn connecting(&self) -> MutexGuard<'_, BTreeMap<u8, Instant>> {
+        self.connecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {

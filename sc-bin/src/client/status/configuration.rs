@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use sc_proto::egress::LocalhostPolicy;
 
 use crate::api::Rules;
-use crate::cli::{Dialect, Endurance, Monitoring, Settings};
+use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
+use crate::client::egress::shown_source;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
 
@@ -27,6 +29,7 @@ pub(super) fn text(settings: &Settings) -> String {
         tunnel_ca,
         rules,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
+        egress,
         connections,
         monitoring,
         runtime,
@@ -51,6 +54,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
     lines.sort();
     lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
@@ -77,6 +81,30 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
         }
     });
     lines
+}
+
+/// By which way traffic goes, without credentials.
+fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
+    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel } = egress;
+    let own = |proxy: &Option<OwnProxy>| {
+        proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
+    };
+    let (proxy, pac) = match sites {
+        SiteWay::Direct => (String::new(), String::new()),
+        SiteWay::Proxy(way) => (way.to_string(), String::new()),
+        SiteWay::Detected(detected) => (detected.way.to_string(), String::new()),
+        SiteWay::Pac(script) => (String::new(), shown_source(&script.source)),
+    };
+    let localhost = match localhost {
+        LocalhostPolicy::Allow => "allow",
+        LocalhostPolicy::Direct => "direct",
+        LocalhostPolicy::Deny => "deny",
+    };
+    let own = match dialect {
+        Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
+        Dialect::V5 => ("proxy-sauce", own(rest)),
+    };
+    vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own]
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {

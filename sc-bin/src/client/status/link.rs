@@ -1,5 +1,4 @@
-//! The state of the link to the server, as data: fed with the data plane's events, read by whoever
-//! shows it.
+//! The state of one connection to the server, as data: fed with the data plane's events.
 //!
 //! ```text
 //!             up                 interrupted
@@ -10,18 +9,13 @@
 //!                       Lost ◀──────────────────────┘
 //! ```
 //!
-//! A tunnel may have several connections, each with a session: the link is as the best of them.
 //! A session that waits for a transport is *reconnecting*: nothing is lost. Without a session the
 //! link is *lost*: what was open is gone, and a new session is being made.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Event, TunnelEnd};
-
-/// Changes that are kept for who asks. Older ones are only counted.
-const KEPT_CHANGES: usize = 32;
 
 /// A moment, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,29 +141,13 @@ impl Change {
     }
 }
 
-/// How one connection of the tunnel is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Connection {
-    /// Its session has a transport.
-    Carried,
-    /// Its session waits for one.
-    Interrupted,
-}
-
-/// The link from the beginning of the run until now.
+/// One connection from the beginning of the run until now.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     state: State,
     since: At,
     first_connected: Option<u64>,
     reconnects: u64,
-    last_resume: Option<Resumed>,
-    /// The connections that have a session: as many as the tunnel has, at most.
-    connections: BTreeMap<u8, Connection>,
-    /// Time without a transport after the first connection, up to the present state.
-    down: Duration,
-    changes: VecDeque<(u64, Change)>,
-    changes_in_all: u64,
 }
 
 impl Link {
@@ -180,25 +158,14 @@ impl Link {
             since: now,
             first_connected: None,
             reconnects: 0,
-            last_resume: None,
-            connections: BTreeMap::new(),
-            down: Duration::ZERO,
-            changes: VecDeque::new(),
-            changes_in_all: 0,
         }
     }
 
     /// Takes in what the data plane tells. Gives the change that it is, if it is one.
     pub(crate) fn on_event(&mut self, event: &Event, now: At) -> Option<Change> {
         match event {
-            Event::TunnelUp { connection, peer, .. } => {
-                self.connections.insert(connection.index(), Connection::Carried);
-                self.up(*peer, now)
-            }
-            Event::TunnelInterrupted { connection, cause, .. } => {
-                self.connections.insert(connection.index(), Connection::Interrupted);
-                self.without_one(cause.to_string(), now)
-            }
+            Event::TunnelUp { peer, .. } => self.up(*peer, now),
+            Event::TunnelInterrupted { cause, .. } => self.interrupted(cause.to_string(), now),
             Event::Reconnecting { attempt, failure, next_try_in, .. } => {
                 let next = Some(now.instant + *next_try_in);
                 self.try_failed(|_| *attempt, failure.to_string(), next);
@@ -209,20 +176,13 @@ impl Link {
                 self.try_failed(|failed| failed.saturating_add(1), failure.to_string(), None);
                 None
             }
-            Event::TunnelResumed { connection, replayed, streams, outage, .. } => {
-                self.connections.insert(connection.index(), Connection::Carried);
+            Event::TunnelResumed { replayed, streams, outage, .. } => {
                 let resumed = Resumed { replayed: *replayed, streams: *streams, outage: *outage };
                 self.resumed(resumed, now)
             }
-            // After a local end nobody wants another.
-            Event::TunnelDown { connection, end, .. } => {
-                self.connections.remove(&connection.index());
-                match end {
-                    TunnelEnd::Local if self.connections.is_empty() => self.end(now),
-                    TunnelEnd::Local => None,
-                    end => self.without_one(end.to_string(), now),
-                }
-            }
+            // Nobody wants another.
+            Event::TunnelDown { end: TunnelEnd::Local, .. } => self.end(now),
+            Event::TunnelDown { end, .. } => self.down(end.to_string(), now),
             // Of no concern to the link.
             _ => None,
         }
@@ -257,16 +217,6 @@ impl Link {
         Some(self.change(State::Connected { peer: Some(peer) }, change, now))
     }
 
-    /// A connection lost its transport, or its session. The link is as its best connection.
-    fn without_one(&mut self, cause: String, now: At) -> Option<Change> {
-        let has = |wanted| self.connections.values().any(|connection| *connection == wanted);
-        match (has(Connection::Carried), has(Connection::Interrupted)) {
-            (true, _) => None,
-            (false, true) => self.interrupted(cause, now),
-            (false, false) => self.down(cause, now),
-        }
-    }
-
     fn interrupted(&mut self, cause: String, now: At) -> Option<Change> {
         let State::Connected { .. } = self.state else { return None };
         let outage = Outage { cause: cause.clone(), trying: Trying::default() };
@@ -274,9 +224,8 @@ impl Link {
     }
 
     fn resumed(&mut self, resumed: Resumed, now: At) -> Option<Change> {
-        self.reconnects += 1;
-        self.last_resume = Some(resumed);
         let State::Reconnecting(_) = self.state else { return None };
+        self.reconnects += 1;
         Some(self.change(State::Connected { peer: None }, Change::Resumed(resumed), now))
     }
 
@@ -308,14 +257,8 @@ impl Link {
 
     /// The one place where the state changes.
     fn change(&mut self, state: State, change: Change, now: At) -> Change {
-        self.down = self.down_until(now.instant);
         self.state = state;
         self.since = now;
-        self.changes_in_all += 1;
-        if self.changes.len() == KEPT_CHANGES {
-            self.changes.pop_front();
-        }
-        self.changes.push_back((now.unix, change.clone()));
         change
     }
 
@@ -342,31 +285,6 @@ impl Link {
     /// How often it was connected again, by a resume or a new session.
     pub(crate) fn reconnects(&self) -> u64 {
         self.reconnects
-    }
-
-    /// How the session last went on.
-    pub(crate) fn last_resume(&self) -> Option<Resumed> {
-        self.last_resume
-    }
-
-    /// The latest changes, oldest first, each with when it was (seconds since 1970).
-    pub(crate) fn changes(&self) -> impl Iterator<Item = &(u64, Change)> {
-        self.changes.iter()
-    }
-
-    /// How many changes there were.
-    pub(crate) fn changes_in_all(&self) -> u64 {
-        self.changes_in_all
-    }
-
-    /// Time without a transport after the first connection.
-    pub(crate) fn down_until(&self, now: Instant) -> Duration {
-        match self.state {
-            State::Reconnecting(_) | State::Lost(_) => {
-                self.down + now.saturating_duration_since(self.since.instant)
-            }
-            State::Starting(_) | State::Connected { .. } | State::Ended => self.down,
-        }
     }
 }
 

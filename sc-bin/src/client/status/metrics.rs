@@ -50,7 +50,7 @@ fn identity(all: &mut Exposition, snapshot: &Snapshot) {
 }
 
 fn link(all: &mut Exposition, snapshot: &Snapshot) {
-    let link = &snapshot.link;
+    let link = &snapshot.links;
     let mut states = Samples::new();
     for name in State::NAMES {
         states.add(&[("state", name)], f64::from(u8::from(link.state().name() == name)));
@@ -79,7 +79,7 @@ fn link(all: &mut Exposition, snapshot: &Snapshot) {
     all.gauge(
         "tunnel_connections_total",
         "Connections to the server that carry the tunnel now.",
-        f64::from(u8::from(link.is_connected())),
+        amount(link.connected()),
     );
 }
 
@@ -110,22 +110,10 @@ fn tunnel(all: &mut Exposition, snapshot: &Snapshot, counters: &Counters) {
         samples.add(&[("host", host.as_str())], number(value));
         all.counters(name, help, samples);
     }
-    for (name, help, value) in [
-        (
-            "tunnel_received_bytes",
-            "Bytes that came from the server, TLS included.",
-            transports.sockets.read,
-        ),
-        (
-            "tunnel_sent_bytes",
-            "Bytes that went to the server, TLS included.",
-            transports.sockets.written,
-        ),
-    ] {
-        let mut samples = Samples::new();
-        samples.add(&[("conn", "0")], number(value));
-        all.counters(name, help, samples);
-    }
+    let help = "Bytes that came from the server, TLS included.";
+    all.counter("tunnel_received_bytes", help, number(transports.sockets.read));
+    let help = "Bytes that went to the server, TLS included.";
+    all.counter("tunnel_sent_bytes", help, number(transports.sockets.written));
 }
 
 /// Connections to the applications under test.

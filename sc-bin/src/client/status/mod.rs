@@ -1,6 +1,6 @@
 //! How a run shows its state to others.
 //!
-//! `link` is the state of the link as data and `board` where it hangs; `signs` are what other
+//! `link` is the state of a connection as data, `links` of all of them, `board` where it hangs; `signs` are what other
 //! processes watch (ready file, pid file, service manager); `views` answers questions by HTTP in
 //! the words of `v4` and `v5`, `configuration` what is in effect, `metrics` and `meters` the
 //! figures.
@@ -8,6 +8,7 @@
 mod board;
 mod configuration;
 mod link;
+mod links;
 mod meters;
 mod metrics;
 mod signs;
@@ -19,6 +20,8 @@ mod views;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use sc_proto::contract::ConnectionNumber;
 
 use super::controller::{Effect, Input};
 use super::failure::Failure;
@@ -48,7 +51,10 @@ impl Status {
     ///
     /// An address cannot be had, or a file cannot be written.
     pub(super) fn start(settings: &Settings, workers: &AskWorkers) -> Result<Self, Failure> {
-        let board = Arc::new(Board::new(settings.name.as_ref().map(|name| name.as_str().into())));
+        let board = Arc::new(Board::new(
+            settings.name.as_ref().map(|name| name.as_str().into()),
+            settings.connections,
+        ));
         let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
         let mut status = Self {
             signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
@@ -112,14 +118,17 @@ impl Status {
     }
 
     /// The controller has dealt with it.
-    pub(super) fn on_handled(&mut self, next_try: Option<Instant>) {
-        self.board.set_next_try(next_try);
+    pub(super) fn on_handled(
+        &mut self,
+        next_tries: impl Iterator<Item = (ConnectionNumber, Option<Instant>)>,
+    ) {
+        self.board.set_next_tries(next_tries);
     }
 
     /// Something is done.
     pub(super) fn on_effect(&mut self, effect: &Effect) {
         match effect {
-            Effect::Connect(place, _) => self.board.on_connect(place),
+            Effect::Connect(place, connection) => self.board.on_connect(place, *connection),
             Effect::Say(Line::Ready) => {
                 self.board.on_ready();
                 self.signs.on_ready(&self.board.read());

@@ -191,7 +191,7 @@ fn remove_left_over(path: &Path) -> io::Result<()> {
 fn ready_text(snapshot: &Snapshot) -> String {
     let tunnel = snapshot.tunnel.as_ref();
     let Moment { year, month, day, hour, minute, second } =
-        Moment::of_unix(snapshot.link.first_connected().unwrap_or_default());
+        Moment::of_unix(snapshot.links.first_connected().unwrap_or_default());
     let first = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
     let json = json!({
         "firstConnectedTime": first,
@@ -205,7 +205,7 @@ fn ready_text(snapshot: &Snapshot) -> String {
 
 /// What `systemctl status` shows.
 fn status_text(snapshot: &Snapshot) -> String {
-    let link = &snapshot.link;
+    let link = &snapshot.links;
     match link.state() {
         State::Starting(_) => "connecting".to_owned(),
         State::Connected { .. } if link.reconnects() == 0 => "connected".to_owned(),
@@ -240,7 +240,7 @@ mod tests {
         let mut signs = signs(Some(pid.clone()), Some(ready.clone())).unwrap();
         assert_eq!(fs::read_to_string(&pid).unwrap(), format!("{}\n", std::process::id()));
         assert!(!ready.exists(), "one of an earlier run would mislead");
-        signs.on_ready(&Board::new(Some("ci".to_owned())).read());
+        signs.on_ready(&Board::new(Some("ci".to_owned()), 1).read());
         let text = fs::read_to_string(&ready).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         let names: Vec<_> = json.as_object().unwrap().keys().cloned().collect();

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::api::Rules;
-use crate::cli::{AccessKey, Dialect, Endurance, Exit, Monitoring, RestUrl, TunnelName};
+use crate::cli::{
+    AccessKey, Dialect, EgressSettings, Endurance, Exit, Monitoring, RestUrl, TunnelName,
+};
 use crate::client::controller::Place;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::monitor::{BasicAuth, ask};
@@ -45,6 +47,7 @@ fn settings(dialect: Dialect) -> Settings {
         tunnel_ca: None,
         rules: Rules::default(),
         endurance: Endurance::default(),
+        egress: EgressSettings::default(),
         connections: 1,
         runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },

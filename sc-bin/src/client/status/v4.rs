@@ -29,7 +29,7 @@ fn readiness(views: &Views) -> Answer {
     if snapshot.is_ready() {
         return Answer::bare(Status::Ok, "OK");
     }
-    let state = snapshot.link.state().name();
+    let state = snapshot.links.state().name();
     let text = format!("The server is not ready: the tunnel failed its readiness ({state}).");
     Answer::text(Status::Unavailable, text)
 }
@@ -38,14 +38,14 @@ fn readiness(views: &Views) -> Answer {
 fn status(views: &Views) -> Answer {
     let snapshot = views.snapshot();
     let tunnel = snapshot.tunnel.as_ref();
-    let connected = snapshot.link.is_connected();
+    let connected = snapshot.links.is_connected();
     Answer::json(&json!({
-        "firstConnectedTime": snapshot.link.first_connected().unwrap_or(0),
+        "firstConnectedTime": snapshot.links.first_connected().unwrap_or(0),
         "tunnelID": tunnel.map_or(String::new(), |tunnel| tunnel.id.to_string()),
         "tunnelName": snapshot.name.as_deref().unwrap_or_default(),
         "tunnelServer": tunnel.map_or("", |tunnel| tunnel.host.as_str()),
-        "lastStatusChange": snapshot.link.since().unix,
-        "reconnectCount": snapshot.link.reconnects(),
+        "lastStatusChange": snapshot.links.since().unix,
+        "reconnectCount": snapshot.links.reconnects(),
         "tunnelStatus": if connected { "connected" } else { "disconnected" },
         "link": views.link(&snapshot),
     }))
@@ -56,9 +56,9 @@ fn variables(views: &Views) -> Answer {
     Answer::json(&json!({
         "cmdline": shown_arg_list(),
         "kgp": {
-            "Connected": snapshot.link.is_connected(),
-            "LastStatusChange": snapshot.link.since().unix,
-            "ReconnectCount": snapshot.link.reconnects(),
+            "Connected": snapshot.links.is_connected(),
+            "LastStatusChange": snapshot.links.since().unix,
+            "ReconnectCount": snapshot.links.reconnects(),
         },
     }))
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::board::{Board, Phase, Snapshot};
-use super::link::{Change, Outage, Resumed, State, Trying};
+use super::link::{Change, Link, Outage, Resumed, State, Trying};
+use super::links::Recorded;
 use super::{configuration, metrics, rounded, seconds_until};
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
@@ -42,9 +43,9 @@ impl Views {
             return Answer::text(Status::Unavailable, "the tunnel has ended");
         }
         match (self.workers)() {
-            Ok(_) if snapshot.link.is_connected() => Answer::bare(Status::Ok, "OK"),
+            Ok(_) if snapshot.links.is_connected() => Answer::bare(Status::Ok, "OK"),
             Ok(_) => {
-                let state = snapshot.link.state().name();
+                let state = snapshot.links.state().name();
                 Answer::text(Status::Ok, format!("OK, though the tunnel is not connected: {state}"))
             }
             Err(error) => Answer::text(Status::Unavailable, error.to_string()),
@@ -62,43 +63,68 @@ impl Views {
     pub(super) fn link(&self, snapshot: &Snapshot) -> Value {
         let mut link = link(snapshot, Instant::now());
         let workers = (self.workers)().unwrap_or_default();
-        if let Some(session) = workers.iter().flat_map(|worker| &worker.sessions).next()
+        let sessions = || workers.iter().flat_map(|worker| &worker.sessions);
+        if sessions().next().is_some()
             && let Some(fields) = link.as_object_mut()
         {
-            fields.insert("rttSeconds".to_owned(), json!(session.rtt.map(|rtt| rtt.as_secs_f64())));
-            fields.insert("unacknowledgedBytes".to_owned(), json!(session.unacknowledged));
-            let streams = session.streams;
-            let all = streams.opening + streams.open + streams.half_closed;
-            fields.insert("streams".to_owned(), json!(all));
+            let rtt = sessions().filter_map(|session| session.rtt).max();
+            fields.insert("rttSeconds".to_owned(), json!(rtt.map(|rtt| rtt.as_secs_f64())));
+            let kept: u64 = sessions().map(|session| session.unacknowledged).sum();
+            fields.insert("unacknowledgedBytes".to_owned(), json!(kept));
+            let streams: usize = sessions().map(|session| session.streams.all()).sum();
+            fields.insert("streams".to_owned(), json!(streams));
         }
         link
     }
 }
 
-/// The link as JSON.
+/// The link as JSON: all connections together, and each if there are several.
 fn link(snapshot: &Snapshot, now: Instant) -> Value {
-    let link = &snapshot.link;
+    let links = &snapshot.links;
+    let mut fields = json!({
+        "state": links.state().name(),
+        "since": links.since().unix,
+        "reconnects": links.reconnects(),
+        "secondsDown": rounded(links.down_until(now)),
+        "lastResume": links.last_resume().map(resumed),
+        "changes": links.changes().map(change_json).collect::<Vec<_>>(),
+        "changesInAll": links.changes_in_all(),
+    });
+    if let Some(fields) = fields.as_object_mut() {
+        insert_details(fields, links.state(), now);
+        if links.each().len() > 1 {
+            let each: Vec<Value> = links.each().iter().map(|link| one(link, now)).collect();
+            fields.insert("connected".to_owned(), json!(links.connected()));
+            fields.insert("connections".to_owned(), json!(each));
+        }
+    }
+    fields
+}
+
+/// One connection of several.
+fn one(link: &Link, now: Instant) -> Value {
     let mut fields = json!({
         "state": link.state().name(),
         "since": link.since().unix,
         "reconnects": link.reconnects(),
-        "secondsDown": rounded(link.down_until(now)),
-        "lastResume": link.last_resume().map(resumed),
-        "changes": link.changes().map(|(at, change)| change_json(*at, change)).collect::<Vec<_>>(),
-        "changesInAll": link.changes_in_all(),
     });
-    let details = match link.state() {
-        State::Starting(trying) => Some((None, trying)),
-        State::Reconnecting(Outage { cause, trying }) | State::Lost(Outage { cause, trying }) => {
-            Some((Some(cause), trying))
-        }
-        State::Connected { .. } | State::Ended => None,
-    };
-    if let (Some((cause, trying)), Some(fields)) = (details, fields.as_object_mut()) {
-        fields.insert("cause".to_owned(), json!(cause));
-        fields.insert("tries".to_owned(), tries(trying, now));
+    if let Some(fields) = fields.as_object_mut() {
+        insert_details(fields, link.state(), now);
     }
     fields
+}
+
+/// Why it is not connected, and what is done about it.
+fn insert_details(fields: &mut Map<String, Value>, state: &State, now: Instant) {
+    let (cause, trying) = match state {
+        State::Starting(trying) => (None, trying),
+        State::Reconnecting(Outage { cause, trying }) | State::Lost(Outage { cause, trying }) => {
+            (Some(cause), trying)
+        }
+        State::Connected { .. } | State::Ended => return,
+    };
+    fields.insert("cause".to_owned(), json!(cause));
+    fields.insert("tries".to_owned(), tries(trying, now));
 }
 
 fn tries(trying: &Trying, now: Instant) -> Value {
@@ -114,8 +140,9 @@ fn resumed(resumed: Resumed) -> Value {
     json!({ "replayedBytes": replayed, "streamsKept": streams, "outageSeconds": rounded(outage) })
 }
 
-fn change_json(at: u64, change: &Change) -> Value {
-    let mut fields = json!({ "at": at, "change": change.name() });
+fn change_json(recorded: &Recorded) -> Value {
+    let Recorded { at, connection, change } = recorded;
+    let mut fields = json!({ "at": at, "connection": connection, "change": change.name() });
     let more = match change {
         Change::Interrupted { cause } | Change::Lost { cause } => Some(("cause", json!(cause))),
         Change::Resumed(how) => Some(("resumed", resumed(*how))),

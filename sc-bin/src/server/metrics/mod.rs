@@ -135,33 +135,39 @@ fn each(all: &mut Exposition, tunnels: &[TunnelFigures]) {
     }
 }
 
-/// What the data plane knows of each tunnel's session.
+/// What the data plane knows of each tunnel's sessions.
 fn sessions(all: &mut Exposition, shown: &[TunnelFigures], workers: &[WorkerReport]) {
-    let mut by_tunnel: BTreeMap<TunnelId, SessionStatistics> = BTreeMap::new();
+    let mut by_tunnel: BTreeMap<TunnelId, Vec<&SessionStatistics>> = BTreeMap::new();
     for session in workers.iter().flat_map(|worker| &worker.sessions) {
-        // For a moment there may be two; the one with a connection is the tunnel's.
-        let known = by_tunnel.entry(session.tunnel).or_insert(*session);
-        if session.carried == Carried::Yes {
-            *known = *session;
-        }
+        by_tunnel.entry(session.tunnel).or_default().push(session);
     }
-    let (mut streams, mut stalled, mut rtt) = (Samples::new(), Samples::new(), Samples::new());
+    let (mut connections, mut rtt) = (Samples::new(), Samples::new());
+    let (mut streams, mut stalled) = (Samples::new(), Samples::new());
     let (mut unacknowledged, mut stalls) = (Samples::new(), Samples::new());
     let (mut received, mut sent) = (Samples::new(), Samples::new());
-    for session in shown.iter().filter_map(|tunnel| by_tunnel.get(&tunnel.id)) {
-        let id = session.tunnel.to_string();
+    for tunnel in shown {
+        let Some(of) = by_tunnel.get(&tunnel.id) else { continue };
+        let id = tunnel.id.to_string();
         let id: Labels<'_> = &[("id", id.as_str())];
-        let of = session.streams;
-        streams.add(id, amount(of.opening + of.open + of.half_closed));
-        stalled.add(id, amount(of.stalled));
-        unacknowledged.add(id, number(session.unacknowledged));
-        stalls.add(id, number(session.credit_stalls));
-        received.add(id, number(session.received));
-        sent.add(id, number(session.sent));
-        if let Some(measured) = session.rtt {
+        let sum = |figure: fn(&SessionStatistics) -> u64| {
+            number(of.iter().map(|session| figure(session)).sum())
+        };
+        let count = |figure: fn(&SessionStatistics) -> usize| {
+            amount(of.iter().map(|session| figure(session)).sum())
+        };
+        connections.add(id, count(|session| usize::from(session.carried == Carried::Yes)));
+        streams.add(id, count(|session| session.streams.all()));
+        stalled.add(id, count(|session| session.streams.stalled));
+        unacknowledged.add(id, sum(|session| session.unacknowledged));
+        stalls.add(id, sum(|session| session.credit_stalls));
+        received.add(id, sum(|session| session.received));
+        sent.add(id, sum(|session| session.sent));
+        if let Some(measured) = of.iter().filter_map(|session| session.rtt).max() {
             rtt.add(id, measured.as_secs_f64());
         }
     }
+    let help = "Connections that carry the tunnel now.";
+    all.gauges("tunnel_connections", help, connections);
     all.gauges("tunnel_streams", "Streams of the tunnel.", streams);
     let help = "Of these, those that may send nothing until the client's reader takes some.";
     all.gauges("tunnel_stalled_streams", help, stalled);
@@ -169,11 +175,13 @@ fn sessions(all: &mut Exposition, shown: &[TunnelFigures], workers: &[WorkerRepo
     all.gauges("tunnel_rtt_seconds", help, rtt);
     let help = "Bytes that the client has not acknowledged: they are kept for sending again.";
     all.gauges("tunnel_unacknowledged_bytes", help, unacknowledged);
-    let help = "How often a stream had to wait for the client's reader, in this session.";
+    let help = "How often a stream had to wait for the client's reader, in its present sessions.";
     all.counters("tunnel_credit_stalls_total", help, stalls);
-    let help = "Reliable bytes that came from the client in this session, frame headers included.";
+    let help =
+        "Reliable bytes that came from the client in its present sessions, frame headers included.";
     all.counters("tunnel_received_bytes_total", help, received);
-    let help = "Reliable bytes put in for the client in this session, frame headers included.";
+    let help =
+        "Reliable bytes put in for the client in its present sessions, frame headers included.";
     all.counters("tunnel_sent_bytes_total", help, sent);
 }
 

@@ -38,21 +38,11 @@ fn a_tunnels_figures_come_and_go_with_it() {
     let tunnel = server.create(r#"{"tunnel_identifier": "a \"b\""}"#);
     let id = tunnel["id"].as_str().unwrap();
     let known: TunnelId = id.parse().unwrap();
-    let session = SessionId([1; 16]);
+    let (session, connection) = (SessionId([1; 16]), ConnectionNumber::ONLY);
     let peer = ([127, 0, 0, 1], 1).into();
-    server.running.tell(Event::TunnelUp {
-        tunnel: known,
-        session,
-        connection: ConnectionNumber::ONLY,
-        peer,
-    });
+    server.running.tell(Event::TunnelUp { tunnel: known, session, connection, peer });
     let cause = TransportLoss::Silent;
-    server.running.tell(Event::TunnelInterrupted {
-        tunnel: known,
-        session,
-        connection: ConnectionNumber::ONLY,
-        cause,
-    });
+    server.running.tell(Event::TunnelInterrupted { tunnel: known, session, connection, cause });
     let text = scrape(&server);
     let info =
         format!("sc_server_tunnel_info{{id=\"{id}\",name=\"a \\\"b\\\"\",owner=\"jane\"}} 1");
@@ -62,7 +52,7 @@ fn a_tunnels_figures_come_and_go_with_it() {
     server.running.tell(Event::TunnelResumed {
         tunnel: known,
         session,
-        connection: ConnectionNumber::ONLY,
+        connection,
         replayed: 70,
         streams: 1,
         outage: Duration::from_secs(1),

@@ -360,6 +360,18 @@ impl Session {
         }
     }
 
+    /// Tells the peer the present limit of a stream that is not answered yet: OPENED, which would
+    /// say so, may need what comes by it.
+    pub(crate) fn announce(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key)
+            && stream.receiving == Direction::Open
+            && stream.credit_due == CreditDue::No
+        {
+            stream.credit_due = CreditDue::Listed;
+            self.credits_due.push_back(key);
+        }
+    }
+
     /// What a stream left on this side will not be consumed.
     pub(crate) fn drop_remains(&mut self, key: StreamKey) {
         if let Some(window) = self.remains.remove(&key) {

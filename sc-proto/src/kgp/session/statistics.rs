@@ -17,6 +17,14 @@ pub struct StreamStatistics {
     pub stalled: usize,
 }
 
+impl StreamStatistics {
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> usize {
+        self.opening + self.open + self.half_closed
+    }
+}
+
 impl Session {
     /// The smoothed round trip time, once the present transport has shown one.
     pub(crate) fn measured_rtt(&self) -> Option<Duration> {
