@@ -21,8 +21,9 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API, as [http|socks5]://[USER:PASSWORD@]HOST:PORT;
-    /// its password does not stay visible in the process list [env: SAUCE_PROXY]
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT or
+    /// socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
     /// User and password for that proxy, or for a detected one [env: SAUCE_PROXY_USERPWD]
@@ -68,8 +69,9 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test, as [http|socks5]://[USER:PASSWORD@]HOST:PORT; its password
-    /// does not stay visible in the process list [env: SAUCE_PROXY]
+    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT or socks5://HOST:PORT, where
+    /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
+    /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
     proxy: Option<String>,
     /// Script that chooses the proxy for each site under test: a URL (http, https, file, data), a
