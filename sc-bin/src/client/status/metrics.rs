@@ -206,6 +206,27 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::Tls => "tls",
         DialFailure::Resources => "resources",
         DialFailure::Draining => "draining",
+        DialFailure::LocalhostDenied => "localhost_denied",
+        DialFailure::ProxyUnreachable => "proxy_unreachable",
+        DialFailure::ProxyCredentials => "proxy_credentials",
+        DialFailure::ProxyDenied => "proxy_denied",
+        DialFailure::ProxyFailed => "proxy_failed",
+        DialFailure::ProxyProtocol => "proxy_protocol",
+        DialFailure::ProxyTimedOut => "proxy_timed_out",
+        DialFailure::NoWay => "no_way",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_label_of_its_own() {
+        let labels: BTreeSet<_> = DialFailure::ALL.into_iter().map(reason).collect();
+        assert_eq!(labels.len(), DialFailure::ALL.len());
     }
 }
