@@ -31,6 +31,8 @@ use crate::usage::Processes;
 pub(crate) enum Peer {
     /// Ours.
     Sc,
+    /// Ours, driven by the smol runtime on both ends.
+    ScSmol,
     /// Another build of ours, which `SC_PEERS_SC_OTHER` names: before a change, say.
     ScOther,
     /// rathole with its `tls` transport.
@@ -78,8 +80,9 @@ pub(crate) struct Running {
 
 impl Peer {
     /// All of them, ours first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Sc,
+        Self::ScSmol,
         Self::ScOther,
         Self::Rathole,
         Self::Wstunnel,
@@ -94,6 +97,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sc => "sc",
+            Self::ScSmol => "sc-smol",
             Self::ScOther => "sc-other",
             Self::Rathole => "rathole",
             Self::Wstunnel => "wstunnel",
@@ -108,7 +112,7 @@ impl Peer {
     /// The programs that it needs besides nginx.
     fn programs(self) -> &'static [&'static str] {
         match self {
-            Self::Sc | Self::Direct => &[],
+            Self::Sc | Self::ScSmol | Self::Direct => &[],
             Self::ScOther => &["sc_other"],
             Self::Rathole => &["rathole", "openssl"],
             Self::Wstunnel => &["wstunnel"],
@@ -126,7 +130,7 @@ impl Peer {
     /// What its program says about its version.
     pub(crate) fn version(self) -> Option<String> {
         let (program, argument) = match self {
-            Self::Sc | Self::ScOther => return sc::version(self),
+            Self::Sc | Self::ScSmol | Self::ScOther => return sc::version(self),
             Self::Rathole => ("rathole", "--version"),
             Self::Wstunnel => ("wstunnel", "--version"),
             Self::Penguin => ("penguin", "--version"),
@@ -148,7 +152,7 @@ impl Peer {
     /// If that does not happen.
     pub(crate) fn start(self, layout: &Layout) -> Running {
         let running = match self {
-            Self::Sc | Self::ScOther => sc::start(self, layout),
+            Self::Sc | Self::ScSmol | Self::ScOther => sc::start(self, layout),
             Self::Rathole => rathole::start(layout),
             Self::Wstunnel => wstunnel::start(layout),
             Self::Penguin => penguin::start(layout),

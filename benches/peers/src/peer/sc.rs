@@ -35,7 +35,11 @@ pub(super) fn start(which: Peer, layout: &Layout) -> Running {
     ];
     let path = program(which).display().to_string();
     let command = |prefix: &[String]| -> Command {
-        programs::command(&path, prefix).expect("the binary is there")
+        let mut command = programs::command(&path, prefix).expect("the binary is there");
+        if which == Peer::ScSmol {
+            command.env("SAUCE_RUNTIME", "smol").env("SC_SERVER_RUNTIME", "smol");
+        }
+        command
     };
     let server = Server::start_at(command(&layout.server_prefix), places);
     let tunnel = Tunnel::start_on(server, |_| command(&layout.client_prefix));

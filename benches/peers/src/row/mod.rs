@@ -88,9 +88,10 @@ impl Row {
     /// Whether this row says anything about `peer`.
     pub(crate) fn concerns(self, peer: Peer) -> bool {
         match self {
-            Self::Idle => peer != Peer::Direct,
+            // The core is the same: what it holds for a stream, and what a cut costs.
+            Self::Idle => !matches!(peer, Peer::Direct | Peer::ScSmol),
             // Neither has a connection of its own that could be cut.
-            Self::Cut => !matches!(peer, Peer::Direct | Peer::HaproxyPlain),
+            Self::Cut => !matches!(peer, Peer::Direct | Peer::HaproxyPlain | Peer::ScSmol),
             // Each takes long, and the others' connections are like one of these.
             Self::Far => {
                 matches!(
@@ -103,7 +104,8 @@ impl Row {
                         | Peer::Direct
                 )
             }
-            Self::Bulk | Self::Bulk32 | Self::KeepAlive | Self::Reconnect | Self::Mixed => true,
+            Self::Mixed => peer != Peer::ScSmol,
+            Self::Bulk | Self::Bulk32 | Self::KeepAlive | Self::Reconnect => true,
         }
     }
 
