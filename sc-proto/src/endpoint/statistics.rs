@@ -200,7 +200,9 @@ impl Counters {
     pub(super) fn read(&mut self, role: &Role, outcome: Read) {
         let sockets = self.of(role);
         match outcome {
-            Read::Bytes(n) | Read::Drained(n) => sockets.read += n as u64,
+            Read::Bytes(n) | Read::Drained(n) => {
+                sockets.read = sockets.read.saturating_add(n as u64)
+            }
             Read::Failed => sockets.read_failures += 1,
             Read::WouldBlock | Read::End => {}
         }
@@ -209,7 +211,9 @@ impl Counters {
     pub(super) fn wrote(&mut self, role: &Role, outcome: Write) {
         let sockets = self.of(role);
         match outcome {
-            Write::Bytes(n) | Write::Blocked(n) => sockets.written += n as u64,
+            Write::Bytes(n) | Write::Blocked(n) => {
+                sockets.written = sockets.written.saturating_add(n as u64)
+            }
             Write::Failed => sockets.write_failures += 1,
         }
     }
