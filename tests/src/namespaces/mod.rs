@@ -12,7 +12,7 @@
 pub mod cut;
 mod shut;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -132,7 +132,7 @@ impl Namespaces {
     fn apart(control: Option<CongestionControl>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let number = process::id().wrapping_mul(16).wrapping_add(count) as u8;
+        let number = free_number(process::id().wrapping_mul(16).wrapping_add(count) as u8);
         let name = |kind| format!("sc{kind}{}n{count}", process::id());
         let (cloud, office) = (Namespace::new(name("c")), Namespace::new(name("o")));
         let has_moved = AtomicBool::new(false);
@@ -265,6 +265,13 @@ impl Namespaces {
         namespace.ip(&format!("address add {there}/30 dev here"));
         namespace.ip("link set here up");
     }
+}
+
+/// A number whose network nobody has here, `first` if that can be: other tests may run beside this.
+fn free_number(first: u8) -> u8 {
+    let is_free = |number: &u8| UdpSocket::bind((Ipv4Addr::new(198, 18, *number, 1), 0)).is_err();
+    let mut numbers = (0..=u8::MAX).map(|step| first.wrapping_add(step));
+    numbers.find(is_free).expect("not all networks are in use")
 }
 
 impl Default for Namespaces {
