@@ -12,9 +12,11 @@
 pub mod cut;
 mod shut;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::{self, Command};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::binary;
 use crate::deployment::{Places, Server, Tunnel};
@@ -267,11 +269,20 @@ impl Namespaces {
     }
 }
 
-/// A number whose network nobody has here, `first` if that can be: other tests may run beside this.
+/// A number whose network nobody has here, `first` if that can be: other tests may run beside this,
+/// and a run that was killed leaves its own behind.
 fn free_number(first: u8) -> u8 {
-    let is_free = |number: &u8| UdpSocket::bind((Ipv4Addr::new(198, 18, *number, 1), 0)).is_err();
+    /// Those that this process has chosen: their addresses may still have to be set.
+    static CHOSEN: Mutex<BTreeSet<u8>> = Mutex::new(BTreeSet::new());
+    let mut chosen = CHOSEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_free = |number: &u8| {
+        let ours = Ipv4Addr::new(198, 18, *number, 1);
+        !chosen.contains(number) && UdpSocket::bind((ours, 0)).is_err()
+    };
     let mut numbers = (0..=u8::MAX).map(|step| first.wrapping_add(step));
-    numbers.find(is_free).expect("not all networks are in use")
+    let number = numbers.find(is_free).expect("not all networks are in use");
+    chosen.insert(number);
+    number
 }
 
 impl Default for Namespaces {
