@@ -117,7 +117,7 @@ fn the_holder_greets_and_dismisses() {
 #[test]
 fn a_process_is_read_signalled_and_measured() {
     let mut command = Command::new("sh");
-    command.args(["-c", "echo up; trap 'echo term; exit 3' TERM; while :; do sleep 0.1; done"]);
+    command.args(["-c", "trap 'echo term; exit 3' TERM; echo up; while :; do sleep 0.1; done"]);
     let process = Process::start("shell", command);
     process.wait_for_text("up");
     assert!(usage::resident_bytes(process.pid()) > 0);
