@@ -1,12 +1,5 @@
 //! The steady bulk path allocates nothing but what rustls does per record.
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly, and not every one needs all of the world"
-)]
 mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -2,13 +2,6 @@
 //! and told as written when the kernel is done.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly, and not every one needs all of the world"
-)]
 mod world;
 
 use std::time::Duration;

@@ -1,13 +1,6 @@
 //! A tunnel over several connections: each has its session, and none needs the others.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly, and not every one needs all of the world"
-)]
 mod world;
 
 use std::collections::BTreeSet;

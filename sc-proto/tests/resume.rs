@@ -1,13 +1,6 @@
 //! Transports die; streams do not.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly, and not every one needs all of the world"
-)]
 mod world;
 
 use std::time::Duration;

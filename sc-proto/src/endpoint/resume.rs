@@ -436,9 +436,8 @@ mod tests {
     use super::*;
     use crate::SocketId;
 
-    #[test]
-    fn now_and_then_a_try_is_patient() {
-        let mut outage = Outage {
+    fn outage(rtt: Duration) -> Outage {
+        Outage {
             began: Time::ZERO,
             until: Time::ZERO,
             cause: TransportLoss::Failed,
@@ -447,8 +446,13 @@ mod tests {
             trying: None,
             patient: None,
             next_try: None,
-            rtt: Duration::from_millis(1),
-        };
+            rtt,
+        }
+    }
+
+    #[test]
+    fn now_and_then_a_try_is_patient() {
+        let mut outage = outage(Duration::from_millis(1));
         assert_eq!(outage.next_patience(), Patience::Usual);
         outage.attempt = 4;
         assert_eq!(outage.next_patience(), Patience::Long);
@@ -459,17 +463,6 @@ mod tests {
 
     #[test]
     fn a_dial_takes_some_round_trips_at_most() {
-        let outage = |rtt| Outage {
-            began: Time::ZERO,
-            until: Time::ZERO,
-            cause: TransportLoss::Failed,
-            attempt: 1,
-            burden: 0,
-            trying: None,
-            patient: None,
-            next_try: None,
-            rtt,
-        };
         let longest = Duration::from_secs(15);
         let near = outage(Duration::from_millis(1));
         assert_eq!(near.dial_time(Patience::Usual, longest), SHORTEST_TRY);

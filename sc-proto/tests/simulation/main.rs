@@ -13,13 +13,6 @@ mod exchange;
 mod raw;
 mod site;
 #[path = "../world/mod.rs"]
-#[allow(
-    dead_code,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test may fail loudly, and not every one needs all of the world"
-)]
 mod world;
 
 use std::time::Duration;

@@ -2,6 +2,13 @@
 //!
 //! It drives cores by the contract as a runtime does, with virtual time and one seed. Connections
 //! carry any number of bytes at a time, so everything is cut at random places.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly, and not every one needs all of the world"
+)]
 
 pub(crate) mod completion;
 pub(crate) mod dials;
