@@ -3,14 +3,14 @@
 use std::str::FromStr;
 
 use clap::Args;
-use sc_proto::contract::Target;
 use sc_proto::egress::{
-    Bypass, Credentials, Dials, Exchanges, InvalidBypass, InvalidCredentials, InvalidProxy,
-    LocalhostPolicy, Way,
+    Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Login,
+    Logins, Way,
 };
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::exchanges::{self, ExchangeError, ExchangeSettings, V4ExchangeArgs, V5ExchangeArgs};
 use super::settings::CONCEALED;
 
 /// Version 4's options.
@@ -50,6 +50,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
+    #[command(flatten)]
+    exchanges: V4ExchangeArgs,
 }
 
 /// Version 5's options.
@@ -83,6 +85,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    exchanges: V5ExchangeArgs,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -117,9 +121,7 @@ pub(crate) struct EgressSettings {
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
     /// What becomes of HTTP exchanges.
-    pub(crate) exchanges: Exchanges,
-    /// How often a site is dialled.
-    pub(crate) dials: Dials,
+    pub(crate) exchanges: ExchangeSettings,
 }
 
 /// By which way sites are reached.
@@ -142,7 +144,7 @@ pub(crate) struct PacSettings {
     /// Where it is.
     pub(crate) source: String,
     /// For the proxies that it names.
-    pub(crate) passwords: Vec<(Target, Credentials)>,
+    pub(crate) logins: Logins,
 }
 
 /// A proxy that the environment names.
@@ -225,6 +227,9 @@ pub(crate) enum EgressError {
     /// User and password for a proxy of the script.
     #[error("--pac-auth: item {0} is not USER:PASSWORD@HOST:PORT")]
     PacAuth(usize),
+    /// An option about exchanges.
+    #[error(transparent)]
+    Exchanges(#[from] ExchangeError),
     /// An option that needs a script.
     #[error("--pac-auth needs a script: give --pac")]
     NoPac,
@@ -241,6 +246,7 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    exchanges: exchanges::Given,
 }
 
 /// What was given about the client's own traffic.
@@ -280,6 +286,7 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            exchanges: exchanges::Given::V4(args.exchanges),
         }
     }
 }
@@ -293,6 +300,7 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            exchanges: exchanges::Given::V5(args.exchanges),
         }
     }
 }
@@ -311,13 +319,14 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
+            exchanges: self.exchanges.resolve(env)?,
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
         settings.sites = match (proxy, text(self.pac, env, "SAUCE_PAC")) {
             (Some(_), Some(_)) => return Err(EgressError::ProxyAndPac),
             (Some(way), None) => SiteWay::Proxy(way),
-            (None, Some(source)) => SiteWay::Pac(PacSettings { source, passwords: Vec::new() }),
+            (None, Some(source)) => SiteWay::Pac(PacSettings { source, logins: Logins::default() }),
             (None, None) => SiteWay::Direct,
         };
         match self.own {
@@ -326,10 +335,32 @@ impl Given {
                 let own = self::proxy("--proxy-sauce", own)?;
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
+                settings.sign_in();
             }
             OwnGiven::V4(own) => own.resolve(env, &mut settings)?,
         }
         Ok(settings)
+    }
+}
+
+impl EgressSettings {
+    /// Version 5's `--auth` is for proxies, too.
+    fn sign_in(&mut self) {
+        let logins = &self.exchanges.rules.logins;
+        let own = [&mut self.rest, &mut self.tunnel].into_iter().flatten().map(|own| &mut own.way);
+        let sites = match &mut self.sites {
+            SiteWay::Proxy(way) => Some(way),
+            SiteWay::Pac(pac) => {
+                pac.logins = logins.clone();
+                None
+            }
+            SiteWay::Direct | SiteWay::Detected(_) => None,
+        };
+        for way in own.chain(sites) {
+            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+                logins.sign_in(proxy);
+            }
+        }
     }
 }
 
@@ -361,10 +392,10 @@ impl V4Own {
                 proxy.credentials = Some(credentials);
             }
         }
-        let passwords = pac_passwords(list(self.pac_auth, env, "SAUCE_PAC_AUTH"))?;
+        let pac_auth = list(self.pac_auth, env, "SAUCE_PAC_AUTH");
         match sites {
-            SiteWay::Pac(pac) => pac.passwords = passwords,
-            _ if !passwords.is_empty() => return Err(EgressError::NoPac),
+            SiteWay::Pac(pac) => pac.logins = pac_logins(&pac_auth)?,
+            _ if !pac_auth.is_empty() => return Err(EgressError::NoPac),
             _ => {}
         }
         let own = match sites {
@@ -384,13 +415,15 @@ impl V4Own {
 }
 
 /// `USER:PASSWORD@HOST:PORT` each.
-fn pac_passwords(items: Vec<String>) -> Result<Vec<(Target, Credentials)>, EgressError> {
-    let read = |item: &str| {
-        let (info, address) = item.rsplit_once('@')?;
-        Some((address.parse().ok()?, Credentials::parse(info).ok()?))
+fn pac_logins(items: &[String]) -> Result<Logins, EgressError> {
+    let read = |(number, item): (usize, &String)| {
+        let (info, address) = item.rsplit_once('@').ok_or(EgressError::PacAuth(number))?;
+        let credentials = Credentials::parse(info).map_err(|_| EgressError::PacAuth(number))?;
+        let target = address.parse().map_err(|_| EgressError::PacAuth(number))?;
+        Ok(Login::at(target, credentials))
     };
-    let numbered = items.iter().zip(1..);
-    numbered.map(|(item, number)| read(item).ok_or(EgressError::PacAuth(number))).collect()
+    let logins = (1..).zip(items).map(read).collect::<Result<Vec<_>, EgressError>>()?;
+    Logins::new(logins).map_err(|(number, _)| EgressError::PacAuth(number))
 }
 
 /// The proxy of the environment, by the first variable that is set (version 4's order).

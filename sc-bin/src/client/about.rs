@@ -12,6 +12,7 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
         rules: settings.rules.clone(),
+        extra_info: settings.egress.exchanges.extra_info.clone(),
         metadata: Some(metadata()),
         ..CreateTunnel::default()
     }

@@ -91,7 +91,7 @@ pub(crate) fn serve(
         settings.runtime,
         ca,
         settings.endurance,
-        egress::rules(&settings.egress),
+        &settings.egress,
         pac,
         inputs.sender.clone(),
     )?;
@@ -112,12 +112,12 @@ pub(crate) fn serve(
 
 /// The PAC script, if there is one: loaded, or the run does not begin.
 fn pac(settings: &Settings) -> Result<Option<Pac>, Failure> {
-    let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
+    let SiteWay::Pac(PacSettings { source, logins }) = &settings.egress.sites else {
         return Ok(None);
     };
     let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
     let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
-    Ok(Some(Pac::start(source, &ca, passwords.clone())?))
+    Ok(Some(Pac::start(source, &ca, logins.clone())?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

@@ -2,7 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{StreamKind, Target};
-use sc_proto::egress::{Credentials, Way};
+use sc_proto::egress::{Logins, Way};
 
 /// This build has no JavaScript engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +22,7 @@ impl Pac {
     pub(crate) fn start(
         _source: &str,
         _ca: &[CertificateDer<'static>],
-        _passwords: Vec<(Target, Credentials)>,
+        _logins: Logins,
     ) -> Result<Self, PacError> {
         Err(PacError)
     }

@@ -7,16 +7,16 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
-use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
+use super::egress;
 use super::failure::Failure;
 use super::inputs::Sender;
 use super::pac::Pac;
 use super::trust;
-use crate::cli::Endurance;
+use crate::cli::{EgressSettings, Endurance};
 use crate::monitor::worker::AskWorkers;
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
@@ -57,7 +57,7 @@ impl WorkerPlane {
         runtime: RuntimeKind,
         ca: Option<&Path>,
         endurance: Endurance,
-        egress: Egress,
+        egress: &EgressSettings,
         pac: Option<Pac>,
         inputs: Sender,
     ) -> Result<Self, Failure> {
@@ -70,10 +70,14 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress,
+            egress: egress::rules(egress),
+            agent: "sc_client",
             ..Config::default()
         };
         endurance.tell(&mut config);
+        if let Some(timeout) = egress.exchanges.dial_timeout {
+            config.dial_timeout = timeout;
+        }
         let core = Core::new(config, WORKER, random()?);
         let (wanted, questions) = mpsc::sync_channel(QUESTIONS);
         // What nobody has room for stays with the worker.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{Host, StreamKind, Target};
-use sc_proto::egress::{Credentials, InvalidAnswer, Way, ways_of_answer};
+use sc_proto::egress::{InvalidAnswer, Logins, Way, ways_of_answer};
 
 use engine::Engine;
 pub(crate) use engine::ScriptError;
@@ -73,7 +73,7 @@ pub(crate) struct Pac {
 }
 
 impl Pac {
-    /// Reads and loads the script. `passwords` are for the proxies that it names.
+    /// Reads and loads the script. `logins` are for the proxies that it names.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Pac {
     pub(crate) fn start(
         source: &str,
         ca: &[CertificateDer<'static>],
-        passwords: Vec<(Target, Credentials)>,
+        logins: Logins,
     ) -> Result<Self, PacError> {
         let script = source::read(source, ca)?;
         let (questions, asked) = mpsc::sync_channel(QUEUE);
@@ -91,7 +91,7 @@ impl Pac {
             .spawn(move || match Engine::load(&script) {
                 Ok(engine) => {
                     let _ = loaded.send(Ok(()));
-                    Answers::new(engine, &script, passwords).serve(&asked);
+                    Answers::new(engine, &script, logins).serve(&asked);
                 }
                 Err(error) => drop(loaded.send(Err(error))),
             })
@@ -124,7 +124,7 @@ impl Pac {
 /// The thread's own.
 struct Answers {
     engine: Engine,
-    passwords: Vec<(Target, Credentials)>,
+    logins: Logins,
     /// `None`: the script's answers change, so none is kept.
     kept: Option<HashMap<String, Kept>>,
 }
@@ -145,9 +145,9 @@ enum AnswerError {
 }
 
 impl Answers {
-    fn new(engine: Engine, script: &str, passwords: Vec<(Target, Credentials)>) -> Self {
+    fn new(engine: Engine, script: &str, logins: Logins) -> Self {
         let changes = CHANGING.iter().any(|word| script.contains(word));
-        Self { engine, passwords, kept: (!changes).then(HashMap::new) }
+        Self { engine, logins, kept: (!changes).then(HashMap::new) }
     }
 
     fn serve(mut self, asked: &Receiver<Question>) {
@@ -191,8 +191,7 @@ impl Answers {
         let mut ways = ways_of_answer(&answer)?;
         for way in &mut ways {
             if let Way::Http(proxy) | Way::Socks5(proxy) = way {
-                let known = self.passwords.iter().find(|(address, _)| *address == proxy.address);
-                proxy.credentials = known.map(|(_, credentials)| credentials.clone());
+                self.logins.sign_in(proxy);
             }
         }
         Ok(ways)
@@ -213,6 +212,8 @@ fn url_of(kind: StreamKind, target: &Target) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sc_proto::egress::{Credentials, Login};
+
     use super::*;
 
     fn ask(pac: &Pac, kind: StreamKind, target: &str) -> Vec<String> {
@@ -230,7 +231,7 @@ mod tests {
                       if (url == 'https://a.test/') return 'PROXY p.test:1; SOCKS s.test:2; DIRECT'; \
                       if (host == '::1') return url; \
                       return url == 'http://a.test:81/' ? '' : 'PROXY'; }";
-        let pac = Pac::start(script, &[], Vec::new()).unwrap();
+        let pac = Pac::start(script, &[], Logins::default()).unwrap();
         let ways = ask(&pac, StreamKind::Connect, "a.test:443");
         assert_eq!(ways, ["http://p.test:1", "socks5://s.test:2", "direct"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a.test:81"), ["direct"]);
@@ -242,13 +243,13 @@ mod tests {
     fn answers_are_kept_where_they_cannot_change() {
         let counting = "data:,var n = 0; function FindProxyForURL() { \
                         return 'PROXY p:' %2B ++n; }";
-        let pac = Pac::start(counting, &[], Vec::new()).unwrap();
+        let pac = Pac::start(counting, &[], Logins::default()).unwrap();
         for _ in 0..3 {
             assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         }
         assert_eq!(ask(&pac, StreamKind::Connect, "a:1"), ["http://p:2"]);
         let changing = format!("{counting} // dateRange");
-        let pac = Pac::start(&changing, &[], Vec::new()).unwrap();
+        let pac = Pac::start(&changing, &[], Logins::default()).unwrap();
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:2"]);
     }
@@ -256,9 +257,10 @@ mod tests {
     #[test]
     fn passwords_go_to_the_proxy_they_are_for() {
         let credentials = Credentials::new("u", "p").unwrap();
-        let passwords = vec![("p:1".parse().unwrap(), credentials.clone())];
+        let login = Login::at("p:1".parse().unwrap(), credentials.clone());
+        let logins = Logins::new([login]).unwrap();
         let script = "data:,function FindProxyForURL() { return 'PROXY p:1; PROXY q:1'; }";
-        let pac = Pac::start(script, &[], passwords).unwrap();
+        let pac = Pac::start(script, &[], logins).unwrap();
         let (sender, answer) = mpsc::channel();
         pac.ask(StreamKind::Http, "a:1".parse().unwrap(), move |ways| drop(sender.send(ways)));
         let ways = answer.recv().unwrap();
@@ -268,7 +270,8 @@ mod tests {
 
     #[test]
     fn a_bad_script_is_an_error_at_the_start() {
-        let error = |source: &str| Pac::start(source, &[], Vec::new()).err().unwrap().to_string();
+        let error =
+            |source: &str| Pac::start(source, &[], Logins::default()).err().unwrap().to_string();
         assert!(error("data:,function x() {}").contains("FindProxyForURL"));
         assert!(error("data:,function (").contains("fails"));
     }

@@ -7,7 +7,9 @@ use clap::ValueEnum as _;
 use sc_proto::egress::LocalhostPolicy;
 
 use crate::api::Rules;
-use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
+use crate::cli::{
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
+};
 use crate::client::egress::shown_source;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
@@ -88,16 +90,7 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
 
 /// By which way traffic goes, without credentials.
 fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
-    let EgressSettings {
-        denied: _,
-        deny: _,
-        localhost,
-        sites,
-        rest,
-        tunnel,
-        exchanges: _,
-        dials: _,
-    } = egress;
+    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel, exchanges } = egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
     };
@@ -116,7 +109,29 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
         Dialect::V5 => ("proxy-sauce", own(rest)),
     };
-    vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own]
+    let mut lines =
+        vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own];
+    lines.extend(exchange_lines(dialect, exchanges));
+    lines
+}
+
+/// What becomes of exchanges. Header rules may hold secrets, as credentials do.
+fn exchange_lines(dialect: Dialect, exchanges: &ExchangeSettings) -> Vec<(&'static str, String)> {
+    let ExchangeSettings { rules, dials, dial_timeout, extra_info } = exchanges;
+    let secret = |is_empty: bool| if is_empty { String::new() } else { SECRET.to_owned() };
+    let mut lines = vec![("auth", secret(rules.logins.hosts().next().is_none()))];
+    match dialect {
+        Dialect::V4 => lines.push(("extra-info", extra_info.clone().unwrap_or_default())),
+        Dialect::V5 => lines.extend([
+            ("header", secret(rules.headers.is_empty())),
+            ("http-dial-attempts", dials.attempts.to_string()),
+            ("http-dial-backoff", go_duration(dials.backoff)),
+            ("http-dial-timeout", go_duration(dial_timeout.unwrap_or(Duration::from_secs(25)))),
+            ("http-idle-conn-timeout", go_duration(rules.keep.idle)),
+            ("http-response-header-timeout", go_duration(rules.answer_timeout.unwrap_or_default())),
+        ]),
+    }
+    lines
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {
