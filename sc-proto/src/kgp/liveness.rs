@@ -49,6 +49,7 @@ pub(crate) struct Liveness {
     next: Time,
     tokens: u64,
     rtt: Option<Duration>,
+    best_rtt: Option<Duration>,
     measured: Time,
 }
 
@@ -67,6 +68,7 @@ impl Liveness {
             next: now.after(keepalive),
             tokens: 0,
             rtt: None,
+            best_rtt: None,
             measured: now,
         }
     }
@@ -74,6 +76,11 @@ impl Liveness {
     /// The smoothed round trip time, once there was one.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
+    }
+
+    /// The shortest round trip time so far: that of the path without what waits on it.
+    pub(crate) fn best_rtt(&self) -> Option<Duration> {
+        self.best_rtt
     }
 
     pub(crate) fn deadline(&self) -> Time {
@@ -174,6 +181,7 @@ impl Liveness {
             let sample = now.since(sent);
             // RFC 6298, section 2: one eighth of the new sample.
             self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+            self.best_rtt = Some(self.best_rtt.map_or(sample, |best| best.min(sample)));
             self.pinged = None;
         }
     }
@@ -320,6 +328,7 @@ mod tests {
         let token = l.ping(at(1000));
         l.pong(token, at(1000));
         assert_eq!(l.rtt(), Some(Duration::from_millis(70)));
+        assert_eq!(l.best_rtt(), Some(Duration::ZERO));
         assert!(!l.wants_measurement(at(1500)));
         assert!(l.wants_measurement(at(2000)));
     }
