@@ -33,6 +33,18 @@ pub(crate) enum Pulse {
     Dead,
 }
 
+/// From this round trip time on a path is long. Two busy machines side by side take less.
+const LONG_PATH: Duration = Duration::from_millis(10);
+
+/// What is known of the path's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// There was no round trip yet.
+    Unknown,
+    /// The first one has been looked at.
+    Known,
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -50,6 +62,7 @@ pub(crate) struct Liveness {
     tokens: u64,
     rtt: Option<Duration>,
     best_rtt: Option<Duration>,
+    path: Path,
     measured: Time,
 }
 
@@ -69,6 +82,7 @@ impl Liveness {
             tokens: 0,
             rtt: None,
             best_rtt: None,
+            path: Path::Unknown,
             measured: now,
         }
     }
@@ -81,6 +95,18 @@ impl Liveness {
     /// The shortest round trip time so far: that of the path without what waits on it.
     pub(crate) fn best_rtt(&self) -> Option<Duration> {
         self.best_rtt
+    }
+
+    /// Whether the first round trip has shown a long path. Asked until there was one; then the
+    /// answer is no.
+    pub(crate) fn finds_path_long(&mut self) -> bool {
+        match (self.path, self.best_rtt) {
+            (Path::Unknown, Some(rtt)) => {
+                self.path = Path::Known;
+                rtt >= LONG_PATH
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn deadline(&self) -> Time {
@@ -317,6 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_path_is_found_once() {
+        for (ms, long) in [(9, false), (10, true), (80, true)] {
+            let mut l = liveness();
+            assert!(!l.finds_path_long(), "nothing is known yet");
+            let token = l.ping(at(0));
+            l.pong(token, at(ms));
+            assert_eq!(l.finds_path_long(), long, "{ms} ms");
+            assert!(!l.finds_path_long());
+        }
+    }
+
+    #[test]
     fn the_round_trip_time_is_smoothed_and_odd_pongs_are_ignored() {
         let mut l = liveness();
         assert!(l.wants_measurement(at(0)));
@@ -329,6 +367,7 @@ mod tests {
         l.pong(token, at(1000));
         assert_eq!(l.rtt(), Some(Duration::from_millis(70)));
         assert_eq!(l.best_rtt(), Some(Duration::ZERO));
+        assert!(!l.finds_path_long(), "by then a shorter one came");
         assert!(!l.wants_measurement(at(1500)));
         assert!(l.wants_measurement(at(2000)));
     }
