@@ -30,6 +30,11 @@ pub(crate) const PAUSES_TOLD: Duration = Duration::from_secs(10);
 /// has gone, and must not run dry until the worker's next turn.
 pub(crate) const TRANSPORT_UNSENT: u32 = 128 * 1024;
 
+/// As [`TRANSPORT_UNSENT`], on a long path: congestion control that spreads packets over time holds
+/// more back in the kernel, and takes a pause of the worker for a slow application.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const DISTANT_UNSENT: u32 = 512 * 1024;
+
 /// Most bytes that a transport's send buffer is set to: 80 ms at 1 Gbit/s, with the kernel's books.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const LARGEST_SEND_BUFFER: usize = 16 * 1024 * 1024;
@@ -100,6 +105,9 @@ pub(crate) fn prepare_for_distance(socket: SockRef<'_>) {
     {
         if let Err(error) = socket.set_tcp_congestion(b"bbr") {
             log::debug!("cannot set TCP_CONGESTION to bbr: {error}");
+        }
+        if let Err(error) = socket.set_tcp_notsent_lowat(DISTANT_UNSENT) {
+            log::debug!("cannot set TCP_NOTSENT_LOWAT: {error}");
         }
         // The kernel doubles what is set, and from then on leaves the size alone.
         if let Some(size) = larger_send_buffer()
