@@ -71,11 +71,9 @@ fn seconds(name: &str, value: &str) -> Result<Duration, String> {
 }
 
 fn row(letter: char) -> Result<Row, String> {
-    let found = Row::ALL.into_iter().find(|row| row.letter() == letter);
-    found.ok_or_else(|| format!("there is no row {letter}"))
+    Row::named(letter.encode_utf8(&mut [0; 4])).ok_or_else(|| format!("there is no row {letter}"))
 }
 
 fn peer(name: &str) -> Result<Peer, String> {
-    let found = Peer::ALL.into_iter().find(|peer| peer.name() == name);
-    found.ok_or_else(|| format!("there is no peer {name}"))
+    Peer::named(name).ok_or_else(|| format!("there is no peer {name}"))
 }
