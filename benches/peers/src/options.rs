@@ -10,7 +10,7 @@ use crate::row::{Row, Times};
 pub(crate) const USAGE: &str = "\
 usage: benches/peers/run [options]
   --rounds N        rounds, each with every row and peer (default 5)
-  --seconds S       how long one cell is measured (default 2, row h takes twice that)
+  --seconds S       how long one cell is measured (default 2, row h takes more)
   --warm-up S       how long its load runs before (default 0.7)
   --rows abc        rows, by letter (default all)
   --peers x,y       peers, by name (default all that are installed)

@@ -19,8 +19,10 @@ use crate::load::{Plan, Work};
 use crate::origin::Origin;
 use crate::peer::{Layout, Peer};
 
-/// How much longer than elsewhere things take here: many round trips until TCP has found its rate.
-const PATIENCE: f64 = 1.7;
+/// How much longer than elsewhere things take here: many round trips until TCP has found its rate,
+/// and until its rate after a loss is a mean one.
+const WARM_UP: f64 = 3.0;
+const WINDOW: f64 = 1.7;
 
 /// The line without loss; its queue holds what is on its way in one round trip.
 const LINE: Conditions = Conditions {
@@ -37,7 +39,7 @@ const LOSSES: [(u32, &str, &str); 3] =
 
 pub(super) fn measure(peer: Peer, times: Times) -> Sample {
     let times =
-        Times { warm_up: times.warm_up.mul_f64(PATIENCE), window: times.window.mul_f64(PATIENCE) };
+        Times { warm_up: times.warm_up.mul_f64(WARM_UP), window: times.window.mul_f64(WINDOW) };
     let mut sample = Sample::new();
     for (one_in, one, many) in LOSSES {
         let conditions = Conditions { one_in, ..LINE };
