@@ -4,6 +4,7 @@
 //! log and a busy timeout let them. What a *running* tunnel needs (its secret, its socket) is not
 //! here but in [`tunnels`](super::tunnels): it dies with the process anyway.
 
+mod crashes;
 mod tunnels;
 mod users;
 
@@ -13,11 +14,12 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::data_dir::{self, DataDir};
+pub(crate) use crashes::CrashReport;
 pub(crate) use tunnels::{End, was_given_up};
 pub(crate) use users::{User, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 3.
+// be seen by an incremental build, for example of this number: 4.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/server/registry/migrations");
 
 /// How long a write waits for the writer of another process.

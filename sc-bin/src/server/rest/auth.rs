@@ -1,6 +1,6 @@
 //! Who calls: HTTP Basic with user name and access key (RFC 7617).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use super::super::access_key;
 use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
+use super::rates::CALLS_A_SECOND;
 
 /// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
@@ -53,9 +54,18 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestEr
     };
     let header = parts.headers.get(header::AUTHORIZATION);
     let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
+    let peer = parts.extensions.get().map(|Peer(peer)| peer.ip());
+    let peer = peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let now = Instant::now();
+    state.guesses.admit(&user, &key, peer, now).map_err(RestError::Guesses)?;
     let stored = state.registry.key_of(&user).await?;
     if !bool::from(access_key::verify(&key, stored.as_ref())) {
+        state.guesses.wrong(&user, peer, now);
         return Err(refused());
+    }
+    state.guesses.right(&user, &key, now);
+    if !state.rates.admits(&user, Instant::now()) {
+        return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
     if let Err(error) = state.registry.key_used(&user, unix_now()).await
         && state.troubles.admits(Instant::now())

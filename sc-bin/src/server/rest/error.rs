@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::super::guesses::Wait;
 use super::super::registry::RegistryError;
 use super::super::tunnels::CreateError;
 use super::MAX_BODY;
@@ -47,6 +48,18 @@ pub(super) enum RestError {
     /// A tunnel was not made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// No download that fits.
+    #[error(
+        "no download of the client is known for {0}: the server's operator names them by \
+         --announcements"
+    )]
+    NoDownload(String),
+    /// More calls than one user may make.
+    #[error("too many calls: at most {0} a second are answered, wait a moment")]
+    TooManyCalls(u32),
+    /// Wrong keys came too often.
+    #[error(transparent)]
+    Guesses(Wait),
     /// The registry failed.
     #[error("the server cannot read or write its registry: see its log")]
     Registry(#[from] RegistryError),
@@ -56,10 +69,49 @@ pub(super) enum RestError {
 }
 
 impl RestError {
+    /// The word for programs. Words are documented in docs/rest-api.md and do not change.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::NotYours(_) => "no-such-user",
+            Self::NoTunnel(_) => "no-such-tunnel",
+            Self::NoSuchPath => "no-such-path",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::BadRequest(_) => "bad-request",
+            Self::TooLarge => "body-too-large",
+            Self::Body { status, .. } if *status == StatusCode::PAYLOAD_TOO_LARGE => {
+                "body-too-large"
+            }
+            Self::Body { .. } => "bad-body",
+            Self::TooSlow => "timeout",
+            Self::NoDownload(_) => "no-download",
+            Self::TooManyCalls(_) => "too-many-calls",
+            Self::Guesses(_) => "too-many-guesses",
+            Self::Create(error) => match error {
+                CreateError::Name => "bad-name",
+                CreateError::Rules(_) => "bad-rules",
+                CreateError::Protocol(_) => "protocol-not-offered",
+                CreateError::Pool => "pool-without-name",
+                CreateError::Shared(_) => "bad-sharing",
+                CreateError::TooLong { .. } => "field-too-long",
+                CreateError::TooMany(_) => "too-many-tunnels",
+                CreateError::Port(_) => "no-proxy-port",
+                CreateError::Stopping | CreateError::DataPlane(_) => "stopping",
+                CreateError::Registry(_) => "registry-failed",
+                CreateError::Random(_) => "internal",
+            },
+            Self::Registry(_) => "registry-failed",
+            Self::Broken => "internal",
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath | Self::NoDownload(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -87,7 +139,7 @@ impl RestError {
 
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let (status, code) = (self.status(), self.code());
         // The caller is told that something failed, the log what.
         let error = match &self {
             Self::Registry(inner) | Self::Create(CreateError::Registry(inner)) => {
@@ -96,13 +148,19 @@ impl IntoResponse for RestError {
             }
             other => other.to_string(),
         };
-        let mut answer = (status, Json(ErrorBody { error })).into_response();
+        let mut answer = (status, Json(ErrorBody { error, code: code.into() })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"sc\", charset=\"UTF-8\"");
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let retry_after = match &self {
+            Self::Guesses(Wait(wait)) => Some(wait.as_secs().max(1)),
+            Self::TooManyCalls(_) => Some(1),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
     }

@@ -9,11 +9,12 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use sc_proto::contract::TunnelId;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 use super::super::tunnels::Streams;
 use super::RestState;
 use super::auth::Caller;
+use super::body::parse;
 use super::error::RestError;
 use super::query::Parameters;
 use crate::api::{
@@ -126,18 +127,45 @@ pub(super) async fn delete(
     State(state): Shared,
     path: TunnelPath,
     query: Parameters,
+    body: Body,
 ) -> Result<Json<DeleteAnswer>, RestError> {
-    let streams = match query.flag("wait_for_jobs", true)? && query.flag("wait", true)? {
+    let said = said_at_end(&query, body)?;
+    let streams = match said.wait_for_jobs.unwrap_or(true) && said.wait.unwrap_or(true) {
         true => Streams::MayFinish,
         false => Streams::AreCut,
     };
     let id = find(&state, &caller, path).await?.id;
-    let reason = query.text("reason").map(str::to_owned);
+    let reason = said.reason;
     let tunnels = Arc::clone(&state.tunnels);
     let ended =
         tokio::spawn(async move { tunnels.end_on_request(id, reason, streams).await }).await;
     ended.map_err(|_| RestError::Broken)?;
     Ok(Json(DeleteAnswer { result: true, id, jobs_running: NO_JOBS }))
+}
+
+/// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SaidAtEnd {
+    wait_for_jobs: Option<bool>,
+    wait: Option<bool>,
+    reason: Option<String>,
+}
+
+fn said_at_end(query: &Parameters, body: Body) -> Result<SaidAtEnd, RestError> {
+    let body = match body {
+        Ok(body) if body.trim_ascii().is_empty() => SaidAtEnd::default(),
+        body => parse(body)?,
+    };
+    let flag = |name: &str, in_body: Option<bool>| match query.text(name) {
+        Some(_) => query.flag(name, true).map(Some),
+        None => Ok(in_body),
+    };
+    Ok(SaidAtEnd {
+        wait_for_jobs: flag("wait_for_jobs", body.wait_for_jobs)?,
+        wait: flag("wait", body.wait)?,
+        reason: query.text("reason").map(str::to_owned).or(body.reason),
+    })
 }
 
 /// `GET /{user}/tunnels/{id}/num_jobs`.
@@ -178,15 +206,4 @@ async fn find(
     };
     let found = state.tunnels.find(caller, parsed).await?;
     found.ok_or(RestError::NoTunnel(id))
-}
-
-/// Reads a JSON body, whatever its `Content-Type` says.
-fn parse<T: DeserializeOwned>(body: Body) -> Result<T, RestError> {
-    let body = body.map_err(|rejection| RestError::Body {
-        status: rejection.status(),
-        text: rejection.body_text(),
-    })?;
-    serde_json::from_slice(&body).map_err(|error| {
-        RestError::BadRequest(format!("the body is not what this call takes: {error}"))
-    })
 }

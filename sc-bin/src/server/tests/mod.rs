@@ -3,6 +3,7 @@
 mod http_limits;
 mod life;
 mod metrics;
+mod polling;
 mod real_client;
 mod rest_api;
 mod start_stop;
