@@ -445,6 +445,9 @@ async fn keep_house(state: Arc<RestState>) {
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
             }
+            if let Err(error) = registry.prune_deeds(before).await {
+                log::warn!("old records of who did what are not removed: {error}");
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ const MAX_DISCARDED: u64 = 4 * 1024 * 1024;
 /// And for how long.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads a JSON body, whatever its `Content-Type` says.
+/// Reads a JSON object, whatever its `Content-Type` says.
 pub(super) fn parse<T: DeserializeOwned>(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<T, RestError> {
@@ -31,6 +31,10 @@ pub(super) fn parse<T: DeserializeOwned>(
         status: rejection.status(),
         text: rejection.body_text(),
     })?;
+    // An array would be read as the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(RestError::BadRequest("the body is not a JSON object".to_owned()));
+    }
     serde_json::from_slice(&body).map_err(|error| {
         RestError::BadRequest(format!("the body is not what this call takes: {error}"))
     })

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::super::guesses::Wait;
-use super::super::registry::RegistryError;
+use super::super::registry::{RegistryError, TeamError, UserError};
 use super::super::tunnels::CreateError;
 use super::MAX_BODY;
 use crate::api::ErrorBody;
@@ -19,11 +19,20 @@ pub(super) enum RestError {
     /// Somebody else's part of the API.
     #[error("no user {0:?} whose tunnels you may see or change: use your own name in the path")]
     NotYours(String),
+    /// Something that the caller sees but may not do.
+    #[error("your role does not allow you to {0}")]
+    Forbidden(&'static str),
+    /// A user was not added, changed or removed.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// A team was not.
+    #[error(transparent)]
+    Team(#[from] TeamError),
     /// No such tunnel, or somebody else's.
     #[error("you have no tunnel {0:?}")]
     NoTunnel(String),
     /// Not a path of the API.
-    #[error("no such path: see docs/server.md for the REST API")]
+    #[error("no such path: see docs/rest-api.md")]
     NoSuchPath,
     /// A path of the API, but not with this method.
     #[error("this path does not take this method: see the Allow header")]
@@ -74,6 +83,24 @@ impl RestError {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::NotYours(_) => "no-such-user",
+            Self::Forbidden(_) => "forbidden",
+            Self::User(error) => match error {
+                UserError::Name(_) => "bad-name",
+                UserError::Exists(_) => "exists",
+                UserError::Unknown(_) => "no-such-user",
+                UserError::NoOrganisation(_) => "no-such-organisation",
+                UserError::Parent(_) => "bad-parent",
+                UserError::Registry(_) => "registry-failed",
+                UserError::Random(_) => "internal",
+            },
+            Self::Team(error) => match error {
+                TeamError::Name(_) => "bad-name",
+                TeamError::Exists(_) => "exists",
+                TeamError::Unknown(_) => "no-such-team",
+                TeamError::HasUsers(_) => "not-empty",
+                TeamError::Stranger(_) => "no-such-user",
+                TeamError::Registry(_) => "registry-failed",
+            },
             Self::NoTunnel(_) => "no-such-tunnel",
             Self::NoSuchPath => "no-such-path",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -94,7 +121,9 @@ impl RestError {
                 CreateError::Pool => "pool-without-name",
                 CreateError::Shared(_) => "bad-sharing",
                 CreateError::TooLong { .. } => "field-too-long",
-                CreateError::TooMany(_) => "too-many-tunnels",
+                CreateError::TooMany(_)
+                | CreateError::OrganisationLimit { .. }
+                | CreateError::UserLimit { .. } => "too-many-tunnels",
                 CreateError::Port(_) => "no-proxy-port",
                 CreateError::Stopping | CreateError::DataPlane(_) => "stopping",
                 CreateError::Registry(_) => "registry-failed",
@@ -112,6 +141,22 @@ impl RestError {
                 StatusCode::NOT_FOUND
             }
             Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::User(error) => match error {
+                UserError::Unknown(_) => StatusCode::NOT_FOUND,
+                UserError::Name(_)
+                | UserError::Exists(_)
+                | UserError::NoOrganisation(_)
+                | UserError::Parent(_) => StatusCode::BAD_REQUEST,
+                UserError::Registry(_) | UserError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::Team(error) => match error {
+                TeamError::Unknown(_) | TeamError::Stranger(_) => StatusCode::NOT_FOUND,
+                TeamError::Name(_) | TeamError::Exists(_) | TeamError::HasUsers(_) => {
+                    StatusCode::BAD_REQUEST
+                }
+                TeamError::Registry(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -124,6 +169,8 @@ impl RestError {
                 | CreateError::Pool
                 | CreateError::Shared(_)
                 | CreateError::TooLong { .. }
+                | CreateError::OrganisationLimit { .. }
+                | CreateError::UserLimit { .. }
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,
                 CreateError::Port(_) | CreateError::Stopping | CreateError::DataPlane(_) => {
                     StatusCode::SERVICE_UNAVAILABLE
@@ -142,7 +189,10 @@ impl IntoResponse for RestError {
         let (status, code) = (self.status(), self.code());
         // The caller is told that something failed, the log what.
         let error = match &self {
-            Self::Registry(inner) | Self::Create(CreateError::Registry(inner)) => {
+            Self::Registry(inner)
+            | Self::Create(CreateError::Registry(inner))
+            | Self::User(UserError::Registry(inner))
+            | Self::Team(TeamError::Registry(inner)) => {
                 log::error!("REST: {inner}");
                 "the server cannot read or write its registry: see its log".to_owned()
             }

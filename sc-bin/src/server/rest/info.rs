@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 
 use super::RestState;
-use super::auth::Caller;
+use super::auth::Visit;
 use super::error::RestError;
 use super::query::Parameters;
 use crate::api::{
@@ -24,7 +24,7 @@ const REGION: &str = "self-hosted";
 
 /// `GET /{user}/tunnels/info/updates`.
 pub(super) async fn updates(
-    Caller(_): Caller,
+    _: Visit,
     State(state): State<Arc<RestState>>,
     headers: HeaderMap,
     query: Parameters,

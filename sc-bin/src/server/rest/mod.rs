@@ -1,7 +1,7 @@
 //! The REST API: HTTP, on its own thread.
 //!
 //! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `rates`
-//! how often. `tunnels`, `info` and `crashes` answer, `error` says what went wrong, `etag` spares
+//! how often. `tunnels`, `users`, `info` and `crashes` answer, `error` says what went wrong, `etag` spares
 //! who polls, `body` takes what nobody read. What is answered is decided in
 //! [`tunnels`](super::tunnels); `openapi` describes it all.
 
@@ -18,6 +18,7 @@ mod rates;
 mod serve;
 mod tls;
 mod tunnels;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::announcements::Announcements;
 use super::guesses::Guesses;
@@ -78,6 +79,14 @@ fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
         ("/{user}/tunnels/{id}/connected", post(tunnels::connected)),
         ("/{user}/tunnels/info/updates", get(info::updates)),
         ("/{user}/errors", get(crashes::list).post(crashes::report)),
+        ("/users", get(users::list).post(users::add)),
+        ("/users/{name}", get(users::show).patch(users::change).delete(users::remove)),
+        ("/users/{name}/accesskey/change", post(users::rotate)),
+        ("/teams", get(users::list_teams).post(users::add_team)),
+        ("/teams/{id}", delete(users::remove_team)),
+        ("/teams/{id}/members/{name}", put(users::join).delete(users::leave)),
+        ("/organisation", get(users::organisation)),
+        ("/audit", get(users::audit)),
         ("/public/tunnels/info/versions", get(info::versions)),
         ("/public/tunnels/sauce-connect/download", get(info::download)),
         ("/public/openapi.json", get(openapi::document)),

@@ -6,6 +6,7 @@ mod metrics;
 mod polling;
 mod real_client;
 mod rest_api;
+mod rights;
 mod start_stop;
 mod users;
 

@@ -114,6 +114,8 @@ fn bad_input_is_refused_and_said() {
         ("POST", "/tunnels", Some(""), 400, "body"),
         ("POST", "/tunnels", Some(r#"{"tunnel_identifier": 7}"#), 400, "body"),
         ("POST", "/tunnels", Some(r#"{"metadata": {"host_memory": "much"}}"#), 400, "body"),
+        ("POST", "/tunnels", Some("[null, null]"), 400, "object"),
+        ("POST", "/tunnels", Some(r#"{"metadata": ["build"]}"#), 400, "body"),
         ("POST", "/tunnels", Some(r#"{"protocol": "ipsec"}"#), 400, "ipsec"),
         ("POST", "/tunnels", Some(r#"{"tunnel_pool": true}"#), 400, "pool"),
         ("POST", "/tunnels", Some(r#"{"tunnel_identifier": "a\u0000b"}"#), 400, "name"),
@@ -204,11 +206,12 @@ fn only_the_right_user_is_answered() {
 }
 
 #[test]
-fn what_is_not_done_yet_is_warned_about() {
+fn whoever_shares_with_nobody_is_warned() {
     let server = TestServer::start();
     let made = server.create(r#"{"shared": "all"}"#);
     let warnings = made["messages"]["warning"].to_string();
-    assert!(warnings.contains("share"), "{warnings}");
+    assert!(warnings.contains("in no team"), "{warnings}");
+    assert!(made["shared"] == "all" && made["shared_tunnel"] == true);
     server.stop();
 }
 
