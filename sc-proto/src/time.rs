@@ -80,6 +80,10 @@ pub enum DeadlineReason {
     Way,
     /// An upstream proxy must have said whether it reached a site.
     Upstream,
+    /// The first bytes after a CONNECT must say whether they are TLS.
+    Peek,
+    /// A browser, a site or a proxy must have finished its TLS handshake.
+    TlsHandshake,
     /// A byte must have moved on a proxied connection.
     Idle,
     /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.

@@ -24,6 +24,7 @@ use alloc::sync::Arc;
 
 use crate::contract::{DialFailure, Host};
 use crate::rules::HostRules;
+use crate::tls::{TlsClient, TlsError};
 
 /// Most ways that are tried for one request.
 pub const MAX_WAYS: usize = 16;
@@ -40,6 +41,18 @@ pub struct Egress {
     /// By which way the client's own transports go. The first of several counts;
     /// [`WayChoice::Asked`] is as [`WayChoice::Direct`].
     pub transports: WayChoice,
+    /// What is trusted in TLS with sites and proxies. `None`: no TLS is spoken with them.
+    pub trust: Option<Arc<dyn SiteTrust>>,
+}
+
+/// What is trusted in TLS with sites and proxies.
+pub trait SiteTrust: core::fmt::Debug + Send + Sync {
+    /// The TLS client for this host. Asked for each connection, so it answers from memory but for
+    /// the first time.
+    ///
+    /// # Errors
+    /// There is nothing to trust.
+    fn client_for(&self, host: &Host) -> Result<TlsClient, TlsError>;
 }
 
 /// By which ways sites are reached.

@@ -14,6 +14,8 @@ pub enum Way {
     Direct,
     /// By an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), or a request in absolute form.
     Http(Proxy),
+    /// The same, within TLS with the proxy.
+    Https(Proxy),
     /// By a SOCKS proxy of version 5 (RFC 1928), which resolves the site's name.
     Socks5(Proxy),
 }
@@ -38,7 +40,7 @@ pub struct Credentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProxy {
     /// A scheme other than the known ones.
-    #[error("the scheme must be http or socks5")]
+    #[error("the scheme must be http, https or socks5")]
     Scheme,
     /// Not `host:port`.
     #[error(transparent)]
@@ -112,7 +114,7 @@ impl fmt::Debug for Credentials {
 }
 
 impl Way {
-    /// Reads `[http|socks5]://[user[:password]@]host:port`; `http` without a scheme, `socks` is
+    /// Reads `[http|https|socks5]://[user[:password]@]host:port`; `http` without a scheme, `socks` is
     /// `socks5`. User and password may hold `%` escapes, as in URLs.
     ///
     /// # Errors
@@ -122,6 +124,7 @@ impl Way {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let by: fn(Proxy) -> Self = match scheme.to_ascii_lowercase().as_str() {
             "http" => Self::Http,
+            "https" => Self::Https,
             "socks" | "socks5" | "socks5h" => Self::Socks5,
             _ => return Err(InvalidProxy::Scheme),
         };
@@ -141,7 +144,7 @@ impl Way {
     pub fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Direct => None,
-            Self::Http(proxy) | Self::Socks5(proxy) => Some(proxy),
+            Self::Http(proxy) | Self::Https(proxy) | Self::Socks5(proxy) => Some(proxy),
         }
     }
 }
@@ -152,6 +155,7 @@ impl fmt::Display for Way {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Http(proxy) => write!(f, "http://{}", proxy.address),
+            Self::Https(proxy) => write!(f, "https://{}", proxy.address),
             Self::Socks5(proxy) => write!(f, "socks5://{}", proxy.address),
         }
     }

@@ -6,7 +6,7 @@ use crate::contract::AddressGuard;
 use crate::egress::Egress;
 use crate::http1;
 use crate::kgp::Settings;
-use crate::tls::TlsServer;
+use crate::tls::{Resigner, TlsServer};
 
 /// Settings of a [`Core`](crate::Core), fixed for its life.
 #[derive(Clone, Debug)]
@@ -22,6 +22,11 @@ pub struct Config {
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
+    /// Server: whom it stands in for towards browsers whose TLS is re-signed. `None`: all TLS
+    /// passes through.
+    pub resigner: Option<Resigner>,
+    /// How long a TLS handshake with a browser, a site or a proxy may take.
+    pub tls_handshake_timeout: Duration,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
@@ -52,6 +57,8 @@ impl Default for Config {
             egress: Egress::default(),
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
+            resigner: None,
+            tls_handshake_timeout: Duration::from_secs(10),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

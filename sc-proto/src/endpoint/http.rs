@@ -2,16 +2,18 @@
 //!
 //! [`Front`] knows HTTP; this file carries its bytes and does what it says.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::placing::NoPlace;
 use super::relay::Sent;
+use super::resign::Peek;
 use super::route::Opening;
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
 use crate::contract::{DialFailure, Read, ResetReason, TunnelId};
-use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
+use crate::http1::{BrowserEnd, Failure, Front, Item, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
 use crate::{DeadlineReason, Time};
@@ -33,6 +35,8 @@ pub(super) struct Http {
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
+    /// A CONNECT was answered before it was clear what becomes of it.
+    pub(super) peek: Option<Box<Peek>>,
 }
 
 /// What a front takes from the browser.
@@ -47,13 +51,14 @@ pub(super) enum Wants {
 }
 
 impl Http {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(front: Front) -> Self {
         Self {
-            front: Front::new(limits),
+            front,
             wants: Wants::Head,
             kept: Vec::new(),
             answer: Vec::new(),
             opening: None,
+            peek: None,
         }
     }
 
@@ -71,7 +76,7 @@ impl Http {
 impl Core {
     /// Puts a browser's socket in the list of those to read outside the turns of a session.
     pub(super) fn queue_read(&mut self, key: SocketKey) {
-        if self.wanted(key).is_none() {
+        if self.wanted(key).is_none() && !self.secure_wants_read(key) {
             return;
         }
         if let Some(socket) = self.sockets.get_mut(key)
@@ -88,6 +93,9 @@ impl Core {
         let Role::Proxied(proxied) = &socket.role else { return None };
         if let Some(outgoing) = &proxied.outgoing {
             return outgoing.wanted();
+        }
+        if self.is_passing(key) {
+            return None;
         }
         let wanted = match (&proxied.http, proxied.input) {
             (_, Input::Discard) => SCRATCH,
@@ -216,6 +224,14 @@ impl Core {
                 Some(proxied) => proxied.link,
                 None => return bytes.len(),
             };
+            match self.http(key).and_then(|http| http.peek.as_deref()) {
+                Some(Peek::Looking { .. }) => {
+                    let rest = bytes.get(used..).unwrap_or_default();
+                    return used + self.look(key, rest, now);
+                }
+                Some(Peek::Passing) => return used,
+                None => {}
+            }
             // One answer at a time waits for the browser to take it.
             if self.answer_waits(key) {
                 return used;
@@ -314,7 +330,10 @@ impl Core {
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
-    fn time_head(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn time_head(&mut self, key: SocketKey, now: Time) {
+        if self.is_handshaking(key) {
+            return;
+        }
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let running = socket.timer.map(|(_, reason)| reason);
         let Some(http) = socket.proxied().and_then(Proxied::http) else { return };
@@ -404,6 +423,7 @@ impl Core {
         match outcome {
             Ok(()) => {
                 self.expect_movement(key, now);
+                self.peek_over(key);
                 let Some(http) = self.http(key) else { return };
                 let bytes = http.front.opened();
                 self.push_bytes(key, &bytes, &[]);

@@ -13,6 +13,8 @@
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
+//! | `secure.rs` | TLS on proxied sockets: with browsers, sites and proxies |
+//! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
@@ -34,8 +36,10 @@ mod placing;
 mod pump;
 mod random;
 mod relay;
+mod resign;
 mod resume;
 mod route;
+mod secure;
 mod socket;
 mod statistics;
 mod timers;
@@ -74,6 +78,8 @@ type SessionKey = Key<SessionEntry>;
 
 /// Free chunks kept per worker: 2 MiB.
 const FREE_CHUNKS: usize = 32;
+/// Spare buffers kept for TLS on proxied sockets: 1 MiB.
+const SPARE_SMALL: usize = 32;
 /// The buffer that HTTP is read into, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// With so many events unread by the embedder, no new client is let in.
@@ -95,6 +101,8 @@ pub struct Core {
     timers: Timers,
     pool: Pool,
     tls_pool: BufferPool,
+    /// For TLS on proxied sockets.
+    small_pool: BufferPool,
     lent: Lent,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -128,6 +136,8 @@ pub struct Core {
 enum Place {
     /// The TLS pipe of the transport.
     Pipe,
+    /// TLS of the proxied socket.
+    Secure,
     /// The ring of the session, as the next DATA of the stream.
     Ring { session: SessionKey, stream: StreamKey, max: usize },
     /// The scratch buffer.
@@ -150,6 +160,7 @@ impl Core {
             timers: Timers::default(),
             pool: Pool::new(FREE_CHUNKS),
             tls_pool: BufferPool::default(),
+            small_pool: BufferPool::small(SPARE_SMALL),
             lent: Lent::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -264,6 +275,9 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if entry.is_secure() {
+            return self.secure_readable(key);
+        }
         if entry.peer.is_none() {
             return self.hop_readable(key);
         }
@@ -303,6 +317,7 @@ impl Core {
         match self.reading {
             Some((reading, place)) if reading == key => match place {
                 Place::Pipe => self.transport_space(key),
+                Place::Secure => self.secure_space(key),
                 Place::Ring { session, stream, max } => match self.sessions.get_mut(session) {
                     Some(entry) => entry.session.reserve(stream, max, &mut self.pool),
                     None => &mut [],
@@ -328,7 +343,7 @@ impl Core {
         };
         if place.is_none() && outcome == Read::WouldBlock {
             // Another read took the place. Nothing is lost, and nothing known.
-            if entry.can_read {
+            if entry.can_read && !entry.is_secure() {
                 self.readable(socket);
             }
             self.queue_read(key);
@@ -336,6 +351,8 @@ impl Core {
         }
         self.counters.read(&entry.role, outcome);
         match outcome {
+            // That is said of plaintext.
+            _ if place == Some(Place::Secure) => {}
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
                 entry.can_read = false
@@ -343,6 +360,7 @@ impl Core {
         }
         match (place, &entry.role) {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
+            (Some(Place::Secure), _) => self.secure_read(key, outcome, now),
             (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
             }

@@ -11,7 +11,7 @@ use super::{Core, Place, SessionKey};
 use crate::contract::{
     Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
 };
-use crate::http1::{Failure, Phase};
+use crate::http1::{Failure, Front, Phase};
 use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
@@ -183,6 +183,10 @@ impl Core {
         proxied.spill = VecDeque::new();
         proxied.lent = None;
         // How it ended shows in a read.
+        if let Some(tls) = &mut proxied.tls {
+            tls.write_failed();
+            return self.queue_read(key);
+        }
         socket.can_read = true;
         self.offer_source(key);
     }
@@ -274,7 +278,9 @@ impl Core {
                 }
                 _ => None,
             };
+            let is_secure = self.sockets.get(key).is_some_and(Socket::is_secure);
             match into {
+                Some(into) if is_secure => self.read_decrypted(key, into, now),
                 Some(into) => {
                     self.reading = Some((key, into));
                     return Some(Action::Read(key.into()));
@@ -391,6 +397,8 @@ impl Core {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
             DeadlineReason::Way | DeadlineReason::Upstream => self.hop_timeout(key, now),
+            DeadlineReason::Peek => self.peek_timeout(key, now),
+            DeadlineReason::TlsHandshake => self.secure_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
         }
     }
@@ -417,7 +425,7 @@ impl Core {
         peer: SocketAddr,
         now: Time,
     ) -> SocketKey {
-        let http = alloc::boxed::Box::new(Http::new(self.config.http));
+        let http = alloc::boxed::Box::new(Http::new(Front::new(self.config.http)));
         let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
         self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));

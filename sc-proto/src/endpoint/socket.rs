@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::egress::Outgoing;
 use super::http::Http;
+use super::secure::Secure;
 use super::{SessionKey, Transport};
 use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
@@ -81,6 +82,8 @@ pub(super) struct Proxied {
     pub(super) kind: StreamKind,
     /// The site is not reached yet. Until then the socket counts as not connected.
     pub(super) outgoing: Option<Box<Outgoing>>,
+    /// TLS is spoken on the socket. What the socket is said to be able to read is plaintext then.
+    pub(super) tls: Option<Box<Secure>>,
 }
 
 /// The stream of a socket.
@@ -138,10 +141,23 @@ impl Socket {
     /// Whether a proxied socket takes bytes, and has some.
     pub(super) fn may_write(&self) -> bool {
         match &self.role {
-            Role::Proxied(Proxied { outgoing: Some(outgoing), .. }) => outgoing.may_write(),
-            Role::Proxied(proxied) => self.can_write && proxied.has_output(),
+            Role::Proxied(Proxied { outgoing: Some(outgoing), tls, .. }) => {
+                outgoing.may_write(tls.as_deref())
+            }
+            Role::Proxied(proxied) => {
+                self.can_write
+                    && match &proxied.tls {
+                        None => proxied.has_output(),
+                        Some(tls) => tls.may_write(proxied.has_plain_output()),
+                    }
+            }
             Role::Transport(_) => false,
         }
+    }
+
+    /// Whether TLS is spoken on a proxied socket.
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(&self.role, Role::Proxied(Proxied { tls: Some(_), .. }))
     }
 
     pub(super) fn proxied(&mut self) -> Option<&mut Proxied> {
@@ -173,6 +189,7 @@ impl Proxied {
             output: Output::Open,
             kind: StreamKind::Connect,
             outgoing: None,
+            tls: None,
         }
     }
 
@@ -193,7 +210,8 @@ impl Proxied {
     pub(super) fn buffered(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
         let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.held());
-        self.spill.len() + self.ahead.len() + http + outgoing
+        let tls = self.tls.as_ref().map_or(0, |tls| tls.held());
+        self.spill.len() + self.ahead.len() + http + outgoing + tls
     }
 
     /// How the socket ends when its stream is reset.
@@ -205,7 +223,13 @@ impl Proxied {
         }
     }
 
+    /// Whether something is to be written to the socket.
     pub(super) fn has_output(&self) -> bool {
+        self.has_plain_output() || self.tls.as_ref().is_some_and(|tls| tls.has_output())
+    }
+
+    /// Whether bytes of the stream, or of our own, wait.
+    pub(super) fn has_plain_output(&self) -> bool {
         !self.spill.is_empty() || self.lent.is_some()
     }
 }

@@ -98,11 +98,19 @@ impl Core {
                 let key = self.writes.pop_front()?;
                 let socket = self.sockets.get_mut(key)?;
                 socket.write_queued = false;
+                if socket.is_secure() {
+                    self.encrypt_output(key, now);
+                }
+                let socket = self.sockets.get_mut(key)?;
                 socket.may_write().then(|| Action::Write(key.into()))
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;
-                self.sockets.get_mut(key)?.read_queued = false;
+                let socket = self.sockets.get_mut(key)?;
+                socket.read_queued = false;
+                if socket.is_secure() {
+                    return self.secure_read_step(key, now);
+                }
                 // It may have become a matter of its stream since it was listed.
                 let max = self.wanted(key)?;
                 self.reading = Some((key, Place::Scratch { max }));
