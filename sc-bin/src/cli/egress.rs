@@ -11,6 +11,7 @@ use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
 use super::settings::CONCEALED;
+use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
 
 /// Version 4's options.
 #[derive(Args, Debug, Default)]
@@ -21,8 +22,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT or
-    /// socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, or with http://,
+    /// https:// or socks5:// in front, where USER:PASSWORD@ may stand before HOST; the password does not stay
     /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
@@ -49,6 +50,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
+    #[command(flatten)]
+    tls: SiteTlsArgs,
 }
 
 /// Version 5's options.
@@ -69,7 +72,7 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT or socks5://HOST:PORT, where
+    /// Proxy for the sites under test: HOST:PORT, or with http://, https:// or socks5:// in front, where
     /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
     /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
@@ -82,6 +85,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    tls: SiteTlsArgs,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -115,6 +120,8 @@ pub(crate) struct EgressSettings {
     pub(crate) rest: Option<OwnProxy>,
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
+    /// TLS with sites and proxies.
+    pub(crate) tls: SiteTlsSettings,
 }
 
 /// By which way sites are reached.
@@ -186,7 +193,7 @@ pub(crate) enum EgressError {
         text: String,
     },
     /// A proxy.
-    #[error("{option}: {why}; a proxy is written [http|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    #[error("{option}: {why}; a proxy is written [http|https|socks5]://[USER:PASSWORD@]HOST:PORT")]
     Proxy {
         /// The option.
         option: &'static str,
@@ -211,6 +218,12 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidBypass,
     },
+    /// TLS with the proxy of the tunnel itself.
+    #[error("{0}: the tunnel's own connection goes by proxies of scheme http or socks5 only")]
+    OwnTls(&'static str),
+    /// TLS with sites.
+    #[error(transparent)]
+    SiteTls(#[from] SiteTlsError),
     /// User and password for the proxy.
     #[error("--proxy-userpwd: {0}")]
     UserPassword(InvalidCredentials),
@@ -236,6 +249,7 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    tls: SiteTlsArgs,
 }
 
 /// What was given about the client's own traffic.
@@ -275,6 +289,7 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
         }
     }
 }
@@ -288,6 +303,7 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
         }
     }
 }
@@ -299,6 +315,7 @@ impl Given {
         let mut settings = EgressSettings {
             deny: deny_rules(&denied)?,
             denied,
+            tls: self.tls.resolve(env)?,
             localhost: match (self.localhost, env.first(&["SAUCE_PROXY_LOCALHOST"])) {
                 (Some(choice), _) => choice.0,
                 (None, Some(text)) => {
@@ -319,6 +336,9 @@ impl Given {
             OwnGiven::V5 { proxy_sauce } => {
                 let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
                 let own = self::proxy("--proxy-sauce", own)?;
+                if let Some(Way::Https(_)) = own {
+                    return Err(EgressError::OwnTls("--proxy-sauce"));
+                }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
             }
@@ -352,7 +372,7 @@ impl V4Own {
                     return Err(EgressError::NoProxy("--proxy-userpwd"));
                 }
             };
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Way::Http(proxy) | Way::Https(proxy) | Way::Socks5(proxy) = way {
                 proxy.credentials = Some(credentials);
             }
         }
@@ -372,6 +392,9 @@ impl V4Own {
                 Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
             }
         };
+        if by_tunnel && own.as_ref().is_some_and(|own| matches!(own.way, Way::Https(_))) {
+            return Err(EgressError::OwnTls("--proxy-tunnel"));
+        }
         settings.tunnel = own.clone().filter(|_| by_tunnel);
         settings.rest = own;
         Ok(())

@@ -27,6 +27,7 @@ mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod site_trust;
 mod status;
 mod trust;
 
@@ -92,6 +93,7 @@ pub(crate) fn serve(
         ca,
         settings.endurance,
         egress::rules(&settings.egress),
+        settings.egress.tls.handshake,
         pac,
         inputs.sender.clone(),
     )?;

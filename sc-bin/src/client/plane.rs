@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
 use sc_proto::egress::Egress;
@@ -58,6 +58,7 @@ impl WorkerPlane {
         ca: Option<&Path>,
         endurance: Endurance,
         egress: Egress,
+        site_handshake: Duration,
         pac: Option<Pac>,
         inputs: Sender,
     ) -> Result<Self, Failure> {
@@ -71,6 +72,7 @@ impl WorkerPlane {
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
             egress,
+            tls_handshake_timeout: site_handshake,
             ..Config::default()
         };
         endurance.tell(&mut config);

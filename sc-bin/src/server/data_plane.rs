@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
-use sc_proto::tls::TlsServer;
+use sc_proto::tls::{Resigner, TlsServer};
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
@@ -62,6 +62,7 @@ impl DataPlane {
         runtime: RuntimeKind,
         workers: u16,
         tls: TlsServer,
+        resigner: Resigner,
         endurance: Endurance,
         direct: AddressGuard,
         kgp: TcpListener,
@@ -69,8 +70,13 @@ impl DataPlane {
     ) -> io::Result<Self> {
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config =
-            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
+        let mut config = Config {
+            tls_server: Some(tls),
+            resigner: Some(resigner),
+            unix_time_at_zero,
+            direct,
+            ..Config::default()
+        };
         endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {

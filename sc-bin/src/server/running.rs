@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sc_proto::tls::Resigner;
 use sc_proto::{Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
+use super::resign::{ResignCa, ResignError};
 use super::rest::{self, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, Tunnels, unix_now};
@@ -56,6 +58,9 @@ pub(crate) enum StartError {
     /// It has no certificate for tunnels.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// It has no CA for re-signed TLS.
+    #[error(transparent)]
+    Resign(#[from] ResignError),
     /// It has no certificate for REST.
     #[error(transparent)]
     RestTls(#[from] RestTlsError),
@@ -157,6 +162,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         Some(files) => TunnelCertificate::given(files)?,
         None => TunnelCertificate::own(&dir, &settings.tunnel_host, unix_now())?,
     };
+    let resign = Arc::new(ResignCa::open(settings.resign_ca.as_ref(), &dir, unix_now())?);
     let tls = match &settings.rest_security {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
@@ -174,8 +180,14 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
-    let (tunnels, events) =
-        start_tunnels(settings, registry.clone(), certificate, kgp_listener, announced_port)?;
+    let (tunnels, events) = start_tunnels(
+        settings,
+        registry.clone(),
+        certificate,
+        Arc::clone(&resign),
+        kgp_listener,
+        announced_port,
+    )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -187,6 +199,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
             troubles: LogLimit::new("uses of keys that are not recorded"),
             scheme,
+            resign_ca: resign.pem().to_owned(),
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
     };
@@ -222,6 +235,7 @@ fn start_tunnels(
     settings: Settings,
     registry: Registry,
     certificate: TunnelCertificate,
+    resign: Arc<ResignCa>,
     kgp_listener: std::net::TcpListener,
     tunnel_port: u16,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
@@ -231,6 +245,7 @@ fn start_tunnels(
         settings.runtime,
         workers,
         certificate.tls,
+        Resigner::new(resign).map_err(ResignError::from)?,
         settings.endurance,
         settings.direct.clone(),
         kgp_listener,

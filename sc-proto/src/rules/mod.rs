@@ -15,7 +15,7 @@ use alloc::string::{String, ToString};
 use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
-pub(crate) use routing::Resign;
+pub(crate) use routing::{Resign, url_of};
 pub use routing::{Resigned, Routing, Way, Ways};
 
 /// Most items of one list.

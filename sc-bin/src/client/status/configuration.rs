@@ -68,24 +68,33 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
         domain_names,
         deny_domains,
         fast_fail_regexps,
+        tls_resign_domains,
+        tls_passthrough_domains,
+        no_ssl_bump_domains,
+        always_resign_domains: _,
         rule_syntax: _,
     } = rules;
     let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().join(",");
     let mut lines = vec![("direct-domains", list(direct_domains))];
     lines.extend(match dialect {
-        Dialect::V4 => {
-            [("tunnel-domains", list(domain_names)), ("fast-fail-regexps", list(fast_fail_regexps))]
-        }
-        Dialect::V5 => {
-            [("tunnel-domains", list(tunnel_domains)), ("deny-domains", list(deny_domains))]
-        }
+        Dialect::V4 => vec![
+            ("tunnel-domains", list(domain_names)),
+            ("fast-fail-regexps", list(fast_fail_regexps)),
+            ("no-ssl-bump-domains", list(no_ssl_bump_domains)),
+        ],
+        Dialect::V5 => vec![
+            ("tunnel-domains", list(tunnel_domains)),
+            ("deny-domains", list(deny_domains)),
+            ("tls-resign-domains", list(tls_resign_domains)),
+            ("tls-passthrough-domains", list(tls_passthrough_domains)),
+        ],
     });
     lines
 }
 
 /// By which way traffic goes, without credentials.
 fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
-    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel } = egress;
+    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel, tls } = egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
     };
@@ -104,7 +113,19 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
         Dialect::V5 => ("proxy-sauce", own(rest)),
     };
-    vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own]
+    vec![
+        ("proxy-localhost", localhost.to_owned()),
+        ("proxy", proxy),
+        ("pac", pac),
+        own,
+        // A data: URL may be long, and says nothing to people.
+        (
+            "cacert-file",
+            tls.files.iter().map(|file| shown_source(file)).collect::<Vec<_>>().join(","),
+        ),
+        ("tls-insecure-domains", tls.unchecked_list.join(",")),
+        ("http-tls-handshake-timeout", format!("{}s", tls.handshake.as_secs_f64())),
+    ]
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {

@@ -50,6 +50,8 @@ pub(crate) struct RestState {
     pub(crate) troubles: LogLimit,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// The certificate of the CA of re-signed TLS, as PEM.
+    pub(crate) resign_ca: String,
     /// This API, as seen from this machine.
     pub(crate) url: String,
 }
@@ -65,6 +67,7 @@ pub(crate) fn router(state: Arc<RestState>) -> Router {
         .route(&path("/{user}/tunnels/{id}/connected"), post(tunnels::connected))
         .route(&path("/{user}/tunnels/info/updates"), get(info::updates))
         .route(&path("/public/tunnels/info/versions"), get(info::versions))
+        .route(&path("/ca.pem"), get(info::resign_ca))
         .fallback(async || RestError::NoSuchPath)
         .method_not_allowed_fallback(async || RestError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
