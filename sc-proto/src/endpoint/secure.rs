@@ -341,12 +341,19 @@ impl Core {
             (n, _) => Read::Drained(n),
         };
         socket.can_read = matches!(outcome, Read::Bytes(_));
-        let is_outgoing = socket.proxied().is_some_and(|proxied| proxied.outgoing.is_some());
+        let (mut is_outgoing, mut is_kept, mut is_exchange) = (false, false, false);
+        if let Some(proxied) = socket.proxied() {
+            is_outgoing = proxied.outgoing.is_some();
+            is_kept = proxied.kept.is_some();
+            is_exchange = proxied.exchange.is_some();
+        }
         match into {
             Place::Ring { session, stream, .. } => {
                 self.relay_read(key, session, stream, outcome, now);
             }
             _ if is_outgoing => self.hop_read(key, outcome, now),
+            _ if is_kept => self.kept_read(key, outcome),
+            _ if is_exchange => self.site_read(key, outcome, now),
             _ => self.http_read(key, outcome, now),
         }
         self.secure_moved(key, now);
@@ -388,7 +395,7 @@ impl Core {
     pub(super) fn secure_timeout(&mut self, key: SocketKey, now: Time) {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         match proxied.outgoing {
-            Some(_) => self.hop_timeout(key, now),
+            Some(_) => self.hop_timeout(key, DeadlineReason::TlsHandshake, now),
             None => self.close_socket(key, CloseMode::Abort),
         }
     }

@@ -8,7 +8,9 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use super::egress::Outgoing;
+use super::exchange::Exchange;
 use super::http::Http;
+use super::kept::Site;
 use super::secure::Secure;
 use super::{SessionKey, Transport};
 use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
@@ -84,6 +86,10 @@ pub(super) struct Proxied {
     pub(super) outgoing: Option<Box<Outgoing>>,
     /// TLS is spoken on the socket. What the socket is said to be able to read is plaintext then.
     pub(super) tls: Option<Box<Secure>>,
+    /// HTTP is spoken with the site. `None`: bytes are relayed as they are.
+    pub(super) exchange: Option<Box<Exchange>>,
+    /// The connection to this site waits for another exchange.
+    pub(super) kept: Option<Box<Site>>,
 }
 
 /// The stream of a socket.
@@ -190,11 +196,19 @@ impl Proxied {
             kind: StreamKind::Connect,
             outgoing: None,
             tls: None,
+            exchange: None,
+            kept: None,
         }
     }
 
     pub(super) fn http(&mut self) -> Option<&mut Http> {
         self.http.as_deref_mut()
+    }
+
+    /// Whether the stream is for one HTTP exchange, and still speaks HTTP.
+    pub(super) fn is_exchange(&self) -> bool {
+        let is_read = matches!(self.kind, StreamKind::Http | StreamKind::Https);
+        self.exchange.is_some() || is_read && self.outgoing.is_some()
     }
 
     /// Has bytes go to the stream behind those that wait for it already.
@@ -211,7 +225,8 @@ impl Proxied {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
         let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.held());
         let tls = self.tls.as_ref().map_or(0, |tls| tls.held());
-        self.spill.len() + self.ahead.len() + http + outgoing + tls
+        let exchange = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
+        self.spill.len() + self.ahead.len() + http + outgoing + exchange + tls
     }
 
     /// How the socket ends when its stream is reset.
