@@ -16,6 +16,9 @@ const PROGRAMS: [(&str, &str); 5] = [
     ("microsocks", "missing_microsocks"),
 ];
 
+/// Where Debian's python3-websockets is.
+const WEBSOCKETS: &str = "/usr/lib/python3/dist-packages/websockets";
+
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-env-changed=SC_TESTS_REQUIRE");
@@ -32,6 +35,12 @@ fn main() {
             println!("cargo::rustc-cfg={missing}");
         }
     }
+    // A library of Debian's own Python.
+    println!("cargo::rustc-check-cfg=cfg(missing_websockets)");
+    if !PathBuf::from(WEBSOCKETS).is_dir() && !all_required {
+        println!("cargo::rustc-cfg=missing_websockets");
+    }
+    println!("cargo::rerun-if-changed={WEBSOCKETS}");
     // What is possible depends on who builds.
     println!("cargo::rerun-if-env-changed=USER");
     println!("cargo::rerun-if-env-changed=HOME");
