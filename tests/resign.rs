@@ -221,9 +221,8 @@ fn websockets_and_events_work_within_resigned_tls() {
     let site = PythonSite::start();
     let ca = site.certificates.ca();
     let office = Resigned::v5(&["-b", "all", "--cacert-file", text(&ca)]);
-    let request = |port: u16, more: &str| {
-        format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n")
-    };
+    let request =
+        |port: u16, more: &str| format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n");
     let mut events = BufReader::new(office.tls(site.events));
     events.get_mut().write_all(request(site.events, "").as_bytes()).expect("a request");
     let mut lines = String::new();
