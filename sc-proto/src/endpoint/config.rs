@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::CacheLimits;
 use crate::contract::AddressGuard;
 use crate::egress::Egress;
 use crate::http1;
@@ -22,6 +23,12 @@ pub struct Config {
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
+    /// Server: how much memory answers may take that are kept for later requests. By default
+    /// none: nothing is kept.
+    pub cache: CacheLimits,
+    /// Server: how long a browser waits for an answer that another one has asked for, before it
+    /// asks for itself.
+    pub collapse_wait: Duration,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
@@ -52,6 +59,8 @@ impl Default for Config {
             egress: Egress::default(),
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
+            cache: CacheLimits::default(),
+            collapse_wait: Duration::from_secs(5),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

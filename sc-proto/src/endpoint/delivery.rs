@@ -36,6 +36,10 @@ impl Core {
             // Without its credit no more will come.
             return;
         }
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            let payload = plaintext.get(range).unwrap_or_default();
+            return self.fetch_payload(key, fetch, payload, now);
+        }
         proxied.unreturned += range.len() as u64;
         if proxied.http.is_some() {
             self.take_answer(key, plaintext, range, now);
@@ -187,6 +191,7 @@ impl Core {
             self.kick_transport(transport);
         }
         if empty {
+            self.serve_more(key, now);
             self.next_exchange(key);
             self.check_stopped();
         }

@@ -2,8 +2,10 @@
 //!
 //! [`Front`] knows HTTP; this file carries its bytes and does what it says.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::cache::Share;
 use super::placing::NoPlace;
 use super::relay::Sent;
 use super::route::Opening;
@@ -33,6 +35,8 @@ pub(super) struct Http {
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
+    /// What the cache has to do with the present exchange.
+    pub(super) share: Option<Box<Share>>,
 }
 
 /// What a front takes from the browser.
@@ -54,6 +58,7 @@ impl Http {
             kept: Vec::new(),
             answer: Vec::new(),
             opening: None,
+            share: None,
         }
     }
 
@@ -143,6 +148,7 @@ impl Core {
             BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
+                self.leave_cache(key, now);
                 self.unlink(key, ResetReason::Cancelled, now);
                 self.close_socket(key, crate::CloseMode::Abort);
             }
@@ -403,6 +409,9 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
+                if let Some(fetch) = self.http(key).and_then(|http| http.carried()) {
+                    return self.fetch_opened(key, fetch, now);
+                }
                 self.expect_movement(key, now);
                 let Some(http) = self.http(key) else { return };
                 let bytes = http.front.opened();

@@ -17,12 +17,14 @@
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
+//! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 //! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
+mod cache;
 mod config;
 mod delivery;
 mod direct;
@@ -49,6 +51,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::cache::Cache;
 use self::direct::Direct;
 use self::lent::Lent;
 use self::random::Random;
@@ -90,6 +93,7 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    cache: Cache,
     /// The way to sites that are reached from here; made when the first is wanted.
     direct: Option<Direct>,
     timers: Timers,
@@ -139,6 +143,7 @@ impl Core {
     /// unpredictable.
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         Self {
+            cache: Cache::new(config.cache),
             config,
             worker,
             random: Random::new(seed),

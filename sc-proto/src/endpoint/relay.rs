@@ -166,6 +166,7 @@ impl Core {
 
     /// The socket failed: so did its stream.
     pub(super) fn socket_failed(&mut self, key: SocketKey, now: Time) {
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::ConnectionLost, now);
         self.close_socket(key, CloseMode::Abort);
     }
@@ -191,7 +192,9 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
-        if proxied.http.is_some() {
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            self.fetch_ended(fetch, plaintext, now);
+        } else if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
         } else if proxied.output == Output::Open {
             proxied.output = Output::EndWanted;
@@ -391,6 +394,7 @@ impl Core {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
             DeadlineReason::Way | DeadlineReason::Upstream => self.hop_timeout(key, now),
+            DeadlineReason::Collapse => self.collapse_timeout(key, now),
             _ => self.http_timeout(key, reason, now),
         }
     }
@@ -402,6 +406,7 @@ impl Core {
         if deadline > now {
             return self.set_timer(key, deadline, DeadlineReason::Idle);
         }
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::TimedOut, now);
         if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
             self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);

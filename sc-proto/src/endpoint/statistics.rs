@@ -26,6 +26,8 @@ pub struct Statistics {
     pub buffered: usize,
     /// Bytes in the rings of sessions that the peers have not acknowledged.
     pub retained: u64,
+    /// Bytes of memory that stored answers take, or will take when they have come.
+    pub cached: usize,
     /// What happened since the core was made.
     pub counters: Counters,
 }
@@ -148,6 +150,7 @@ impl Core {
     pub fn statistics(&self) -> Statistics {
         let mut all = Statistics {
             waiting: self.tunnels.values().map(|tunnel| tunnel.waiting.len()).sum(),
+            cached: self.cached(),
             counters: self.counters,
             ..Statistics::default()
         };

@@ -15,7 +15,7 @@ use alloc::string::{String, ToString};
 use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
-pub use routing::{Routing, Way, Ways};
+pub use routing::{Caching, Routing, Way, Ways};
 
 /// Most items of one list.
 pub const MAX_RULES: usize = 10_000;

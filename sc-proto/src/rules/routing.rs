@@ -14,6 +14,18 @@ pub struct Routing {
     pub denied_urls: Option<UrlRules>,
     /// Which hosts are reached how.
     pub ways: Ways,
+    /// Whether answers may come from the server's cache, and go into it.
+    pub caching: Caching,
+}
+
+/// Whether the requests of a tunnel share answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// As HTTP allows (RFC 9111).
+    #[default]
+    Shared,
+    /// Every request goes to its site (`no-proxy-caching`).
+    Off,
 }
 
 /// Which hosts are reached through the tunnel, and which from the server itself.
