@@ -157,9 +157,8 @@ fn what_many_ask_for_at_once_crosses_the_tunnel_once() {
 fn an_answer_for_one_browser_sets_the_others_free_at_once() {
     let (mut world, proxy) = tunnel(20);
     let browsers: Vec<_> = (0..4).map(|_| ask(&mut world, proxy, &get("/me", ""))).collect();
-    for (index, private) in ["Cache-Control: private", "Set-Cookie: a=b", "X: y", "Vary: *"]
-        .into_iter()
-        .enumerate()
+    for (index, private) in
+        ["Cache-Control: private", "Set-Cookie: a=b", "X: y", "Vary: *"].into_iter().enumerate()
     {
         let (reached, _) = site(&mut world);
         // All others ask as soon as the first answer's head is there.
@@ -194,11 +193,14 @@ fn an_answer_for_one_browser_sets_the_others_free_at_once() {
 fn a_browser_that_leaves_stops_no_fetch_that_others_wait_for() {
     for seed in 30..46 {
         let (mut world, proxy) = tunnel(seed);
-        let browsers: Vec<_> =
-            (0..3).map(|_| ask(&mut world, proxy, &get("/a.css", ""))).collect();
+        let browsers: Vec<_> = (0..3).map(|_| ask(&mut world, proxy, &get("/a.css", ""))).collect();
         let body = pattern(500_000);
         let leave = |world: &mut World, browser| {
-            if seed % 2 == 0 { world.abort(browser) } else { world.close(browser) }
+            if seed % 2 == 0 {
+                world.abort(browser)
+            } else {
+                world.close(browser)
+            }
             world.run();
         };
         // Before the site has said anything, in the head, in the body.
@@ -236,7 +238,10 @@ fn with_the_last_browser_the_fetch_ends() {
     let (mut world, proxy) = tunnel(50);
     let browser = ask(&mut world, proxy, &get("/a", ""));
     let (reached, _) = site(&mut world);
-    world.send(reached, b"HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 9\r\n\r\nabc");
+    world.send(
+        reached,
+        b"HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 9\r\n\r\nabc",
+    );
     world.run();
     world.abort(browser);
     world.run();
@@ -254,7 +259,11 @@ fn what_is_cut_short_is_not_stored_and_looks_cut_short() {
         let head = format!("HTTP/1.1 200 OK\r\n{FRESH}{framing}\r\n\r\n14\r\n0123456789");
         world.send(reached, head.as_bytes());
         world.run();
-        if seed < 62 { world.abort(reached) } else { world.finish(reached) }
+        if seed < 62 {
+            world.abort(reached)
+        } else {
+            world.finish(reached)
+        }
         world.run();
         assert!(world.was_reset(browsers[0]), "seed {seed}");
         if chunked {
@@ -291,7 +300,10 @@ fn a_slow_reader_holds_up_nobody_and_little_memory() {
     let slow = ask(&mut world, proxy, &get("/big", ""));
     let fast = ask(&mut world, proxy, &get("/big", ""));
     let (reached, _) = site(&mut world);
-    world.send(reached, format!("HTTP/1.1 200 OK\r\n{FRESH}Content-Length: 1000000\r\n\r\n").as_bytes());
+    world.send(
+        reached,
+        format!("HTTP/1.1 200 OK\r\n{FRESH}Content-Length: 1000000\r\n\r\n").as_bytes(),
+    );
     world.send(reached, &body);
     assert!(got(&mut world, fast).1 == body);
     let others: Vec<_> = (0..30).map(|_| ask(&mut world, proxy, &get("/big", ""))).collect();
@@ -480,10 +492,10 @@ fn memory_is_bounded_and_what_was_not_used_goes_first() {
     let (mut world, proxy) = tunnel(140);
     let body = pattern(900_000);
     for i in 0..8 {
-        ask(&mut world, proxy, &get(&format!("/{i}"), ""));
+        let browser = ask(&mut world, proxy, &get(&format!("/{i}"), ""));
         let (reached, _) = site(&mut world);
         answer(&mut world, reached, &format!("200 OK\r\n{FRESH}"), &body);
-        world.run();
+        assert!(got(&mut world, browser).1 == body);
         // The first is used again and again.
         let first = ask(&mut world, proxy, &get("/0", ""));
         assert!(got(&mut world, first).1 == body);

@@ -91,6 +91,7 @@ impl Rules {
                 (None, Some(direct)) => Ways::DirectFor(direct),
                 (None, None) => Ways::Tunnel,
             },
+            ..Routing::default()
         })
     }
 }

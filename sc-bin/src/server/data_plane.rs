@@ -64,6 +64,7 @@ impl DataPlane {
         tls: TlsServer,
         endurance: Endurance,
         direct: AddressGuard,
+        cache: CacheLimits,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
@@ -71,6 +72,8 @@ impl DataPlane {
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut config =
             Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
+        // Workers share nothing, so each has its part of what the process may hold.
+        config.cache = CacheLimits { total: cache.total / usize::from(workers.max(1)), ..cache };
         endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {

@@ -6,6 +6,7 @@
 
 mod access_key;
 mod args;
+mod byte_size;
 mod certificate;
 mod data_dir;
 mod data_plane;

@@ -233,6 +233,7 @@ fn start_tunnels(
         certificate.tls,
         settings.endurance,
         settings.direct.clone(),
+        settings.cache,
         kgp_listener,
         event_sender,
     )

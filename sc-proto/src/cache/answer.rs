@@ -251,8 +251,7 @@ impl Facts {
     /// RFC 9111, section 4.2.4.
     fn may_be_stale(&self) -> bool {
         let said = &self.directives;
-        let forbidden =
-            [Directive::NoCache, Directive::MustRevalidate, Directive::ProxyRevalidate];
+        let forbidden = [Directive::NoCache, Directive::MustRevalidate, Directive::ProxyRevalidate];
         said.s_maxage.is_none() && !forbidden.iter().any(|directive| said.has(*directive))
     }
 

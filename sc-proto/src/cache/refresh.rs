@@ -10,8 +10,7 @@ use super::field::{fields, is};
 
 /// Fields that a 304 does not change: they describe the body, which stays
 /// (RFC 9111, section 3.2).
-const OF_THE_BODY: [&str; 4] =
-    ["content-encoding", "content-type", "content-range", "content-md5"];
+const OF_THE_BODY: [&str; 4] = ["content-encoding", "content-type", "content-range", "content-md5"];
 /// What a 304 to a browser repeats (RFC 9110, section 15.4.5).
 const OF_NOT_MODIFIED: [&str; 9] = [
     "cache-control",
@@ -37,9 +36,8 @@ pub(crate) fn stored(head: &[u8]) -> Bytes {
 
 /// A stored head after a 304: each field of the 304 takes the place of all of its name.
 pub(crate) fn refreshed(stored: &[u8], answer: &[u8]) -> Bytes {
-    let changes = |name: &[u8]| {
-        !is_written_anew(name) && !OF_THE_BODY.iter().any(|other| is(name, other))
-    };
+    let changes =
+        |name: &[u8]| !is_written_anew(name) && !OF_THE_BODY.iter().any(|other| is(name, other));
     let replaced = |name: &[u8]| {
         changes(name) && fields(answer).any(|(other, _)| other.eq_ignore_ascii_case(name))
     };

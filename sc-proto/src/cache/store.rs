@@ -182,14 +182,13 @@ impl Store {
             return Err(Full);
         }
         while self.held_by(tunnel) + n > self.limits.tunnel {
-            self.evict(tunnel)?;
+            let (_, key) = self.oldest(tunnel).ok_or(Full)?;
+            self.evict(key);
         }
         while self.bytes + n > self.limits.total {
-            let oldest = self.tunnels.iter().filter_map(|(tunnel, tally)| {
-                tally.order.first_key_value().map(|(used, _)| (*used, *tunnel))
-            });
-            let (_, of) = oldest.min().ok_or(Full)?;
-            self.evict(of)?;
+            let oldest = self.tunnels.keys().filter_map(|tunnel| self.oldest(*tunnel));
+            let (_, key) = oldest.min_by_key(|(used, _)| *used).ok_or(Full)?;
+            self.evict(key);
         }
         self.bytes += n;
         self.count(tunnel, |figures| figures.bytes += n);
@@ -200,14 +199,19 @@ impl Store {
         self.tunnels.get(&tunnel).map_or(0, |tally| tally.statistics.bytes)
     }
 
-    /// Drops what a tunnel has not used for longest.
-    fn evict(&mut self, tunnel: TunnelId) -> Result<(), Full> {
-        let tally = self.tunnels.get(&tunnel).ok_or(Full)?;
-        let (_, key) = tally.order.first_key_value().ok_or(Full)?;
-        let key = *key;
-        self.count(tunnel, |figures| figures.evicted += 1);
+    /// What a tunnel has not used for longest, and when that was. What is being read is in use,
+    /// and to drop it would free nothing.
+    fn oldest(&self, tunnel: TunnelId) -> Option<(u64, ObjectKey)> {
+        let order = &self.tunnels.get(&tunnel)?.order;
+        let is_free = |key: ObjectKey| self.objects.get(key).is_none_or(|it| it.pins == 0);
+        order.iter().map(|(used, key)| (*used, *key)).find(|(_, key)| is_free(*key))
+    }
+
+    fn evict(&mut self, key: ObjectKey) {
+        if let Some(tunnel) = self.objects.get(key).map(|object| object.key.tunnel) {
+            self.count(tunnel, |figures| figures.evicted += 1);
+        }
         self.unlist(key);
-        Ok(())
     }
 
     /// Has a whole answer be found from here on, in the place of those it replaces.
@@ -295,7 +299,10 @@ impl Store {
 
     /// Forgets a tunnel.
     pub(crate) fn remove_tunnel(&mut self, tunnel: TunnelId) {
-        while self.evict(tunnel).is_ok() {}
+        let order = self.tunnels.get(&tunnel).map(|tally| tally.order.clone());
+        for key in order.unwrap_or_default().into_values() {
+            self.unlist(key);
+        }
         self.passing.retain(|key, _| key.tunnel != tunnel);
         self.tunnels.remove(&tunnel);
     }

@@ -60,7 +60,7 @@ impl Default for Config {
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
             cache: CacheLimits::default(),
-            collapse_wait: Duration::from_secs(5),
+            collapse_wait: Duration::from_secs(2),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

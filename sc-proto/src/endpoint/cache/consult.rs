@@ -162,8 +162,14 @@ impl Core {
     pub(in crate::endpoint) fn collapse_timeout(&mut self, key: SocketKey, now: Time) {
         let Some(share) = self.share(key) else { return };
         let Standing::Waits(fetch) = share.standing else { return };
+        let seconds = self.seconds(now);
         if let Some(entry) = self.cache.fetches.get_mut(fetch) {
             entry.waiting.retain(|other| *other != key);
+            if !matches!(entry.progress, Progress::Body { .. }) {
+                // A site that takes its time, or answers when something happens: nobody else is
+                // to wait for it, either.
+                self.cache.store.note_passing(&entry.asking.key, seconds);
+            }
         }
         self.look_again(key, Company::Alone);
         self.consult_again(key, now);

@@ -37,7 +37,7 @@ impl Core {
                     *begin += length;
                     *search = HeadSearch::new();
                 }
-                Ok(Some((length, Response { status, follows, head }))) => {
+                Ok(Some((length, Response { status, follows, head, .. }))) => {
                     let Follows::Body { framing, .. } = follows else {
                         return self.pass(fetch, now);
                     };

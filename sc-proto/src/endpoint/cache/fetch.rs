@@ -43,8 +43,16 @@ pub(super) enum Progress {
     /// The stream is not open yet.
     Opening,
     /// What came so far, and where the present head begins in it: interim ones go before.
-    Head { raw: Vec<u8>, begin: usize, search: HeadSearch },
-    Body { object: ObjectKey, body: Body, flow: Flow },
+    Head {
+        raw: Vec<u8>,
+        begin: usize,
+        search: HeadSearch,
+    },
+    Body {
+        object: ObjectKey,
+        body: Body,
+        flow: Flow,
+    },
 }
 
 /// What becomes of the body.
@@ -98,12 +106,7 @@ impl Fetch {
 
 impl Core {
     /// The site of a fetch is reached.
-    pub(in crate::endpoint) fn fetch_opened(
-        &mut self,
-        key: SocketKey,
-        fetch: FetchKey,
-        now: Time,
-    ) {
+    pub(in crate::endpoint) fn fetch_opened(&mut self, key: SocketKey, fetch: FetchKey, now: Time) {
         self.expect_movement(key, now);
         if let Some(entry) = self.cache.fetches.get_mut(fetch) {
             entry.progress =

@@ -29,6 +29,7 @@ use super::Core;
 use super::http::Http;
 use super::route::Opening;
 use super::socket::SocketKey;
+use crate::Time;
 use crate::cache::object::Position;
 use crate::cache::request::{Asking, CacheKey};
 use crate::cache::status::Forwarded;
@@ -36,7 +37,6 @@ use crate::cache::store::{ObjectKey, Store};
 use crate::cache::{CacheLimits, CacheStatistics, Seconds};
 use crate::contract::TunnelId;
 use crate::slab::Slab;
-use crate::Time;
 
 /// The caches of a core's tunnels, and what is on its way into them.
 #[derive(Debug)]
