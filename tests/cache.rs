@@ -4,13 +4,15 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Instant;
 
 use sc_tests::deployment::{Server, Tunnel};
 use sc_tests::exposition::Exposition;
+use sc_tests::figures::tell;
 use sc_tests::http::{self, Connection};
 use sc_tests::payload::Payload;
 use sc_tests::site::Site;
-use sc_tests::{binary, ports};
+use sc_tests::{binary, ports, usage};
 
 /// Assets of a page, and browsers that load it at the same time.
 const ASSETS: u64 = 200;
@@ -88,6 +90,33 @@ fn a_page_that_many_browsers_load_crosses_the_tunnel_once() {
     assert_eq!(figure(metrics, &tunnel, "cache_answers") as u64, ASSETS);
     let held = figure(metrics, &tunnel, "cache_bytes");
     assert!(held < 1.2 * page as f64, "{held}");
+}
+
+#[test]
+fn a_hit_costs_less_than_a_fetch() {
+    let site = Site::start();
+    let (tunnel, metrics) = start(&[], &[]);
+    let rounds = 500;
+    let cost = |request: &str| {
+        let mut connection = Connection::open(tunnel.proxy).expect("the proxy listens");
+        let ticks = || tunnel.pids().map(usage::cpu_ticks).iter().sum::<u64>();
+        let before = (ticks(), Instant::now());
+        for _ in 0..rounds {
+            let answer = connection.exchange(request).expect("an answer");
+            assert_eq!((answer.status(), answer.body.len() as u64), (200, SIZE));
+        }
+        let cpu = (ticks() - before.0) * 10_000 / rounds;
+        (cpu, before.1.elapsed().as_micros() as u64 / rounds)
+    };
+    let host = site.address();
+    let line = format!("GET http://{host}{} HTTP/1.1\r\nHost: {host}\r\n", asset(0));
+    let fetch = cost(&format!("{line}Cache-Control: no-store\r\n\r\n"));
+    let hit = cost(&format!("{line}\r\n"));
+    let said = |(cpu, time)| format!("{time} us, {cpu} us of CPU at both ends");
+    tell(&format!("{SIZE} bytes: a fetch takes {}, a hit {}", said(fetch), said(hit)));
+    assert_eq!(figure(metrics, &tunnel, "cache_hits_total") as u64, rounds - 1);
+    assert_eq!(figure(metrics, &tunnel, "cache_bypassed_total") as u64, rounds);
+    assert_eq!(site.received("/asset/").len() as u64, rounds + 1);
 }
 
 /// What the site is asked of two requests for an asset.

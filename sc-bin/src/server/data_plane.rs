@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
 use sc_proto::tls::TlsServer;
-use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_proto::{CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
 use crate::cli::Endurance;

@@ -126,15 +126,20 @@ impl Object {
         }
     }
 
+    /// Whether a reader has all that is there.
+    pub(crate) fn is_read(&self, at: Position) -> bool {
+        let index = at.piece.saturating_sub(self.gone);
+        match self.pieces.get(index) {
+            Some(bytes) if at.offset < bytes.len() => false,
+            Some(_) => index + 1 >= self.pieces.len() && self.tail.is_empty(),
+            None => at.offset >= self.tail.len(),
+        }
+    }
+
     /// Forgets what lies before a place: its only reader has had it.
     pub(crate) fn forget_before(&mut self, at: Position) {
         while self.gone < at.piece && self.pieces.pop_front().is_some() {
             self.gone += 1;
         }
-    }
-
-    /// Bytes of the body that are held.
-    pub(crate) fn held(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.tail.len()
     }
 }

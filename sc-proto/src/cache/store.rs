@@ -31,9 +31,8 @@ pub(crate) struct Store {
     objects: Slab<Object>,
     index: BTreeMap<CacheKey, Vec<ObjectKey>>,
     tunnels: BTreeMap<TunnelId, Tally>,
-    /// URLs whose last answer could not be stored, and until when requests for them do not wait
-    /// for one another.
-    passing: BTreeMap<CacheKey, Seconds>,
+    /// URLs whose last answer could not be stored, and until when that counts.
+    passing: BTreeMap<CacheKey, (Seconds, Passing)>,
     /// Counts uses.
     clock: u64,
     bytes: usize,
@@ -56,6 +55,15 @@ pub(crate) enum Found {
     Askable(ObjectKey, Forwarded),
     /// Nothing.
     Nothing(Forwarded),
+}
+
+/// Why requests for a URL do not wait for one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passing {
+    /// The last answer was for one browser, or was long in coming.
+    Single,
+    /// It was too large, which showed late: it is not asked for on behalf of the store.
+    Large,
 }
 
 /// There is no room, whatever is dropped.
@@ -203,7 +211,7 @@ impl Store {
     /// and to drop it would free nothing.
     fn oldest(&self, tunnel: TunnelId) -> Option<(u64, ObjectKey)> {
         let order = &self.tunnels.get(&tunnel)?.order;
-        let is_free = |key: ObjectKey| self.objects.get(key).is_none_or(|it| it.pins == 0);
+        let is_free = |key: ObjectKey| self.objects.get(key).is_some_and(|it| it.pins == 0);
         order.iter().map(|(used, key)| (*used, *key)).find(|(_, key)| is_free(*key))
     }
 
@@ -308,17 +316,17 @@ impl Store {
     }
 
     /// Remembers that the answer to this was not stored.
-    pub(crate) fn note_passing(&mut self, key: &CacheKey, now: Seconds) {
+    pub(crate) fn note_passing(&mut self, key: &CacheKey, why: Passing, now: Seconds) {
         if self.passing.len() >= MAX_PASSING {
-            self.passing.retain(|_, until| *until > now);
+            self.passing.retain(|_, (until, _)| *until > now);
         }
         if self.passing.len() < MAX_PASSING {
-            self.passing.insert(key.clone(), now + PASSING);
+            self.passing.insert(key.clone(), (now + PASSING, why));
         }
     }
 
     /// Whether requests for this are not to wait for one another.
-    pub(crate) fn is_passing(&self, key: &CacheKey, now: Seconds) -> bool {
-        self.passing.get(key).is_some_and(|until| *until > now)
+    pub(crate) fn passing(&self, key: &CacheKey, now: Seconds) -> Option<Passing> {
+        self.passing.get(key).filter(|(until, _)| *until > now).map(|(_, why)| *why)
     }
 }

@@ -4,11 +4,12 @@
 use super::fetch::{Fetch, FetchKey, Progress};
 use super::{Company, Cost, Share, Standing};
 use crate::Time;
+use crate::cache::answer::Worth;
 use crate::cache::condition;
-use crate::cache::object::Growth;
+use crate::cache::object::{Growth, Object};
 use crate::cache::request::{Asking, CacheKey, Conditional, Credentials, Part};
 use crate::cache::status::{self, Forwarded, Kept, Status};
-use crate::cache::store::{Found, ObjectKey};
+use crate::cache::store::{Found, ObjectKey, Passing};
 use crate::contract::TunnelId;
 use crate::endpoint::Core;
 use crate::endpoint::route::Opening;
@@ -101,8 +102,8 @@ impl Core {
         }
         self.cache.store.count(tunnel, |figures| figures.misses += 1);
         let has_its_own = asking.conditional == Conditional::Yes && known.is_none();
-        let passes = self.cache.store.is_passing(&asking.key, seconds);
-        if asking.part == Part::Head || has_its_own || passes {
+        let is_large = self.cache.store.passing(&asking.key, seconds) == Some(Passing::Large);
+        if asking.part == Part::Head || has_its_own || is_large {
             return self.go_apart(key, why, now);
         }
         self.lead(key, asking, known, why, now);
@@ -129,16 +130,17 @@ impl Core {
                 let may_share = asking.credentials == Credentials::No
                     && entry.asking.credentials == Credentials::No
                     && asking.conditional == Conditional::No
-                    && !self.cache.store.is_passing(&asking.key, seconds);
+                    && self.cache.store.passing(&asking.key, seconds).is_none();
                 if may_share {
                     return Join::Waits(*fetch);
                 }
                 continue;
             };
-            let Some(it) = self.cache.store.get(*object).filter(|it| it.facts.selects(asking))
-            else {
-                continue;
+            // It may be used only if it could be from the store, too.
+            let fits = |it: &&Object| {
+                it.facts.selects(asking) && it.facts.worth(asking, seconds) == Worth::Fresh
             };
+            let Some(it) = self.cache.store.get(*object).filter(fits) else { continue };
             if it.growth == Growth::Open {
                 return Join::Waits(*fetch);
             }
@@ -168,11 +170,10 @@ impl Core {
             if !matches!(entry.progress, Progress::Body { .. }) {
                 // A site that takes its time, or answers when something happens: nobody else is
                 // to wait for it, either.
-                self.cache.store.note_passing(&entry.asking.key, seconds);
+                self.cache.store.note_passing(&entry.asking.key, Passing::Single, seconds);
             }
         }
         self.look_again(key, Company::Alone);
-        self.consult_again(key, now);
     }
 
     /// Has a request be looked at once more, when nothing else is being done.

@@ -7,7 +7,7 @@ use crate::cache::answer::{self, Exchanged};
 use crate::cache::object::{Growth, Object};
 use crate::cache::request::Credentials;
 use crate::cache::status::{Kept, Status};
-use crate::cache::store::ObjectKey;
+use crate::cache::store::{ObjectKey, Passing};
 use crate::cache::{condition, refresh};
 use crate::contract::ResetReason;
 use crate::endpoint::Core;
@@ -92,7 +92,7 @@ impl Core {
             && entry.asking.credentials == Credentials::No
         {
             let place = entry.asking.key.clone();
-            self.cache.store.note_passing(&place, seconds);
+            self.cache.store.note_passing(&place, Passing::Single, seconds);
         }
         self.pass(fetch, now);
     }

@@ -7,7 +7,7 @@ use crate::Time;
 use crate::cache::Seconds;
 use crate::cache::request::Asking;
 use crate::cache::status::Forwarded;
-use crate::cache::store::ObjectKey;
+use crate::cache::store::{ObjectKey, Passing};
 use crate::endpoint::Core;
 use crate::endpoint::socket::{Link, Socket, SocketKey};
 use crate::http1::{Body, HeadSearch};
@@ -191,7 +191,7 @@ impl Core {
         let seconds = self.seconds(now);
         let Some(entry) = self.cache.fetches.get_mut(fetch) else { return Relayed::No };
         let asking = entry.asking.clone();
-        self.cache.store.note_passing(&asking.key, seconds);
+        self.cache.store.note_passing(&asking.key, Passing::Large, seconds);
         self.hide(fetch);
         let Some(entry) = self.cache.fetches.get_mut(fetch) else { return Relayed::No };
         if entry.carrier != entry.asker || entry.readers != [entry.asker] {
@@ -207,13 +207,16 @@ impl Core {
         Relayed::Yes
     }
 
-    /// Its reader has taken so many bytes of an answer that is not kept.
-    pub(super) fn relayed(&mut self, fetch: FetchKey, taken: u64, rest: usize, now: Time) {
+    /// The reader of an answer that is not kept has taken some of it.
+    pub(super) fn relayed(&mut self, fetch: FetchKey, taken: Taken, now: Time) {
         let Some(entry) = self.cache.fetches.get_mut(fetch) else { return };
         let carrier = entry.carrier;
         let Progress::Body { flow: Flow::Relay { owed }, .. } = &mut entry.progress else { return };
-        // What frames the data was taken with it.
-        let n = if rest == 0 { *owed } else { taken.min(*owed) };
+        let n = match taken {
+            // And what framed it.
+            Taken::All => *owed,
+            Taken::Some(n) => n.min(*owed),
+        };
         *owed -= n;
         let link = self.sockets.get_mut(carrier).and_then(Socket::proxied).and_then(|p| p.link);
         self.return_credit(link, n, now);
@@ -244,6 +247,14 @@ impl Core {
             Progress::Body { .. } => self.abandon(fetch, now),
         }
     }
+}
+
+/// How much of what came a reader has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    All,
+    /// So many bytes of the body more.
+    Some(u64),
 }
 
 /// Whether an answer goes on without being kept.

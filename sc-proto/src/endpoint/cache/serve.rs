@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::fetch::FetchKey;
+use super::fetch::{FetchKey, Taken};
 use super::{Cost, Reading, Shape, Standing};
 use crate::Time;
 use crate::cache::condition::{self, Outcome};
@@ -126,9 +126,8 @@ impl Core {
         }
         let Some(object) = self.cache.store.get_mut(reading.object) else { return };
         object.forget_before(at);
-        let (_, end) = object.read(at);
-        let rest = if end == at { 0 } else { object.held() };
-        self.relayed(fetch, n as u64, rest, now);
+        let taken = if object.is_read(at) { Taken::All } else { Taken::Some(n as u64) };
+        self.relayed(fetch, taken, now);
     }
 }
 
