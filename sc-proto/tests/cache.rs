@@ -1,6 +1,6 @@
 //! The server's shared cache between browsers and a tunnel: what crosses the tunnel, and what
 //! browsers get, whoever leaves, dawdles or is cut short.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail loudly")]
 
 mod world;
 
@@ -39,7 +39,7 @@ fn ask(world: &mut World, proxy: ListenerId, request: &str) -> usize {
 /// The site that was reached, and what it was asked.
 fn site(world: &mut World) -> (usize, String) {
     world.run();
-    let (_, site) = world.sites.pop_front().expect("a site is reached");
+    let (_, site) = world.sites.pop_front().unwrap();
     let asked = world.take_all(site);
     (site, asked)
 }

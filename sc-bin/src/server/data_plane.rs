@@ -41,6 +41,15 @@ impl fmt::Debug for DataPlane {
     }
 }
 
+/// What browsers' requests may reach and take, beside what their tunnels allow.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// Where direct traffic may lead.
+    pub(crate) direct: AddressGuard,
+    /// Memory for the tunnels' caches, of all workers together.
+    pub(crate) cache: CacheLimits,
+}
+
 /// The workers are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the workers have stopped")]
@@ -63,11 +72,11 @@ impl DataPlane {
         workers: u16,
         tls: TlsServer,
         endurance: Endurance,
-        direct: AddressGuard,
-        cache: CacheLimits,
+        bounds: Bounds,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
+        let Bounds { direct, cache } = bounds;
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut config =
