@@ -44,7 +44,7 @@ fn figure(metrics: SocketAddr, tunnel: &Tunnel, name: &str) -> f64 {
 }
 
 fn asset(index: u64) -> String {
-    let framing = if index % 2 == 0 { "length" } else { "chunked" };
+    let framing = if index.is_multiple_of(2) { "length" } else { "chunked" };
     format!("/asset/{}/{framing}", SIZE + index)
 }
 
