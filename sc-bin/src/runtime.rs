@@ -133,7 +133,8 @@ impl Handle {
         either!(self, handle => {
             let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
             let (busy, turns) = (told.work.busy, told.work.turns);
-            Ok(WorkerReport { core: told.core, sessions: told.sessions, busy, turns })
+            let (sessions, caches) = (told.sessions, told.caches);
+            Ok(WorkerReport { core: told.core, sessions, caches, busy, turns })
         })
     }
 

@@ -179,6 +179,7 @@ extern crate std;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+mod cache;
 pub mod contract;
 pub mod egress;
 pub mod endpoint;
@@ -193,6 +194,7 @@ pub mod upstream;
 mod slab;
 mod time;
 
+pub use cache::{CacheLimits, CacheStatistics};
 pub use contract::{
     Action, CloseMode, Command, Connect, DialFailure, Event, HandOver, ListenerId, ListenerRole,
     Read, SocketClass, SocketId, Stop, Target, TunnelId, TunnelSecret, WorkerId, Write,

@@ -76,6 +76,8 @@ pub enum DeadlineReason {
     OpenWait,
     /// The other end must have said whether it reached a site.
     OpenAnswer,
+    /// An answer that another browser has asked for must have come.
+    Collapse,
     /// The embedder must have named the ways to a site.
     Way,
     /// An upstream proxy must have said whether it reached a site.

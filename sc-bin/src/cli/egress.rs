@@ -451,7 +451,7 @@ fn text(flag: Option<String>, env: &Environment, name: &str) -> Option<String> {
     flag.filter(|value| !value.is_empty() && value != CONCEALED).or_else(|| env.first(&[name]))
 }
 
-fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
+pub(super) fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sc_proto::{SessionStatistics, Statistics};
+use sc_proto::contract::TunnelId;
+use sc_proto::{CacheStatistics, SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
 
@@ -17,6 +18,9 @@ pub(crate) struct WorkerReport {
     pub(crate) core: Statistics,
     /// The sessions of its core.
     pub(crate) sessions: Vec<SessionStatistics>,
+    /// The caches of its tunnels; a client has none.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server tells"))]
+    pub(crate) caches: Vec<(TunnelId, CacheStatistics)>,
     /// Time it has spent working, as opposed to waiting.
     pub(crate) busy: Duration,
     /// How often it has gone round.

@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
 use sc_proto::tls::{Resigner, TlsServer};
-use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_proto::{CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
 use crate::cli::Endurance;
@@ -41,6 +41,15 @@ impl fmt::Debug for DataPlane {
     }
 }
 
+/// What browsers' requests may reach and take, beside what their tunnels allow.
+#[derive(Debug)]
+pub(crate) struct Bounds {
+    /// Where direct traffic may lead.
+    pub(crate) direct: AddressGuard,
+    /// Memory for the tunnels' caches, of all workers together.
+    pub(crate) cache: CacheLimits,
+}
+
 /// The workers are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the workers have stopped")]
@@ -64,10 +73,11 @@ impl DataPlane {
         tls: TlsServer,
         resigner: Resigner,
         endurance: Endurance,
-        direct: AddressGuard,
+        bounds: Bounds,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
+        let Bounds { direct, cache } = bounds;
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut config = Config {
@@ -77,6 +87,8 @@ impl DataPlane {
             direct,
             ..Config::default()
         };
+        // Workers share nothing, so each has its part of what the process may hold.
+        config.cache = CacheLimits { total: cache.total / usize::from(workers.max(1)), ..cache };
         endurance.tell(&mut config);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {

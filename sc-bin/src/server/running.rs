@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
-use super::data_plane::DataPlane;
+use super::data_plane::{Bounds, DataPlane};
 use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
@@ -251,7 +251,7 @@ fn start_tunnels(
         certificate.tls,
         Resigner::new(resign).map_err(ResignError::from)?,
         settings.endurance,
-        settings.direct.clone(),
+        Bounds { direct: settings.direct.clone(), cache: settings.cache },
         kgp_listener,
         event_sender,
     )

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::cache::Share;
 use super::placing::NoPlace;
 use super::relay::Sent;
 use super::resign::Peek;
@@ -37,6 +38,8 @@ pub(super) struct Http {
     pub(super) opening: Option<Opening>,
     /// A CONNECT was answered before it was clear what becomes of it.
     pub(super) peek: Option<Box<Peek>>,
+    /// What the cache has to do with the present exchange.
+    pub(super) share: Option<Box<Share>>,
 }
 
 /// What a front takes from the browser.
@@ -59,6 +62,7 @@ impl Http {
             answer: Vec::new(),
             opening: None,
             peek: None,
+            share: None,
         }
     }
 
@@ -154,6 +158,7 @@ impl Core {
             BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
+                self.leave_cache(key, now);
                 self.unlink(key, ResetReason::Cancelled, now);
                 self.close_socket(key, crate::CloseMode::Abort);
             }
@@ -426,6 +431,9 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
+                if let Some(fetch) = self.http(key).and_then(|http| http.carried()) {
+                    return self.fetch_opened(key, fetch, now);
+                }
                 self.expect_movement(key, now);
                 self.peek_over(key);
                 let Some(http) = self.http(key) else { return };

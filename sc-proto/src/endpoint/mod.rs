@@ -21,12 +21,14 @@
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
+//! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
 //! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
+mod cache;
 mod config;
 mod delivery;
 mod direct;
@@ -57,6 +59,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
 use self::lent::Lent;
@@ -101,6 +104,7 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    cache: Cache,
     /// Connections to sites that wait for another exchange.
     kept: Kept,
     /// This core's own mark in `Via`.
@@ -159,6 +163,7 @@ impl Core {
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         let random = Random::new(seed);
         Self {
+            cache: Cache::new(config.cache),
             mark: route::mark(config.agent, random.mark()),
             kept: Kept::default(),
             config,

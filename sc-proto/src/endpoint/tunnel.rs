@@ -161,6 +161,7 @@ impl Core {
                         self.fail_exchange(key, Failure::NotConnected, now);
                     }
                     self.end_direct_streams(tunnel, now);
+                    self.cache.remove_tunnel(tunnel);
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),

@@ -40,6 +40,9 @@ impl Core {
         while let Some(key) = self.revive.pop_front() {
             self.go_on(key, now);
         }
+        while let Some(key) = self.cache.next_again() {
+            self.consult_again(key, now);
+        }
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }

@@ -76,6 +76,11 @@ impl Page {
                 "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
                  started the tunnel to change it.",
             ),
+            Failure::NotCached => (
+                504,
+                "not-cached",
+                "The request asks for a stored answer only (Cache-Control: only-if-cached).",
+            ),
             Failure::NotConnected => (
                 503,
                 "tunnel-not-connected",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use sc_proto::egress::LocalhostPolicy;
+use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
@@ -28,6 +29,7 @@ pub(super) fn text(settings: &Settings) -> String {
         rest_ca,
         tunnel_ca,
         rules,
+        caching,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
         egress,
         connections,
@@ -54,6 +56,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
     lines.sort();
