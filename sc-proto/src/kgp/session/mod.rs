@@ -127,6 +127,8 @@ pub(crate) struct Session {
     ping_due: PingDue,
     speak_due: SpeakDue,
     liveness: Option<Liveness>,
+    /// So many unacknowledged bytes keep the path of the transport busy.
+    path_limit: u64,
     going: Going,
     peer_going: Going,
     /// How often a stream used up its credit.
@@ -165,6 +167,7 @@ impl Session {
             ping_due: PingDue::No,
             speak_due: SpeakDue::No,
             liveness: None,
+            path_limit: u64::MAX,
             going: Going::On,
             peer_going: Going::On,
             credit_stalls: 0,
