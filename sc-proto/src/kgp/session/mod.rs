@@ -16,6 +16,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::Settings;
 use super::credit::{Window, WindowPool};
 use super::frame::{Frame, Open, StreamId};
@@ -101,7 +103,7 @@ pub(crate) struct Session {
     settings: Settings,
     peer: Parameters,
     streams: Streams,
-    by_id: BTreeMap<StreamId, StreamKey>,
+    by_id: HashMap<StreamId, StreamKey>,
     /// Streams this side opened that are still open.
     opened_here: u32,
     next_id: u64,
@@ -145,7 +147,7 @@ impl Session {
             settings,
             peer,
             streams: Streams::new(),
-            by_id: BTreeMap::new(),
+            by_id: HashMap::new(),
             opened_here: 0,
             next_id: match side {
                 Side::Client => 1,
