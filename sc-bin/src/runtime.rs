@@ -133,8 +133,15 @@ impl Handle {
         either!(self, handle => {
             let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
             let (busy, turns) = (told.work.busy, told.work.turns);
-            let (sessions, caches) = (told.sessions, told.caches);
-            Ok(WorkerReport { core: told.core, sessions, caches, busy, turns })
+            Ok(WorkerReport {
+                core: told.core,
+                sessions: told.sessions,
+                caches: told.caches,
+                busy,
+                turns,
+                #[cfg(feature = "server")]
+                visits: told.visits,
+            })
         })
     }
 

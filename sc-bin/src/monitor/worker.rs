@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sc_proto::contract::TunnelId;
+#[cfg(feature = "server")]
+use sc_proto::ListenerId;
 use sc_proto::{CacheStatistics, SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
@@ -25,6 +27,9 @@ pub(crate) struct WorkerReport {
     pub(crate) busy: Duration,
     /// How often it has gone round.
     pub(crate) turns: u64,
+    /// Connections that each of its listeners has taken.
+    #[cfg(feature = "server")]
+    pub(crate) visits: Vec<(ListenerId, u64)>,
 }
 
 /// A worker did not answer: it has ended, or hangs.
