@@ -124,6 +124,7 @@ impl World {
                 self.arrived[other].1 = true;
                 self.wake(other);
             }
+            Action::Tell { .. } => {}
         }
         Some(())
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::egress::Outgoing;
 use super::http::Http;
 use super::{SessionKey, Transport};
-use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
+use crate::contract::{CloseMode, Seated, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
 use crate::slab::Key;
 use crate::{DeadlineReason, Time};
@@ -81,6 +81,10 @@ pub(super) struct Proxied {
     pub(super) kind: StreamKind,
     /// The site is not reached yet. Until then the socket counts as not connected.
     pub(super) outgoing: Option<Box<Outgoing>>,
+    /// A browser counts for its worker, if its tunnel's sessions live on several.
+    pub(super) seated: Option<Seated>,
+    /// How often a browser came from another worker since its last stream.
+    pub(super) hops: u8,
 }
 
 /// The stream of a socket.
@@ -173,6 +177,8 @@ impl Proxied {
             output: Output::Open,
             kind: StreamKind::Connect,
             outgoing: None,
+            seated: None,
+            hops: 0,
         }
     }
 
