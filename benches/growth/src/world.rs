@@ -268,7 +268,7 @@ impl World {
             Action::Close { socket, .. } | Action::HandOver { socket, .. } => {
                 panic!("{socket:?} of {core} is closed");
             }
-            Action::ShutdownWrite(_) | Action::Tell { .. } => {}
+            Action::ShutdownWrite(_) | Action::LongPath(_) | Action::Tell { .. } => {}
         }
     }
 }

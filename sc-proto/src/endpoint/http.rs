@@ -89,6 +89,9 @@ impl Core {
         if let Some(outgoing) = &proxied.outgoing {
             return outgoing.wanted();
         }
+        if proxied.kept.is_some() {
+            return socket.can_read.then_some(1);
+        }
         let wanted = match (&proxied.http, proxied.input) {
             (_, Input::Discard) => SCRATCH,
             (_, Input::Ended) | (None, Input::Open) => 0,
@@ -353,6 +356,7 @@ impl Core {
             Err(NoPlace::Elsewhere(_)) => return self.place_there(key, opening, now),
             Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
+        let head = self.stamped(key, &opening);
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -363,7 +367,7 @@ impl Core {
                 let (transport, is_full) = (entry.transport, entry.session.is_full());
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
-                    proxied.ahead = opening.head;
+                    proxied.ahead = head;
                     proxied.hops = 0;
                 }
                 let deadline = now.after(self.answer_limit());

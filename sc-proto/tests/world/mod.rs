@@ -90,7 +90,7 @@ pub(crate) struct World {
     pub(crate) hanging: bool,
     random: u64,
     /// Whether reads are cut at random.
-    cuts: bool,
+    pub(crate) cuts: bool,
     /// Every so many times, at random, a worker takes nothing from another. 0: never.
     pub(crate) deaf: usize,
     pin: [u8; 32],
@@ -450,6 +450,7 @@ impl World {
                 }
                 self.wake(other);
             }
+            Action::LongPath(_) => {}
             Action::HandOver { socket, to, state } => self.hand_over(core, socket, to, state),
             Action::Tell { to, note } => self.tell(core, to, note),
         }
