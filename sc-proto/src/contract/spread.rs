@@ -119,11 +119,12 @@ impl Spread {
         waiting.map(|(other, _)| other)
     }
 
-    /// The worker with the fewest browsers of those whose sessions take streams.
-    pub(crate) fn least_busy(&self) -> Option<WorkerId> {
-        let open = self
-            .workers()
-            .filter(|(_, seat)| seat.standing.load(Ordering::SeqCst) == Standing::Open as u8);
+    /// The worker with the fewest browsers of those whose sessions take streams, but for `except`.
+    pub(crate) fn least_busy(&self, except: Option<WorkerId>) -> Option<WorkerId> {
+        let open = self.workers().filter(|(worker, seat)| {
+            let standing = seat.standing.load(Ordering::SeqCst);
+            standing == Standing::Open as u8 && Some(*worker) != except
+        });
         let least = open.min_by_key(|(_, seat)| seat.browsers.load(Ordering::Relaxed));
         least.map(|(worker, _)| worker)
     }
@@ -208,17 +209,17 @@ mod tests {
     #[test]
     fn the_least_busy_that_is_open_is_found() {
         let spread = Spread::new(WorkerId(1), 3);
-        assert_eq!(spread.least_busy(), None);
+        assert_eq!(spread.least_busy(None), None);
         for worker in [0, 1, 2] {
             spread.set_standing(WorkerId(worker), Standing::Open);
         }
-        assert_eq!(spread.least_busy(), Some(WorkerId(1)), "home, if all are equal");
+        assert_eq!(spread.least_busy(None), Some(WorkerId(1)), "home, if all are equal");
         let _one = Seated::at(&spread, WorkerId(1));
         let two = Seated::at(&spread, WorkerId(2));
-        assert_eq!(spread.least_busy(), Some(WorkerId(0)));
+        assert_eq!(spread.least_busy(None), Some(WorkerId(0)));
         assert_eq!(spread.set_standing(WorkerId(0), Standing::Interrupted), Standing::Open);
         drop(two);
-        assert_eq!(spread.least_busy(), Some(WorkerId(2)));
+        assert_eq!(spread.least_busy(None), Some(WorkerId(2)));
     }
 
     #[test]

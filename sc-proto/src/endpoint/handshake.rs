@@ -198,10 +198,8 @@ impl Core {
     /// Server: ends the session whose place a new one of the same connection takes. The requests that
     /// wait stay.
     fn replace_session(&mut self, tunnel: TunnelId, connection: ConnectionNumber, now: Time) {
-        let mut sessions = self.sessions_of(tunnel);
-        let replaced = sessions.find(|(_, entry)| entry.connection == connection);
+        let replaced = self.sessions_of(tunnel).find(|(_, entry)| entry.connection == connection);
         let Some(replaced) = replaced.map(|(key, _)| key) else { return };
-        drop(sessions);
         let Some(entry) = self.tunnels.get_mut(&tunnel) else { return };
         let waiting = core::mem::take(&mut entry.waiting);
         self.end_session(replaced, TunnelEnd::Lost(TransportLoss::Ended), now);

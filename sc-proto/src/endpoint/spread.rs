@@ -75,12 +75,9 @@ impl Core {
         if spread.set_standing(self.worker, standing) == standing {
             return;
         }
-        let actions = &mut self.actions;
-        let Some(spread) = self.tunnels.get(&tunnel).and_then(|entry| entry.spread.as_ref()) else {
-            return;
-        };
+        let spread = Arc::clone(spread);
         for to in spread.waiting(self.worker) {
-            actions.push_back(Action::Tell { to, note: Note(News::Standing(tunnel)) });
+            self.actions.push_back(Action::Tell { to, note: Note(News::Standing(tunnel)) });
         }
     }
 
@@ -96,7 +93,7 @@ impl Core {
     pub(super) fn elsewhere(&self, tunnel: TunnelId) -> (Standing, Option<WorkerId>) {
         let Some(spread) = self.spread_of(tunnel) else { return (Standing::None, None) };
         let best = spread.others(self.worker).map(|(_, standing)| standing).max();
-        let open = spread.least_busy().filter(|worker| *worker != self.worker);
+        let open = spread.least_busy(Some(self.worker));
         (best.unwrap_or(Standing::None), open)
     }
 
@@ -108,7 +105,7 @@ impl Core {
     /// At home: another worker has fewer browsers of this tunnel, so the newcomer goes there.
     pub(super) fn seat(&mut self, key: SocketKey, tunnel: TunnelId) {
         let Some(spread) = self.spread_of(tunnel) else { return };
-        let worker = spread.least_busy().unwrap_or(self.worker);
+        let worker = spread.least_busy(None).unwrap_or(self.worker);
         let seated = Seated::at(spread, worker);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         proxied.seated = Some(seated);
