@@ -102,6 +102,8 @@ pub enum DeadlineReason {
     Reconnect,
     /// A drained session must have ended.
     Drain,
+    /// What another worker is to know is offered again.
+    Notes,
     /// A socket whose last bytes were written must have gone.
     Linger,
 }

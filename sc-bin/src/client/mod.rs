@@ -90,6 +90,7 @@ pub(crate) fn serve(
     let ca = settings.tunnel_ca.as_deref();
     let plane = WorkerPlane::start(
         settings.runtime,
+        settings.connections,
         ca,
         settings.endurance,
         egress::rules(&settings.egress),

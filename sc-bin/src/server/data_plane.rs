@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{AddressGuard, Spread, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
 use sc_proto::tls::{Resigner, TlsServer};
 use sc_proto::{CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
@@ -129,13 +129,20 @@ impl DataPlane {
             listener: ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed)),
         };
         let added = || {
+            let routing = Arc::new(routing);
+            let workers = u16::try_from(self.worker_count()).unwrap_or(u16::MAX);
+            let spread = (workers > 1).then(|| Spread::new(place.home, workers));
             for worker in self.workers() {
                 let command =
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
+                if let Some(spread) = &spread {
+                    let spread = Arc::clone(spread);
+                    self.handle.command(worker, Command::Spread { tunnel, spread })?;
+                }
+                let routing = Arc::clone(&routing);
+                self.handle.command(worker, Command::SetRouting { tunnel, routing })?;
             }
-            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
-            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };
@@ -166,12 +173,11 @@ impl DataPlane {
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
-    /// Lets a tunnel finish what runs: its proxy port is closed, its session takes no new stream
-    /// and ends with the last one.
+    /// Lets a tunnel finish what runs: its proxy port is closed, its sessions take no new
+    /// stream and end with the last one.
     pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {
         self.close_proxy(place);
-        // A worker that is gone has nothing left to finish.
-        let _ = self.handle.command(place.home, Command::DrainTunnel(tunnel));
+        self.command_all(|| Command::DrainTunnel(tunnel));
     }
 
     /// Ends a tunnel: its proxy port is closed, its session too.

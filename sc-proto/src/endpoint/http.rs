@@ -373,7 +373,11 @@ impl Core {
         };
         let session = match placement {
             Ok(session) => session,
-            Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
+            Err(NoPlace::Yet) => {
+                self.open_later(key, tunnel, opening, now);
+                return self.look_again(tunnel);
+            }
+            Err(NoPlace::Elsewhere(_)) => return self.place_there(key, opening, now),
             Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
         let head = self.stamped(key, &opening);
@@ -384,15 +388,19 @@ impl Core {
         match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 self.counters.streams += 1;
-                let transport = entry.transport;
+                let (transport, is_full) = (entry.transport, entry.session.is_full());
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
                     proxied.ahead = head;
+                    proxied.hops = 0;
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
                 self.offer_source(key);
                 self.kick_transport(transport);
+                if is_full {
+                    self.publish(tunnel);
+                }
             }
             Err(OpenRefused::Draining) => {
                 let failure = Failure::Dial(DialFailure::Draining);
@@ -406,7 +414,13 @@ impl Core {
     }
 
     /// The request waits for its stream, if not too many do already.
-    fn open_later(&mut self, key: SocketKey, tunnel: TunnelId, opening: Opening, now: Time) {
+    pub(super) fn open_later(
+        &mut self,
+        key: SocketKey,
+        tunnel: TunnelId,
+        opening: Opening,
+        now: Time,
+    ) {
         if let Some(http) = self.http(key) {
             http.opening = Some(opening);
         }

@@ -9,6 +9,7 @@
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `placing.rs` | which session of a tunnel takes the next stream |
+//! | `spread.rs` | tunnels whose sessions live on several workers |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `exchange.rs` | HTTP with a site: one exchange after the other |
@@ -47,6 +48,7 @@ mod resume;
 mod route;
 mod secure;
 mod socket;
+mod spread;
 mod statistics;
 mod timers;
 mod transport;
@@ -69,14 +71,15 @@ use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
-    TunnelId, WorkerId, Write,
+    Action, Command, DialFailure, Event, HandOver, HandedOver, ListenerId, ListenerRole, Note,
+    Read, SocketId, Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub(crate) use spread::Browser;
 pub use statistics::{
     Carried, Counters, DialFailures, SessionStatistics, Sockets, Statistics, Transports,
 };
@@ -136,6 +139,13 @@ pub struct Core {
     drained: VecDeque<SessionKey>,
     /// Transports that may have more plaintext, now that what was lent came back.
     resume: VecDeque<SocketKey>,
+    /// Tunnels whose waiting requests may find another worker.
+    unplaced: VecDeque<TunnelId>,
+    /// Sockets that go to another worker. They stay until the driver is told, so that nobody has
+    /// their ids meanwhile.
+    movers: VecDeque<SocketKey>,
+    /// Notes that the driver could not give.
+    untold: VecDeque<(WorkerId, Note)>,
     /// What the driver is reading, and where to.
     reading: Option<(SocketKey, Place)>,
     scratch: Box<[u8]>,
@@ -193,6 +203,9 @@ impl Core {
             revive: VecDeque::new(),
             drained: VecDeque::new(),
             resume: VecDeque::new(),
+            unplaced: VecDeque::new(),
+            movers: VecDeque::new(),
+            untold: VecDeque::new(),
             reading: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             record: Vec::new(),
@@ -246,17 +259,33 @@ impl Core {
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;
-                Some(self.accept_browser(tunnel, peer, now).into())
+                let key = self.accept_browser(tunnel, peer, now);
+                self.seat(key, tunnel);
+                Some(key.into())
             }
         }
     }
 
-    /// Takes a transport from another worker; the driver gives its socket this id. It counts as
-    /// writable, and as not readable until told otherwise.
+    /// Takes a connection from another worker, or back from the driver; the driver gives its socket
+    /// this id. It counts as writable, and as not readable until told otherwise.
     #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
-        self.adopt_transport(state, peer, now)
+        match state.0 {
+            HandedOver::Transport(transport) => self.adopt_transport(transport, peer, now),
+            HandedOver::Browser(browser) => self.adopt_browser(*browser, peer, now),
+        }
+    }
+
+    /// Takes a note of another worker's core.
+    pub fn told(&mut self, note: Note, now: Time) {
+        self.settle();
+        self.take_note(note, now);
+    }
+
+    /// The driver cannot give this note now. It comes again after some milliseconds.
+    pub fn untold(&mut self, to: WorkerId, note: Note, now: Time) {
+        self.keep_note(to, note, now);
     }
 
     /// A dial succeeded. The socket counts as writable, and as not readable until told otherwise.
@@ -456,6 +485,7 @@ impl Core {
                 Timer::Grace(key) => self.grace_over(key, now),
                 Timer::Try(key) => self.try_again(key, now),
                 Timer::Drain => self.drain_timeout(now),
+                Timer::Notes => self.retry_notes(),
                 Timer::Socket(id, reason) => {
                     let key = SocketKey::from(id);
                     let Some(socket) = self.sockets.get_mut(key) else {

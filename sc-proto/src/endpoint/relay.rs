@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Removes a proxied socket from all books.
-    fn forget(&mut self, key: SocketKey) -> Option<Socket> {
+    pub(super) fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
