@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sc_proto::contract::TunnelId;
 #[cfg(feature = "server")]
 use sc_proto::ListenerId;
+use sc_proto::contract::TunnelId;
 use sc_proto::{CacheStatistics, SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
