@@ -161,15 +161,16 @@ fn another_runs(running: &AtomicU16) -> bool {
 /// As many workers as a tunnel of so many connections can use here: one session is one worker's.
 /// The runtime that is made to be small has one.
 fn workers_for(runtime: RuntimeKind, connections: u8) -> u16 {
-    match runtime {
+    let most = match runtime {
         #[cfg(feature = "mio")]
         RuntimeKind::Mio => {
             let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-            u16::from(connections).clamp(1, u16::try_from(cores).unwrap_or(u16::MAX))
+            u16::try_from(cores).unwrap_or(u16::MAX)
         }
         #[cfg(feature = "smol")]
-        RuntimeKind::Smol => u16::from(connections).clamp(1, 1),
-    }
+        RuntimeKind::Smol => 1,
+    };
+    u16::from(connections).clamp(1, most)
 }
 
 /// Has the PAC script name the ways to sites, and the workers take them. On a thread of its own,
