@@ -1,5 +1,6 @@
 //! The data plane: the sessions and their sockets, which worker threads of a runtime carry.
 
+#[cfg(feature = "mio")]
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +80,7 @@ impl WorkerPlane {
             ..Config::default()
         };
         endurance.tell(&mut config);
-        let workers = workers_for(connections);
+        let workers = workers_for(runtime, connections);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             cores.push(Core::new(config.clone(), WorkerId(worker), random()?));
@@ -160,10 +161,18 @@ fn another_runs(running: &AtomicU16) -> bool {
 }
 
 /// As many workers as a tunnel of so many connections can use here: one session is one worker's.
-fn workers_for(connections: u8) -> u16 {
-    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let cores = u16::try_from(cores).unwrap_or(u16::MAX);
-    u16::from(connections).clamp(1, cores)
+/// The runtime that is made to be small has one.
+fn workers_for(runtime: RuntimeKind, connections: u8) -> u16 {
+    let most = match runtime {
+        #[cfg(feature = "mio")]
+        RuntimeKind::Mio => {
+            let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            u16::try_from(cores).unwrap_or(u16::MAX)
+        }
+        #[cfg(feature = "smol")]
+        RuntimeKind::Smol => 1,
+    };
+    u16::from(connections).clamp(1, most)
 }
 
 /// Has the PAC script name the ways to sites, and the workers take them. On a thread of its own,
