@@ -133,8 +133,16 @@ impl Handle {
         either!(self, handle => {
             let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
             let (busy, turns) = (told.work.busy, told.work.turns);
-            let (sessions, caches) = (told.sessions, told.caches);
-            Ok(WorkerReport { core: told.core, sessions, caches, busy, turns })
+            Ok(WorkerReport {
+                core: told.core,
+                sessions: told.sessions,
+                #[cfg(feature = "server")]
+                caches: told.caches,
+                busy,
+                turns,
+                #[cfg(feature = "server")]
+                visits: told.visits,
+            })
         })
     }
 

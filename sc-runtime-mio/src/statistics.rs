@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use sc_proto::contract::TunnelId;
-use sc_proto::{CacheStatistics, Core, SessionStatistics, Statistics, Time};
+use sc_proto::{CacheStatistics, Core, ListenerId, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct WorkerStatistics {
     pub caches: Vec<(TunnelId, CacheStatistics)>,
     /// How much it has worked.
     pub work: Work,
+    /// Connections that each listener has taken.
+    pub visits: Vec<(ListenerId, u64)>,
 }
 
 /// How much a worker has worked since it began.
@@ -38,6 +40,7 @@ impl WorkerStatistics {
             sessions: core.session_statistics().collect(),
             caches: core.cache_statistics().collect(),
             work,
+            visits: core.visits().collect(),
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sc_proto::contract::TunnelId;
-use sc_proto::{CacheStatistics, SessionStatistics, Statistics};
+#[cfg(feature = "server")]
+use sc_proto::{CacheStatistics, ListenerId, TunnelId};
+use sc_proto::{SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
 
@@ -19,12 +20,15 @@ pub(crate) struct WorkerReport {
     /// The sessions of its core.
     pub(crate) sessions: Vec<SessionStatistics>,
     /// The caches of its tunnels; a client has none.
-    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server tells"))]
+    #[cfg(feature = "server")]
     pub(crate) caches: Vec<(TunnelId, CacheStatistics)>,
     /// Time it has spent working, as opposed to waiting.
     pub(crate) busy: Duration,
     /// How often it has gone round.
     pub(crate) turns: u64,
+    /// Connections that each of its listeners has taken.
+    #[cfg(feature = "server")]
+    pub(crate) visits: Vec<(ListenerId, u64)>,
 }
 
 /// A worker did not answer: it has ended, or hangs.
