@@ -136,6 +136,7 @@ impl Handle {
             Ok(WorkerReport {
                 core: told.core,
                 sessions: told.sessions,
+                #[cfg(feature = "server")]
                 caches: told.caches,
                 busy,
                 turns,

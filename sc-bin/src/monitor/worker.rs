@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "server")]
-use sc_proto::ListenerId;
-use sc_proto::contract::TunnelId;
-use sc_proto::{CacheStatistics, SessionStatistics, Statistics};
+use sc_proto::{CacheStatistics, ListenerId, TunnelId};
+use sc_proto::{SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
 
@@ -21,7 +20,7 @@ pub(crate) struct WorkerReport {
     /// The sessions of its core.
     pub(crate) sessions: Vec<SessionStatistics>,
     /// The caches of its tunnels; a client has none.
-    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only a server tells"))]
+    #[cfg(feature = "server")]
     pub(crate) caches: Vec<(TunnelId, CacheStatistics)>,
     /// Time it has spent working, as opposed to waiting.
     pub(crate) busy: Duration,
@@ -44,7 +43,6 @@ pub(crate) type AskWorkers = Arc<dyn Fn() -> Result<Vec<WorkerReport>, NoAnswer>
 pub(crate) fn expose(all: &mut Exposition, workers: &[WorkerReport]) {
     let (mut busy, mut turns) = (Samples::new(), Samples::new());
     let (mut proxied, mut buffered) = (Samples::new(), Samples::new());
-    let (mut sessions, mut streams) = (Samples::new(), Samples::new());
     for (index, worker) in workers.iter().enumerate() {
         let index = index.to_string();
         let labels = [("worker", index.as_str())];
@@ -52,8 +50,6 @@ pub(crate) fn expose(all: &mut Exposition, workers: &[WorkerReport]) {
         turns.add(&labels, number(worker.turns));
         proxied.add(&labels, amount(worker.core.proxied));
         buffered.add(&labels, amount(worker.core.buffered));
-        sessions.add(&labels, amount(worker.core.sessions));
-        streams.add(&labels, amount(worker.core.streams));
     }
     all.counters(
         "worker_busy_seconds_total",
@@ -61,12 +57,6 @@ pub(crate) fn expose(all: &mut Exposition, workers: &[WorkerReport]) {
         busy,
     );
     all.counters("worker_turns_total", "How often a data worker went round its loop.", turns);
-    all.gauges(
-        "worker_sessions",
-        "Sessions that a data worker carries; those of one tunnel may be shared out.",
-        sessions,
-    );
-    all.gauges("worker_streams", "Streams of these sessions.", streams);
     all.gauges(
         "worker_proxied_sockets",
         "Sockets of browsers or sites that a data worker has, with those being dialled.",
