@@ -21,8 +21,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT or
-    /// socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT,
+    /// socks4://HOST:PORT or socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
     /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
@@ -69,7 +69,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT or socks5://HOST:PORT, where
+    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT, socks4://HOST:PORT or
+    /// socks5://HOST:PORT, where
     /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
     /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
@@ -186,7 +187,7 @@ pub(crate) enum EgressError {
         text: String,
     },
     /// A proxy.
-    #[error("{option}: {why}; a proxy is written [http|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    #[error("{option}: {why}; a proxy is written [http|socks4|socks5]://[USER:PASSWORD@]HOST:PORT")]
     Proxy {
         /// The option.
         option: &'static str,
@@ -352,7 +353,7 @@ impl V4Own {
                     return Err(EgressError::NoProxy("--proxy-userpwd"));
                 }
             };
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Some(proxy) = way.proxy_mut() {
                 proxy.credentials = Some(credentials);
             }
         }

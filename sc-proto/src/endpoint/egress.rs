@@ -100,7 +100,9 @@ impl Outgoing {
     fn failure(&self, dial: DialFailure) -> DialFailure {
         match (self.ways.front(), dial) {
             (None | Some(Way::Direct), _) | (_, DialFailure::Resources) => dial,
-            (Some(Way::Http(_) | Way::Socks5(_)), _) => DialFailure::ProxyUnreachable,
+            (Some(Way::Http(_) | Way::Socks4(_) | Way::Socks5(_)), _) => {
+                DialFailure::ProxyUnreachable
+            }
         }
     }
 }

@@ -190,7 +190,7 @@ impl Answers {
         let answer = self.engine.ask(url, &host)?;
         let mut ways = ways_of_answer(&answer)?;
         for way in &mut ways {
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Some(proxy) = way.proxy_mut() {
                 let known = self.passwords.iter().find(|(address, _)| *address == proxy.address);
                 proxy.credentials = known.map(|(_, credentials)| credentials.clone());
             }
