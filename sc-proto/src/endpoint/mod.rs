@@ -19,7 +19,6 @@
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
-//! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
@@ -32,7 +31,6 @@ mod http;
 mod lent;
 mod placing;
 mod pump;
-mod random;
 mod relay;
 mod resume;
 mod route;
@@ -51,11 +49,11 @@ use core::net::SocketAddr;
 
 use self::direct::Direct;
 use self::lent::Lent;
-use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
+use crate::random::Random;
 use crate::contract::{
     Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
     TunnelId, WorkerId, Write,
