@@ -33,6 +33,8 @@ pub enum StreamKind {
     Connect,
     /// One plain HTTP/1.1 exchange.
     Http,
+    /// One HTTP/1.1 exchange that the far end carries over TLS to the site.
+    Https,
 }
 
 /// A text does not name a host and port.

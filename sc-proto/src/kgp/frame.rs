@@ -398,6 +398,7 @@ impl Open {
         out.put(&[match self.kind {
             StreamKind::Connect => 1,
             StreamKind::Http => 2,
+            StreamKind::Https => 3,
         }]);
         out.put(&self.window.to_be_bytes());
         out.put(&self.target.port.to_be_bytes());
@@ -424,6 +425,7 @@ impl Open {
         let kind = match kind {
             1 => StreamKind::Connect,
             2 => StreamKind::Http,
+            3 => StreamKind::Https,
             _ => return Err(wrong),
         };
         let host = match host_kind {

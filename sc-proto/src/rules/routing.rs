@@ -42,8 +42,8 @@ pub enum Way {
 pub(crate) struct Denied;
 
 impl Routing {
-    /// Decides about a request. `head` is the head of a plain HTTP request, as the site would get
-    /// it; of other streams no more than the target is known.
+    /// Decides about a request. `head` is the head of an HTTP request, as the site would get it; of
+    /// other streams no more than the target is known.
     pub(crate) fn judge(
         &self,
         target: &Target,
@@ -73,6 +73,7 @@ impl Routing {
 fn url_of(target: &Target, kind: StreamKind, head: &[u8]) -> String {
     let (scheme, usual, path) = match kind {
         StreamKind::Http => ("http", 80, path_of(head)),
+        StreamKind::Https => ("https", 443, path_of(head)),
         StreamKind::Connect => ("https", 443, "/"),
     };
     match target.port {

@@ -130,7 +130,7 @@ impl Front {
             && exchange.is_opening()
         {
             match exchange.kind {
-                StreamKind::Http => exchange.opened(),
+                StreamKind::Http | StreamKind::Https => exchange.opened(),
                 StreamKind::Connect => {
                     self.state = State::Raw;
                     return Bytes::from_static(ESTABLISHED);
