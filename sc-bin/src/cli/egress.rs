@@ -4,12 +4,14 @@ use std::str::FromStr;
 
 use clap::Args;
 use sc_proto::contract::Target;
+use sc_proto::dns;
 use sc_proto::egress::{
     Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Way,
 };
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
 use super::settings::CONCEALED;
 
 /// Version 4's options.
@@ -49,6 +51,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
+    #[command(flatten)]
+    pub(super) name_servers: V4NameServerArgs,
 }
 
 /// Version 5's options.
@@ -83,6 +87,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    pub(super) name_servers: V5NameServerArgs,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -116,6 +122,8 @@ pub(crate) struct EgressSettings {
     pub(crate) rest: Option<OwnProxy>,
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
+    /// Who is asked for the names of sites; `None`: the system's resolver.
+    pub(crate) name_servers: Option<dns::Settings>,
 }
 
 /// By which way sites are reached.
@@ -175,6 +183,9 @@ pub(crate) enum EgressError {
     /// A list of hosts to deny.
     #[error("--deny-domains: {0}")]
     Deny(InvalidRules),
+    /// The name servers.
+    #[error(transparent)]
+    NameServers(#[from] NameServerError),
     /// A variable that is none of the words it may be.
     #[error("SAUCE_PROXY_LOCALHOST={0:?}: allow, direct or deny is meant here")]
     Localhost(String),
@@ -237,6 +248,7 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    name_servers: name_servers::Given,
 }
 
 /// What was given about the client's own traffic.
@@ -276,6 +288,7 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -289,6 +302,7 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -307,6 +321,7 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
+            name_servers: self.name_servers.resolve(env)?,
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;

@@ -59,11 +59,14 @@ pub enum DialFailure {
     /// What chooses the upstream proxy (a PAC script) failed, so there is no way.
     #[error("no upstream proxy could be chosen")]
     NoWay,
+    /// No name server could say whether the name has an address.
+    #[error("no name server gave an answer")]
+    NameServers,
 }
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -81,6 +84,7 @@ impl DialFailure {
         Self::ProxyProtocol,
         Self::ProxyTimedOut,
         Self::NoWay,
+        Self::NameServers,
     ];
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Outbox {
     pub(super) servers: Servers,
     pub(super) random: Random,
     pub(super) timeout: Duration,
-    pub(super) last_id: u64,
+    pub(super) last_id: usize,
 }
 
 /// The question for one family.

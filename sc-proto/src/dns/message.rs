@@ -3,6 +3,7 @@
 //! EDNS (RFC 6891) is not used: answers of a few addresses fit into 512 bytes, larger ones come by
 //! TCP, and no server is too old for that.
 
+use alloc::boxed::Box;
 use alloc::string::ToString as _;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -48,7 +49,7 @@ pub(super) struct Question {
 /// A name that can stand in a question: labels of 63 bytes at most, 255 bytes in all (RFC 1035,
 /// section 2.3.4).
 #[derive(Clone, Debug)]
-pub(super) struct QuestionName(Name<Array<255>>);
+pub(super) struct QuestionName(Box<Name<Array<255>>>);
 
 /// What an answer says of the question.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,7 +73,10 @@ impl QuestionName {
     pub(super) fn new(name: &str) -> Option<Self> {
         // A backslash would begin an escape.
         let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b'\\');
-        Name::from_str(name).ok().filter(|name| is_plain && !name.is_root()).map(Self)
+        Name::from_str(name)
+            .ok()
+            .filter(|name| is_plain && !name.is_root())
+            .map(|name| Self(Box::new(name)))
     }
 
     fn of(name: ParsedName<&[u8]>) -> Option<Self> {
@@ -82,7 +86,7 @@ impl QuestionName {
 
 impl PartialEq for QuestionName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.name_eq(&other.0)
+        self.0.as_ref().name_eq(other.0.as_ref())
     }
 }
 
@@ -97,7 +101,7 @@ impl Question {
         header.set_opcode(Opcode::QUERY);
         header.set_rd(true);
         let mut question = builder.question();
-        question.push((&self.name.0, self.family.record())).ok()?;
+        question.push((self.name.0.as_ref(), self.family.record())).ok()?;
         Some(question.finish().as_ref().to_vec())
     }
 
@@ -129,7 +133,7 @@ impl Question {
         message.sole_question().is_ok_and(|question| {
             question.qtype() == self.family.record()
                 && question.qclass() == Class::IN
-                && question.qname().name_eq(&self.name.0)
+                && question.qname().name_eq(self.name.0.as_ref())
         })
     }
 

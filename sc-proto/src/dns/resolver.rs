@@ -31,9 +31,10 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-/// One question to one server, with a socket of its own. Never used again.
+/// One question to one server, with a socket of its own. The number is never used again; it can
+/// serve a driver as its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ExchangeId(pub(super) u64);
+pub struct ExchangeId(pub usize);
 
 /// How a question travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +63,8 @@ pub enum Action {
     Close(ExchangeId),
 }
 
-/// The addresses of a name, at least one; or [`DialFailure::NameNotFound`], [`DialFailure::Other`]
-/// if no name server could say, [`DialFailure::Resources`] if too many wait.
+/// The addresses of a name, at least one; or [`DialFailure::NameNotFound`], [`DialFailure::NameServers`]
+/// if none could say, [`DialFailure::Resources`] if too many wait.
 pub type Answer = Result<Vec<IpAddr>, DialFailure>;
 
 /// A resolver. `W` is who waits for an answer.
@@ -228,7 +229,7 @@ impl<W> Resolver<W> {
                 self.cache.put(name, &[], seconds, now);
                 Err(DialFailure::NameNotFound)
             }
-            Outcome::Failed => Err(DialFailure::Other),
+            Outcome::Failed => Err(DialFailure::NameServers),
         };
         for waiter in lookup.waiters {
             self.answer(waiter, answer.clone());

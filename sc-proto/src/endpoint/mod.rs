@@ -53,12 +53,12 @@ use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
-use crate::random::Random;
 use crate::contract::{
     Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
     TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
+use crate::random::Random;
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};

@@ -221,6 +221,12 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "no-way",
             "The PAC script of the sc client failed for this site. Look at the client's log.",
         ),
+        DialFailure::NameServers => (
+            502,
+            "name-servers",
+            "None of the office's name servers answers. Check the network of the machine that runs the \
+             sc client, and its --dns-server.",
+        ),
         DialFailure::Tls => {
             (502, "dial-tls", "Check the certificate of the site and what the sc client trusts.")
         }
@@ -256,6 +262,7 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::Tls
         | DialFailure::Resources
         | DialFailure::Draining
+        | DialFailure::NameServers
         | DialFailure::Other
         // Said by a client only.
         | DialFailure::LocalhostDenied

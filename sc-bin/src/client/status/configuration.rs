@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use sc_proto::dns::{self, ServerOrder};
 use sc_proto::egress::LocalhostPolicy;
 
 use crate::api::Rules;
@@ -88,7 +89,8 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
 
 /// By which way traffic goes, without credentials.
 fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
-    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel } = egress;
+    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel, name_servers } =
+        egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
     };
@@ -107,7 +109,31 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
         Dialect::V5 => ("proxy-sauce", own(rest)),
     };
-    vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own]
+    let mut lines =
+        vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own];
+    lines.extend(name_server_lines(dialect, name_servers.as_ref()));
+    lines
+}
+
+/// Who is asked for names.
+fn name_server_lines(
+    dialect: Dialect,
+    name_servers: Option<&dns::Settings>,
+) -> Vec<(&'static str, String)> {
+    let servers = |settings: &dns::Settings| {
+        settings.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let list = name_servers.map(servers).unwrap_or_default();
+    let turns = name_servers.is_some_and(|settings| settings.order == ServerOrder::RoundRobin);
+    let timeout = name_servers.map(|settings| go_duration(settings.timeout)).unwrap_or_default();
+    match dialect {
+        Dialect::V4 => vec![("dns", list)],
+        Dialect::V5 => vec![
+            ("dns-server", list),
+            ("dns-round-robin", turns.to_string()),
+            ("dns-timeout", timeout),
+        ],
+    }
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {
