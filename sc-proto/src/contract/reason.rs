@@ -59,6 +59,12 @@ pub enum DialFailure {
     /// What chooses the upstream proxy (a PAC script) failed, so there is no way.
     #[error("no upstream proxy could be chosen")]
     NoWay,
+    /// The request has passed this client before.
+    #[error("the request goes round in a circle")]
+    Loop,
+    /// What came on the stream is not one request that can be read in one way only.
+    #[error("the request can be read in two ways")]
+    BadRequest,
     /// No name server could say whether the name has an address.
     #[error("no name server gave an answer")]
     NameServers,
@@ -66,7 +72,7 @@ pub enum DialFailure {
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -84,6 +90,8 @@ impl DialFailure {
         Self::ProxyProtocol,
         Self::ProxyTimedOut,
         Self::NoWay,
+        Self::Loop,
+        Self::BadRequest,
         Self::NameServers,
     ];
 }
@@ -107,6 +115,9 @@ pub enum ResetReason {
     /// The session is ending.
     #[error("shutting down")]
     ShuttingDown,
+    /// The answer is larger than the office lets pass.
+    #[error("the answer is larger than the client lets pass")]
+    AnswerTooLarge,
 }
 
 /// Why a server refused a client's handshake.

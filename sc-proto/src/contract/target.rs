@@ -49,6 +49,17 @@ pub enum InvalidTarget {
     Host,
 }
 
+impl StreamKind {
+    /// The port that its URLs mean when they name none.
+    #[must_use]
+    pub fn usual_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https | Self::Connect => 443,
+        }
+    }
+}
+
 impl Host {
     /// Reads a name, an IPv4 address or a bracketed IPv6 address. Names become lower case;
     /// one final dot is dropped.

@@ -154,6 +154,15 @@ fn is_chunked(fields: &[Header<'_>], version: Version) -> Result<bool, FieldErro
     Ok(true)
 }
 
+/// True for a scheme of authentication that speaks for a connection, not for a request: NTLM, and
+/// Negotiate, which may be NTLM (RFC 4559, section 6).
+pub(super) fn is_bound_to_connection(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).any(|part| {
+        let scheme = part.split(|&byte| byte == b' ').next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    })
+}
+
 /// Writes one field line.
 pub(super) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());

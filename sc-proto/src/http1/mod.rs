@@ -8,10 +8,12 @@
 //! | [`request::read`], [`response::read`] | one head: what it means, and the head to send on |
 //! | [`Body`] | where a body ends and which of its bytes are sent on |
 //! | [`Front`] | one browser connection: requests, answers, error pages, tunnels |
+//! | [`back::Back`] | one exchange with a site: the office's rules, and where the answer ends |
 //!
 //! They know nothing of KGP, sessions or sockets. Whatever may be read in two ways is refused,
 //! never guessed: two proxies that read a request differently are how requests are smuggled.
 
+pub mod back;
 mod body;
 mod field;
 mod front;

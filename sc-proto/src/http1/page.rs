@@ -97,6 +97,16 @@ impl Page {
                 "tunnel-lost",
                 "The connection of the sc client broke. Try again once it has connected again.",
             ),
+            Failure::Reset(ResetReason::AnswerTooLarge) => (
+                502,
+                "answer-too-large",
+                "Whoever runs the sc client has set a limit (reply_body_max_size).",
+            ),
+            Failure::Reset(ResetReason::TimedOut) => (
+                504,
+                reset_code(ResetReason::TimedOut),
+                "The application did not answer in time. Look at its log.",
+            ),
             Failure::Reset(reason) => (
                 502,
                 reset_code(reason),
@@ -221,6 +231,18 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "no-way",
             "The PAC script of the sc client failed for this site. Look at the client's log.",
         ),
+        DialFailure::Loop => (
+            400,
+            "loop",
+            "The request has come to the same sc client before. Check that neither the site nor the \
+             office's proxy leads back into this tunnel.",
+        ),
+        DialFailure::BadRequest => (
+            400,
+            "bad-request",
+            "The sc client did not pass it on, because two programs could read it differently. \
+             Check that server and client are of the same version.",
+        ),
         DialFailure::NameServers => (
             502,
             "name-servers",
@@ -264,6 +286,8 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::Draining
         | DialFailure::NameServers
         | DialFailure::Other
+        | DialFailure::Loop
+        | DialFailure::BadRequest
         // Said by a client only.
         | DialFailure::LocalhostDenied
         | DialFailure::ProxyUnreachable
@@ -287,6 +311,7 @@ fn reset_code(reason: ResetReason) -> &'static str {
         ResetReason::TimedOut => "stream-timeout",
         ResetReason::Protocol => "stream-protocol",
         ResetReason::ShuttingDown => "tunnel-ending",
+        ResetReason::AnswerTooLarge => "answer-too-large",
     }
 }
 

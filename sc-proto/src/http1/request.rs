@@ -307,7 +307,7 @@ fn check_host(
 /// HTTP/2 over an upgrade is not: its `HTTP2-Settings` ends at this hop, and a site may answer
 /// any upgrade in plain HTTP/1.1. Nor is an upgrade with a body, whose end and the switch would
 /// cross each other; the caller sees to that.
-fn wants_upgrade(fields: &[Header<'_>], connection: &Connection<'_>) -> bool {
+pub(super) fn wants_upgrade(fields: &[Header<'_>], connection: &Connection<'_>) -> bool {
     let mut protocols = field::named(fields, "upgrade")
         .flat_map(|field| field.value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)

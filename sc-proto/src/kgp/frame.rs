@@ -471,10 +471,12 @@ codes! {
         Refused = 1, Unreachable = 2, TimedOut = 3, NameNotFound = 4, Denied = 5, Tls = 6,
         Resources = 7, Draining = 8, Other = 9, LocalhostDenied = 10,
         ProxyUnreachable = 11, ProxyCredentials = 12, ProxyDenied = 13, ProxyFailed = 14,
-        ProxyProtocol = 15, ProxyTimedOut = 16, NoWay = 17, NameServers = 18,
+        ProxyProtocol = 15, ProxyTimedOut = 16, NoWay = 17, Loop = 18, BadRequest = 19,
+        NameServers = 20,
     }
     reset_code, reset_from: ResetReason {
         Cancelled = 1, ConnectionLost = 2, TimedOut = 3, Protocol = 4, ShuttingDown = 5,
+        AnswerTooLarge = 6,
     }
 }
 
