@@ -3,54 +3,13 @@
 
 use std::fs;
 
-use sc_tests::curl::Curl;
-use sc_tests::deployment::{Client, CommandLine, Server, Tunnel, proxy_address};
+use sc_tests::deployment::{CommandLine, Server};
 use sc_tests::http::Connection;
 use sc_tests::nginx::{INDEX, Nginx};
+use sc_tests::office::Office;
 use sc_tests::site::Site;
 use sc_tests::upstream::{Access, PASSWORD, USER, Upstream};
 use sc_tests::{binary, ports, websocket};
-
-/// A tunnel whose client has more options. Version 5's begin behind `run`.
-struct Office {
-    tunnel: Tunnel,
-}
-
-impl Office {
-    fn v4(options: &[&str]) -> Self {
-        Self::start(CommandLine::Version4, options, &[])
-    }
-
-    fn v5(options: &[&str]) -> Self {
-        Self::start(CommandLine::Version5, options, &[])
-    }
-
-    fn start(line: CommandLine, options: &[&str], variables: &[(&str, &str)]) -> Self {
-        let server = Server::start();
-        let user = server.add_user("jane");
-        let mut command = binary::command();
-        command.args(line.arguments(&server.rest_url(), &user, "test")).args(options);
-        command.envs(variables.iter().copied());
-        let client = Client::start_as(command);
-        client.wait_ready(line);
-        let record = server.rest(&user).tunnel_named("test").expect("the tunnel is listed");
-        let proxy = proxy_address(&record);
-        let id = record["id"].as_str().expect("an id").to_owned();
-        Self { tunnel: Tunnel { client, server, user, proxy, id } }
-    }
-
-    fn curl(&self, url: &str) -> Curl {
-        Curl::through(self.tunnel.proxy).args([url])
-    }
-
-    /// Whether the proxy's own code is in the answer to a request, or to CONNECT.
-    fn fails_with(&self, url: &str, status: u16, code: &str) {
-        let output = self.curl(url).args(["--include", "--insecure"]).run();
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains(&format!("X-Sc-Error: {code}\r\n")), "{answer}");
-    }
-}
 
 /// The path and the port of an HTTPS site that only its own port of CONNECT leads to.
 fn https(nginx: &Nginx) -> (String, u16) {

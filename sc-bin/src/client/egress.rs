@@ -37,6 +37,7 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
                 bypass: detected.bypass.clone(),
             },
         },
+        ..Egress::default()
     }
 }
 

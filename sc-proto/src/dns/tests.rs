@@ -22,6 +22,8 @@ use crate::time::Time;
 
 type Octets = Array<2048>;
 type Wire = Name<Array<255>>;
+/// An answer that is none.
+type Wrong<'a> = &'a dyn Fn(&Asked) -> Vec<u8>;
 
 fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, n], 53))
@@ -395,7 +397,7 @@ fn a_truncated_answer_comes_by_tcp_in_any_pieces() {
 #[test]
 fn what_does_not_answer_the_question_is_passed_over_and_then_asked_by_tcp() {
     let good = |asked: &Asked| asked.addresses("10.1.1.1", "", 60);
-    let wrong: [&dyn Fn(&Asked) -> Vec<u8>; 5] = [
+    let wrong: [Wrong<'_>; 5] = [
         // Another id.
         &|asked| {
             let mut message = good(asked);
