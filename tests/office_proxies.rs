@@ -88,7 +88,8 @@ fn random_bytes_pass_a_connect_by_squid_unchanged() {
         assert_eq!(digest.finish(), (length, expected.sha256()));
         // And up.
         let body = Payload::new(7, length).bytes();
-        let head = format!("PUT /digest HTTP/1.1\r\nHost: {target}\r\nContent-Length: {length}\r\n\r\n");
+        let head =
+            format!("PUT /digest HTTP/1.1\r\nHost: {target}\r\nContent-Length: {length}\r\n\r\n");
         user.send(head).and_then(|()| user.send(&body)).expect("an upload");
         let answer = user.read_answer("PUT").expect("an answer");
         let digest = Payload::new(7, length).sha256();
@@ -139,7 +140,8 @@ fn sites_are_reached_by_socks_4() {
     assert_eq!(office.curl(&secure).args(["--insecure"]).text(), INDEX);
     let nobody = format!("http://127.0.0.1:{}/", sc_tests::ports::one());
     office.fails_with(&nobody, 502, "proxy-failed");
-    let script = format!("data:,function FindProxyForURL() {{ return 'SOCKS4 {}'; }}", upstream.address);
+    let script =
+        format!("data:,function FindProxyForURL() {{ return 'SOCKS4 {}'; }}", upstream.address);
     let office = Office::v5(&["--pac", &script, "--proxy-localhost", "allow"]);
     assert_eq!(office.curl(&nginx.http("/")).text(), INDEX);
     // It speaks version 4 only, so this is a proof that the other one does not.
