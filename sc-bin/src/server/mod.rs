@@ -5,10 +5,13 @@
 //! one that takes in what the workers tell, and those of `metrics` if it has an address.
 
 mod access_key;
+mod accounts;
+mod announcements;
 mod args;
 mod certificate;
 mod data_dir;
 mod data_plane;
+mod guesses;
 mod log_limit;
 mod metrics;
 mod ports;

@@ -20,7 +20,7 @@ use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
-use super::rest::{self, RestState, RestTlsError};
+use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, Tunnels, unix_now};
 use super::user_command;
@@ -174,6 +174,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let announcements = settings.announcements.clone();
     let (tunnels, events) =
         start_tunnels(settings, registry.clone(), certificate, kgp_listener, announced_port)?;
 
@@ -186,6 +187,9 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
             troubles: LogLimit::new("uses of keys that are not recorded"),
+            guesses: Arc::default(),
+            rates: Rates::default(),
+            announcements,
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -440,6 +444,9 @@ async fn keep_house(state: Arc<RestState>) {
             let before = unix_now().saturating_sub(PRUNE_AGE);
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
+            }
+            if let Err(error) = registry.prune_deeds(before).await {
+                log::warn!("old records of who did what are not removed: {error}");
             }
         }
     }
