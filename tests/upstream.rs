@@ -7,9 +7,14 @@ use sc_tests::deployment::{CommandLine, Server};
 use sc_tests::http::Connection;
 use sc_tests::nginx::{INDEX, Nginx};
 use sc_tests::office::Office;
-use sc_tests::site::Site;
+use sc_tests::site::{Received, Site};
 use sc_tests::upstream::{Access, PASSWORD, USER, Upstream};
 use sc_tests::{binary, ports, websocket};
+
+/// Whether tinyproxy is among those that a request names as its way; the client names itself, too.
+fn came_by_tinyproxy(request: &Received) -> bool {
+    request.head.all("Via").iter().any(|via| via.contains("tinyproxy"))
+}
 
 /// The path and the port of an HTTPS site that only its own port of CONNECT leads to.
 fn https(nginx: &Nginx) -> (String, u16) {
@@ -152,7 +157,7 @@ fn version_4_takes_the_proxy_of_the_environment_and_version_5_does_not() {
     let with = |line, options: &[&str], variables: &[(&str, &str)]| {
         let office = Office::start(line, options, variables);
         assert_eq!(office.curl(&hello).text(), "hello from the site\n");
-        site.received("/hello").last().is_some_and(|one| one.head.field("Via").is_some())
+        site.received("/hello").last().is_some_and(came_by_tinyproxy)
     };
     let v4 = CommandLine::Version4;
     let plain = ["--proxy-localhost"];
@@ -191,9 +196,9 @@ fn a_pac_script_chooses_and_every_entry_is_tried() {
     let office = Office::v4(&["--pac", &url, "--pac-auth", &auth, "--proxy-localhost"]);
     assert_eq!(office.curl(&site.url("/hello")).text(), "hello from the site\n");
     let received = site.received("/hello");
-    assert!(received[0].head.field("Via").is_some_and(|via| via.contains("tinyproxy")));
+    assert!(came_by_tinyproxy(&received[0]));
     assert_eq!(office.curl(&other.url("/hello")).text(), "hello from the site\n");
-    assert!(other.received("/hello")[0].head.field("Via").is_none());
+    assert!(!came_by_tinyproxy(&other.received("/hello")[0]));
     office.fails_with(&format!("http://localhost:{}/", other.address().port()), 502, "no-way");
     // Version 5 takes a path, and by default this machine is not asked about.
     let office = Office::v5(&["--pac", path]);
