@@ -162,7 +162,7 @@
 //!
 //! [`contract`] is what both sides say to each other, [`endpoint`] the [`Core`] itself. [`tls`]
 //! makes certificates and trust into what [`Config`] and [`Connect`] take, [`rules`] lists of hosts
-//! into what [`Command::AddTunnel`] takes. [`kgp`] and [`http1`] are the machines inside, each
+//! into what [`Command::AddTunnel`] takes. [`dns`] finds the addresses of names where the system's resolver is not to. [`kgp`] and [`http1`] are the machines inside, each
 //! usable by itself.
 //!
 //! [`Read`] and [`Write`] are outcomes, not the traits of std: import those as `_` beside them.
@@ -183,6 +183,7 @@ extern crate std;
 pub mod bench;
 mod cache;
 pub mod contract;
+pub mod dns;
 pub mod egress;
 pub mod endpoint;
 #[cfg(fuzzing)]
@@ -193,6 +194,7 @@ pub mod rules;
 pub mod tls;
 pub mod upstream;
 
+mod random;
 mod slab;
 mod time;
 

@@ -25,6 +25,7 @@ use sc_proto::{Action, Core, ListenerId, ListenerRole, SocketId, Time, WorkerId}
 use crate::clock::Clock;
 use crate::connection::{Connection, Stream};
 use crate::dial::{Dialled, Dialler};
+use crate::dns::NameServers;
 use crate::handle::Order;
 use crate::inbox::{Adoption, Inbox, Mailbox, Parcel};
 use crate::listen::{self, Reception};
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) peers: Arc<[Mailbox]>,
     pub(crate) places: Arc<Places>,
     pub(crate) resolver: Arc<Resolver>,
+    pub(crate) name_servers: Option<NameServers>,
     pub(crate) clock: Clock,
     pub(crate) dial_stagger: Duration,
     pub(crate) accept_retry: Duration,
@@ -128,6 +130,7 @@ impl Worker {
             dialler: Dialler {
                 reactor: Rc::clone(&reactor),
                 resolver: shared.resolver,
+                name_servers: shared.name_servers,
                 places: Arc::clone(&shared.places),
                 stagger: shared.dial_stagger,
             },

@@ -21,7 +21,7 @@ use super::pac::Pac;
 use super::trust;
 use crate::cli::Endurance;
 use crate::monitor::worker::AskWorkers;
-use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
+use crate::runtime::{Handle, NameServers, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
@@ -54,8 +54,9 @@ pub(super) struct WorkerPlane {
 }
 
 impl WorkerPlane {
-    /// Starts the workers for a tunnel of so many connections; their events become `inputs`. `ca` is a file of certificate authorities to
-    /// verify the server with.
+    /// Starts the workers for a tunnel of so many connections; their events become `inputs`. `ca` is a
+    /// file of certificate authorities to verify the server with. `names` are asked for the names of
+    /// sites.
     pub(super) fn start(
         runtime: RuntimeKind,
         connections: u8,
@@ -63,6 +64,7 @@ impl WorkerPlane {
         endurance: Endurance,
         egress: Egress,
         site_handshake: Duration,
+        names: Option<NameServers>,
         pac: Option<Pac>,
         inputs: Sender,
     ) -> Result<Self, Failure> {
@@ -101,7 +103,7 @@ impl WorkerPlane {
                 Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
             },
         };
-        let runtime = Runtime::start(runtime, cores, events)
+        let runtime = Runtime::start(runtime, cores, names, events)
             .map_err(|error| machine("the data plane does not start", &error))?;
         let handle = runtime.handle();
         if let Some(pac) = pac {
@@ -208,7 +210,7 @@ fn machine(what: &'static str, error: &dyn std::error::Error) -> Failure {
 }
 
 /// Unpredictable bytes from the operating system.
-fn random<const N: usize>() -> Result<[u8; N], Failure> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::Machine { what: "no random bytes", error: error.to_string() })?;

@@ -102,7 +102,7 @@ impl DataPlane {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(runtime, cores, events)?;
+        let runtime = Runtime::start(runtime, cores, None, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle

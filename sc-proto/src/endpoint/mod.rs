@@ -25,7 +25,6 @@
 //! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
-//! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
@@ -41,7 +40,6 @@ mod kept;
 mod lent;
 mod placing;
 mod pump;
-mod random;
 mod relay;
 mod resign;
 mod resume;
@@ -65,7 +63,6 @@ use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
 use self::lent::Lent;
-use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
@@ -75,6 +72,7 @@ use crate::contract::{
     Read, SocketId, Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
+use crate::random::Random;
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
