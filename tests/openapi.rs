@@ -8,7 +8,7 @@ use sc_tests::deployment::{Server, User, key_in};
 use sc_tests::process::Process;
 
 /// Calls for each operation. More find more; this takes well under a minute.
-const EXAMPLES: &str = "25";
+const EXAMPLES: &str = "10";
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// What each answer is held against. Not among them: that all that the document allows is taken (a
