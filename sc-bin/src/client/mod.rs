@@ -89,18 +89,7 @@ pub(crate) fn serve(
     let rest = Rest::new(settings)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
-    let ca = settings.tunnel_ca.as_deref();
-    let plane = WorkerPlane::start(
-        settings.runtime,
-        settings.connections,
-        ca,
-        settings.endurance,
-        egress::rules(&settings.egress),
-        settings.egress.tls.handshake,
-        names,
-        pac,
-        inputs.sender.clone(),
-    )?;
+    let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,

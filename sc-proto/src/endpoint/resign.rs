@@ -113,10 +113,8 @@ impl Core {
 
     /// Whether what the browser sends has to wait: its stream is not open yet.
     pub(super) fn is_passing(&self, key: SocketKey) -> bool {
-        let proxied = match self.sockets.get(key).map(|socket| &socket.role) {
-            Some(super::socket::Role::Proxied(proxied)) => proxied,
-            _ => return false,
-        };
+        let role = self.sockets.get(key).map(|socket| &socket.role);
+        let Some(super::socket::Role::Proxied(proxied)) = role else { return false };
         let peek = proxied.http.as_ref().and_then(|http| http.peek.as_deref());
         matches!(peek, Some(Peek::Passing))
     }
