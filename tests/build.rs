@@ -22,6 +22,9 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("node-with-saucelabs", "missing_saucelabs"),
 ];
 
+/// Where Debian's python3-websockets is.
+const WEBSOCKETS: &str = "/usr/lib/python3/dist-packages/websockets";
+
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
     println!("cargo::rerun-if-env-changed=SC_TESTS_REQUIRE");
@@ -38,6 +41,12 @@ fn main() {
             println!("cargo::rustc-cfg={missing}");
         }
     }
+    // A library of Debian's own Python.
+    println!("cargo::rustc-check-cfg=cfg(missing_websockets)");
+    if !PathBuf::from(WEBSOCKETS).is_dir() && !all_required {
+        println!("cargo::rustc-cfg=missing_websockets");
+    }
+    println!("cargo::rerun-if-changed={WEBSOCKETS}");
     // What is possible depends on who builds.
     println!("cargo::rerun-if-env-changed=USER");
     println!("cargo::rerun-if-env-changed=HOME");

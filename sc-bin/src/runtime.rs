@@ -211,6 +211,8 @@ impl Handle {
             Ok(WorkerReport {
                 core: told.core,
                 sessions: told.sessions,
+                #[cfg(feature = "server")]
+                caches: told.caches,
                 busy,
                 turns,
                 #[cfg(feature = "server")]

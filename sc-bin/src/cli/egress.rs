@@ -14,6 +14,7 @@ use sc_proto::rules::{HostRules, InvalidRules};
 use super::environment::Environment;
 use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
 use super::settings::CONCEALED;
+use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
 
 /// Version 4's options.
 #[derive(Args, Debug, Default)]
@@ -24,8 +25,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT,
-    /// socks4://HOST:PORT or socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, or with http://, https://,
+    /// socks4:// or socks5:// in front, where USER:PASSWORD@ may stand before HOST; the password does not stay
     /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
@@ -53,6 +54,8 @@ pub(crate) struct V4EgressArgs {
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
     #[command(flatten)]
+    tls: SiteTlsArgs,
+    #[command(flatten)]
     pub(super) name_servers: V4NameServerArgs,
 }
 
@@ -74,8 +77,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT, socks4://HOST:PORT or
-    /// socks5://HOST:PORT, where
+    /// Proxy for the sites under test: HOST:PORT, or with http://, https://, socks4:// or socks5:// in
+    /// front, where
     /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
     /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
@@ -88,6 +91,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    tls: SiteTlsArgs,
     #[command(flatten)]
     pub(super) name_servers: V5NameServerArgs,
 }
@@ -123,6 +128,8 @@ pub(crate) struct EgressSettings {
     pub(crate) rest: Option<OwnProxy>,
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
+    /// TLS with sites and proxies.
+    pub(crate) tls: SiteTlsSettings,
     /// What becomes of HTTP exchanges.
     pub(crate) exchanges: Exchanges,
     /// How often a site is dialled.
@@ -203,7 +210,10 @@ pub(crate) enum EgressError {
         text: String,
     },
     /// A proxy.
-    #[error("{option}: {why}; a proxy is written [http|socks4|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    #[error(
+        "{option}: {why}; a proxy is written \
+         [http|https|socks4|socks5]://[USER:PASSWORD@]HOST:PORT"
+    )]
     Proxy {
         /// The option.
         option: &'static str,
@@ -228,6 +238,12 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidBypass,
     },
+    /// TLS with the proxy of the tunnel itself.
+    #[error("{0}: the tunnel's own connection goes by proxies of scheme http or socks5 only")]
+    OwnTls(&'static str),
+    /// TLS with sites.
+    #[error(transparent)]
+    SiteTls(#[from] SiteTlsError),
     /// User and password for the proxy.
     #[error("--proxy-userpwd: {0}")]
     UserPassword(InvalidCredentials),
@@ -253,6 +269,7 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    tls: SiteTlsArgs,
     name_servers: name_servers::Given,
 }
 
@@ -293,6 +310,7 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
             name_servers: args.name_servers.into(),
         }
     }
@@ -307,6 +325,7 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
             name_servers: args.name_servers.into(),
         }
     }
@@ -319,6 +338,7 @@ impl Given {
         let mut settings = EgressSettings {
             deny: deny_rules(&denied)?,
             denied,
+            tls: self.tls.resolve(env)?,
             localhost: match (self.localhost, env.first(&["SAUCE_PROXY_LOCALHOST"])) {
                 (Some(choice), _) => choice.0,
                 (None, Some(text)) => {
@@ -340,6 +360,9 @@ impl Given {
             OwnGiven::V5 { proxy_sauce } => {
                 let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
                 let own = self::proxy("--proxy-sauce", own)?;
+                if let Some(Way::Https(_)) = own {
+                    return Err(EgressError::OwnTls("--proxy-sauce"));
+                }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
             }
@@ -393,6 +416,9 @@ impl V4Own {
                 Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
             }
         };
+        if by_tunnel && own.as_ref().is_some_and(|own| matches!(own.way, Way::Https(_))) {
+            return Err(EgressError::OwnTls("--proxy-tunnel"));
+        }
         settings.tunnel = own.clone().filter(|_| by_tunnel);
         settings.rest = own;
         Ok(())
@@ -444,7 +470,7 @@ fn text(flag: Option<String>, env: &Environment, name: &str) -> Option<String> {
     flag.filter(|value| !value.is_empty() && value != CONCEALED).or_else(|| env.first(&[name]))
 }
 
-fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
+pub(super) fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),

@@ -26,6 +26,8 @@ mod readiness;
 mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
+#[cfg(feature = "client")]
+mod site_tls;
 mod version;
 
 #[cfg(feature = "client")]
@@ -57,6 +59,8 @@ pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
 #[cfg(feature = "client")]
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
+#[cfg(feature = "client")]
+pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
 #[cfg(all(feature = "client", feature = "server"))]

@@ -1,11 +1,13 @@
 //! The egress of the data plane, from the settings and from what this machine knows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sc_proto::contract::Host;
 use sc_proto::dns::Hosts;
 use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, WayChoice};
 
+use super::site_trust::OfficeTrust;
 use crate::cli::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
@@ -15,6 +17,7 @@ const HOSTS_LIMIT: u64 = 4 << 20;
 pub(super) fn rules(settings: &EgressSettings) -> Egress {
     let hosts = Hosts::parse(&hosts_text(&hosts_file()));
     Egress {
+        trust: Some(Arc::new(OfficeTrust::new(&settings.tls))),
         deny: settings.deny.clone(),
         localhost: Localhost {
             policy: settings.localhost,
@@ -69,6 +72,13 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
         lines.push(format!("Names of sites are asked of the name servers {}", servers.join(", ")));
     }
     lines.push(about_localhost(settings).to_owned());
+    if !settings.tls.unchecked_list.is_empty() {
+        lines.push(format!(
+            "Warning: certificates are NOT checked for {} (--tls-insecure-domains): whoever stands \
+             between this machine and those hosts can read and change all",
+            settings.tls.unchecked_list.join(", ")
+        ));
+    }
     lines
 }
 

@@ -27,6 +27,7 @@ mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod site_trust;
 mod status;
 mod trust;
 
@@ -91,9 +92,11 @@ pub(crate) fn serve(
     let ca = settings.tunnel_ca.as_deref();
     let plane = WorkerPlane::start(
         settings.runtime,
+        settings.connections,
         ca,
         settings.endurance,
         egress::rules(&settings.egress),
+        settings.egress.tls.handshake,
         names,
         pac,
         inputs.sender.clone(),

@@ -45,6 +45,7 @@ pub fn ways_of_answer(answer: &str) -> Result<Vec<Way>, InvalidAnswer> {
                 continue;
             }
             "PROXY" | "HTTP" => Way::Http,
+            "HTTPS" => Way::Https,
             "SOCKS4" => Way::Socks4,
             "SOCKS" | "SOCKS5" => Way::Socks5,
             _ => continue,
@@ -83,7 +84,7 @@ mod tests {
                 "PROXY a:1; socks\tb:2 ;SOCKS5 [::1]:3; HTTP c:4;DIRECT;",
                 &["http://a:1", "socks5://b:2", "socks5://[::1]:3", "http://c:4", "direct"],
             ),
-            ("QUIC a:1; HTTPS b:2; SOCKS4 c:3; DIRECT", &["socks4://c:3", "direct"]),
+            ("QUIC a:1; SOCKS4 c:3; HTTPS b:2; DIRECT", &["socks4://c:3", "https://b:2", "direct"]),
         ] {
             let read = ways_of_answer(answer).unwrap();
             let read: Vec<_> = read.iter().map(Way::to_string).collect();

@@ -14,6 +14,8 @@ pub enum Way {
     Direct,
     /// By an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), or a request in absolute form.
     Http(Proxy),
+    /// The same, within TLS with the proxy.
+    Https(Proxy),
     /// By a SOCKS proxy of version 4A, which resolves the site's name. It takes the credentials' user
     /// only.
     Socks4(Proxy),
@@ -41,7 +43,7 @@ pub struct Credentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProxy {
     /// A scheme other than the known ones.
-    #[error("the scheme must be http, socks4 or socks5")]
+    #[error("the scheme must be http, https, socks4 or socks5")]
     Scheme,
     /// Not `host:port`.
     #[error(transparent)]
@@ -118,8 +120,9 @@ impl fmt::Debug for Credentials {
 }
 
 impl Way {
-    /// Reads `[http|socks4|socks5]://[user[:password]@]host:port`; `http` without a scheme, `socks`
-    /// is `socks5`, `socks4a` is `socks4`, which takes no password. User and password may hold `%` escapes, as in URLs.
+    /// Reads `[http|https|socks4|socks5]://[user[:password]@]host:port`; `http` without a scheme,
+    /// `socks` is `socks5`, `socks4a` is `socks4`, which takes no password. User and password may hold
+    /// `%` escapes, as in URLs.
     ///
     /// # Errors
     ///
@@ -128,6 +131,7 @@ impl Way {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let by: fn(Proxy) -> Self = match scheme.to_ascii_lowercase().as_str() {
             "http" => Self::Http,
+            "https" => Self::Https,
             "socks4" | "socks4a" => Self::Socks4,
             "socks" | "socks5" | "socks5h" => Self::Socks5,
             _ => return Err(InvalidProxy::Scheme),
@@ -156,7 +160,9 @@ impl Way {
     pub fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Direct => None,
-            Self::Http(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => Some(proxy),
+            Self::Http(proxy) | Self::Https(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => {
+                Some(proxy)
+            }
         }
     }
 
@@ -164,7 +170,9 @@ impl Way {
     pub fn proxy_mut(&mut self) -> Option<&mut Proxy> {
         match self {
             Self::Direct => None,
-            Self::Http(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => Some(proxy),
+            Self::Http(proxy) | Self::Https(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => {
+                Some(proxy)
+            }
         }
     }
 }
@@ -175,6 +183,7 @@ impl fmt::Display for Way {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Http(proxy) => write!(f, "http://{}", proxy.address),
+            Self::Https(proxy) => write!(f, "https://{}", proxy.address),
             Self::Socks4(proxy) => write!(f, "socks4://{}", proxy.address),
             Self::Socks5(proxy) => write!(f, "socks5://{}", proxy.address),
         }

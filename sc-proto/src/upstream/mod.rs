@@ -68,7 +68,7 @@ impl Handshake {
     pub fn begin(way: &Way, target: &Target) -> Option<Self> {
         let (out, dialogue) = match way {
             Way::Direct => return None,
-            Way::Http(proxy) => {
+            Way::Http(proxy) | Way::Https(proxy) => {
                 let (out, connect) = connect::Connect::begin(proxy, target);
                 (out, Dialogue::Connect(connect))
             }
