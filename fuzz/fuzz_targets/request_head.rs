@@ -7,6 +7,7 @@ use sc_proto::contract::StreamKind;
 use sc_proto::http1::{
     Framing, HeadSearch, Limits, Persistence, Refused, Request, Upgrade, Version, request,
 };
+use sc_proto::http1::request::Scope;
 
 fn limits() -> Limits {
     // Small, so that the fuzzer reaches them.
@@ -14,7 +15,7 @@ fn limits() -> Limits {
 }
 
 fn read(input: &[u8], limits: &Limits) -> Result<Option<(usize, Request)>, Refused> {
-    request::read(&mut HeadSearch::new(), input, limits)
+    request::read(&mut HeadSearch::new(), input, limits, &Scope::Any)
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -22,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     let whole = read(input, &limits);
     let mut search = HeadSearch::new();
     let pieces = (0..=input.len())
-        .map(|end| request::read(&mut search, &input[..end], &limits))
+        .map(|end| request::read(&mut search, &input[..end], &limits, &Scope::Any))
         .find(|read| *read != Ok(None))
         .unwrap_or(Ok(None));
     assert_eq!(whole, pieces);

@@ -207,6 +207,8 @@ struct Lists {
     direct: Option<Vec<String>>,
     tunnel: Option<Vec<String>>,
     fast_fail: Option<Vec<String>>,
+    pass_tls: Option<Vec<String>>,
+    resign: Option<Vec<String>>,
 }
 
 impl From<V4Args> for Given {
@@ -224,6 +226,8 @@ impl From<V4Args> for Given {
                 direct: args.direct_domains,
                 tunnel: args.tunnel_domains,
                 fast_fail: args.fast_fail_regexps,
+                pass_tls: args.no_ssl_bump_domains,
+                resign: None,
             },
             no_proxy_caching: args.no_proxy_caching,
             reconnect: args.reconnect,
@@ -252,6 +256,8 @@ impl From<V5Args> for Given {
                 direct: args.direct_domains,
                 tunnel: args.tunnel_domains,
                 fast_fail: None,
+                pass_tls: args.tls_passthrough_domains,
+                resign: args.tls_resign_domains,
             },
             no_proxy_caching: None,
             reconnect: args.reconnect,
@@ -369,7 +375,18 @@ impl Lists {
             Dialect::V5 => (RuleSyntax::Expressions, tunnel, None, None),
         };
         let rule_syntax = Some(syntax);
+        let (no_ssl_bump_domains, tls_passthrough_domains, tls_resign_domains) = match dialect {
+            Dialect::V4 => (list(self.pass_tls, "SAUCE_NO_SSL_BUMP_DOMAINS"), None, None),
+            Dialect::V5 => (
+                None,
+                list(self.pass_tls, "SAUCE_TLS_PASSTHROUGH_DOMAINS"),
+                list(self.resign, "SAUCE_TLS_RESIGN_DOMAINS"),
+            ),
+        };
         let rules = Rules {
+            no_ssl_bump_domains,
+            tls_passthrough_domains,
+            tls_resign_domains,
             direct_domains,
             tunnel_domains,
             domain_names,

@@ -8,9 +8,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{AddressGuard, Spread, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
-use sc_proto::tls::TlsServer;
+use sc_proto::tls::{Resigner, TlsServer};
 use sc_proto::{CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
@@ -78,6 +78,7 @@ impl DataPlane {
         runtime: RuntimeKind,
         workers: u16,
         tls: TlsServer,
+        resigner: Resigner,
         endurance: Endurance,
         bounds: Bounds,
         kgp: TcpListener,
@@ -86,8 +87,13 @@ impl DataPlane {
         let Bounds { direct, cache } = bounds;
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config =
-            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
+        let mut config = Config {
+            tls_server: Some(tls),
+            resigner: Some(resigner),
+            unix_time_at_zero,
+            direct,
+            ..Config::default()
+        };
         // Workers share nothing, so each has its part of what the process may hold.
         config.cache = CacheLimits { total: cache.total / usize::from(workers.max(1)), ..cache };
         endurance.tell(&mut config);
@@ -96,7 +102,7 @@ impl DataPlane {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(runtime, cores, events)?;
+        let runtime = Runtime::start(runtime, cores, None, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
@@ -123,13 +129,20 @@ impl DataPlane {
             listener: ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed)),
         };
         let added = || {
+            let routing = Arc::new(routing);
+            let workers = u16::try_from(self.worker_count()).unwrap_or(u16::MAX);
+            let spread = (workers > 1).then(|| Spread::new(place.home, workers));
             for worker in self.workers() {
                 let command =
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
+                if let Some(spread) = &spread {
+                    let spread = Arc::clone(spread);
+                    self.handle.command(worker, Command::Spread { tunnel, spread })?;
+                }
+                let routing = Arc::clone(&routing);
+                self.handle.command(worker, Command::SetRouting { tunnel, routing })?;
             }
-            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
-            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };
@@ -160,12 +173,11 @@ impl DataPlane {
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
-    /// Lets a tunnel finish what runs: its proxy port is closed, its session takes no new stream
-    /// and ends with the last one.
+    /// Lets a tunnel finish what runs: its proxy port is closed, its sessions take no new
+    /// stream and end with the last one.
     pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {
         self.close_proxy(place);
-        // A worker that is gone has nothing left to finish.
-        let _ = self.handle.command(place.home, Command::DrainTunnel(tunnel));
+        self.command_all(|| Command::DrainTunnel(tunnel));
     }
 
     /// Ends a tunnel: its proxy port is closed, its session too.

@@ -18,6 +18,7 @@ mod metrics;
 mod ports;
 mod random;
 mod registry;
+mod resign;
 mod rest;
 mod run;
 mod running;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sc_proto::tls::Resigner;
 use sc_proto::{Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
+use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, JobEnd, Tunnels, unix_now};
@@ -56,6 +58,9 @@ pub(crate) enum StartError {
     /// It has no certificate for tunnels.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// It has no CA for re-signed TLS.
+    #[error(transparent)]
+    Resign(#[from] ResignError),
     /// It has no certificate for REST.
     #[error(transparent)]
     RestTls(#[from] RestTlsError),
@@ -157,6 +162,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         Some(files) => TunnelCertificate::given(files)?,
         None => TunnelCertificate::own(&dir, &settings.tunnel_host, unix_now())?,
     };
+    let resign = Arc::new(ResignCa::open(settings.resign_ca.as_ref(), &dir, unix_now())?);
     let tls = match &settings.rest_security {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
@@ -175,8 +181,14 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
     let announcements = settings.announcements.clone();
-    let (tunnels, events) =
-        start_tunnels(settings, registry.clone(), certificate, kgp_listener, announced_port)?;
+    let (tunnels, events) = start_tunnels(
+        settings,
+        registry.clone(),
+        certificate,
+        Arc::clone(&resign),
+        kgp_listener,
+        announced_port,
+    )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -191,6 +203,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             rates: Rates::default(),
             announcements,
             scheme,
+            resign_ca: resign.pem().to_owned(),
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
     };
@@ -226,6 +239,7 @@ fn start_tunnels(
     settings: Settings,
     registry: Registry,
     certificate: TunnelCertificate,
+    resign: Arc<ResignCa>,
     kgp_listener: std::net::TcpListener,
     tunnel_port: u16,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
@@ -235,6 +249,7 @@ fn start_tunnels(
         settings.runtime,
         workers,
         certificate.tls,
+        Resigner::new(resign).map_err(ResignError::from)?,
         settings.endurance,
         Bounds { direct: settings.direct.clone(), cache: settings.cache },
         kgp_listener,

@@ -61,6 +61,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "SC_SERVER_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
+    /// PEM file with the CA that signs certificates for re-signed TLS; browsers have to trust it
+    /// [default: makes its own, GET /rest/v1/ca.pem gives it]
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_RESIGN_CA_CERT")]
+    resign_ca_cert: Option<PathBuf>,
+
+    /// PEM file with the private key for --resign-ca-cert
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_RESIGN_CA_KEY")]
+    resign_ca_key: Option<PathBuf>,
+
     /// Name or address the tunnels' proxy ports are bound to, and browsers are told. Whoever
     /// reaches these ports reaches what the clients reach [default: 127.0.0.1]
     #[arg(long, value_name = "HOST", env = "SC_SERVER_PROXY_HOST")]
@@ -148,6 +157,8 @@ pub(crate) struct Settings {
     pub(crate) tunnel_host: String,
     /// The certificate of the KGP listener; `None`: its own.
     pub(crate) tunnel_certificate: Option<CertificateFiles>,
+    /// The CA of re-signed TLS; `None`: its own.
+    pub(crate) resign_ca: Option<CertificateFiles>,
     /// Where the tunnels' proxy ports are bound.
     pub(crate) proxy_ip: IpAddr,
     /// What browsers are told.
@@ -263,6 +274,7 @@ impl Settings {
             tunnel_address: SocketAddr::new(LOOPBACK, 0),
             tunnel_host: LOOPBACK.to_string(),
             tunnel_certificate: None,
+            resign_ca: None,
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
             direct: AddressGuard::public(),
@@ -320,6 +332,8 @@ impl Options {
             tunnel_host: self.tunnel_host.or(other.tunnel_host),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            resign_ca_cert: self.resign_ca_cert.or(other.resign_ca_cert),
+            resign_ca_key: self.resign_ca_key.or(other.resign_ca_key),
             proxy_host: self.proxy_host.or(other.proxy_host),
             direct_networks: self.direct_networks.or(other.direct_networks),
             cache_size: self.cache_size.or(other.cache_size),
@@ -372,6 +386,10 @@ impl Options {
             tunnel_address,
             tunnel_host,
             tunnel_certificate: both(("tls-cert", self.tls_cert), ("tls-key", self.tls_key))?,
+            resign_ca: both(
+                ("resign-ca-cert", self.resign_ca_cert),
+                ("resign-ca-key", self.resign_ca_key),
+            )?,
             proxy_ip,
             proxy_host,
             direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),

@@ -63,6 +63,13 @@ impl Core {
         let Ok(way) = verdict else {
             return self.end_exchange(key, Failure::Denied, &[], now);
         };
+        if kind == StreamKind::Connect
+            && way == Way::Tunnel
+            && self.config.resigner.is_some()
+            && let Some(why) = routing.as_ref().and_then(|routing| routing.resigns(&target.host))
+        {
+            return self.begin_peek(key, target, why, now);
+        }
         self.ask_cache(key, Opening { target, kind, head, way }, now);
     }
 

@@ -173,11 +173,11 @@ impl Core {
                 self.cache.store.note_passing(&entry.asking.key, Passing::Single, seconds);
             }
         }
-        self.look_again(key, Company::Alone);
+        self.look_once_more(key, Company::Alone);
     }
 
     /// Has a request be looked at once more, when nothing else is being done.
-    pub(super) fn look_again(&mut self, key: SocketKey, company: Company) {
+    pub(super) fn look_once_more(&mut self, key: SocketKey, company: Company) {
         self.clear_timer(key);
         if let Some(share) = self.share(key) {
             share.standing = Standing::Again(company);

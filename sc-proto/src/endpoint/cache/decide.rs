@@ -111,7 +111,7 @@ impl Core {
             if key == asker {
                 self.serve(key, object, Status::Forwarded(why, Kept::Stored), Some(fetch), now);
             } else if !self.selects(key, object) {
-                self.look_again(key, Company::Alone);
+                self.look_once_more(key, Company::Alone);
             } else if is_open {
                 // It is not known yet whether it stays small enough to be kept.
                 self.cache.fetches.get_mut(fetch).into_iter().for_each(|it| it.waiting.push(key));
@@ -198,7 +198,7 @@ impl Core {
     fn serve_waiting(&mut self, entry: &Fetch, object: ObjectKey, status: Status, now: Time) {
         for key in &entry.waiting {
             if !self.selects(*key, object) {
-                self.look_again(*key, Company::Alone);
+                self.look_once_more(*key, Company::Alone);
             } else if *key == entry.asker {
                 self.serve(*key, object, status, None, now);
             } else {
@@ -213,7 +213,7 @@ impl Core {
     pub(super) fn pass(&mut self, fetch: FetchKey, now: Time) {
         let Some(entry) = self.end_fetch(fetch) else { return };
         for other in entry.waiting.iter().filter(|other| **other != entry.asker) {
-            self.look_again(*other, Company::Alone);
+            self.look_once_more(*other, Company::Alone);
         }
         if entry.carrier != entry.asker {
             // It was for one that has left.

@@ -202,7 +202,7 @@ impl Core {
             *flow = Flow::Relay { owed: 0 };
         }
         for other in core::mem::take(&mut entry.waiting) {
-            self.look_again(other, Company::Alone);
+            self.look_once_more(other, Company::Alone);
         }
         Relayed::Yes
     }

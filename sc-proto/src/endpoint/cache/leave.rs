@@ -71,7 +71,7 @@ impl Core {
         let Some(entry) = self.end_fetch(fetch) else { return };
         self.unlink(entry.carrier, ResetReason::Cancelled, now);
         for other in &entry.waiting {
-            self.look_again(*other, Company::Alone);
+            self.look_once_more(*other, Company::Alone);
         }
         let failure = Failure::Reset(ResetReason::ConnectionLost);
         for reader in &entry.readers {
