@@ -76,6 +76,8 @@ pub enum DeadlineReason {
     OpenWait,
     /// The other end must have said whether it reached a site.
     OpenAnswer,
+    /// An answer that another browser has asked for must have come.
+    Collapse,
     /// The embedder must have named the ways to a site.
     Way,
     /// An upstream proxy must have said whether it reached a site.
@@ -100,6 +102,8 @@ pub enum DeadlineReason {
     Reconnect,
     /// A drained session must have ended.
     Drain,
+    /// What another worker is to know is offered again.
+    Notes,
     /// A socket whose last bytes were written must have gone.
     Linger,
 }

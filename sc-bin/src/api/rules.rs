@@ -107,6 +107,7 @@ impl Rules {
                 (None, Some(direct)) => Ways::DirectFor(direct),
                 (None, None) => Ways::Tunnel,
             },
+            ..Routing::default()
         })
     }
 }

@@ -118,6 +118,11 @@ pub(crate) struct V4Args {
     /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
     #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) fast_fail_regexps: Option<Vec<String>>,
+    /// Have the server ask the sites each time, and keep no answers for other browsers
+    /// [env: SAUCE_NO_PROXY_CACHING]
+    #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub(crate) no_proxy_caching: Option<bool>,
     /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
     #[arg(long)]
     pub(crate) runtime: Option<RuntimeKind>,

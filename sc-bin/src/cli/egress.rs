@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use sc_proto::contract::Target;
+use sc_proto::dns;
 use sc_proto::egress::{
     Bypass, Credentials, Dials, Exchanges, InvalidBypass, InvalidCredentials, InvalidProxy,
     LocalhostPolicy, Way,
@@ -11,6 +12,7 @@ use sc_proto::egress::{
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
 use super::settings::CONCEALED;
 use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
 
@@ -23,8 +25,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API: HOST:PORT, or with http://,
-    /// https:// or socks5:// in front, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, or with http://, https://,
+    /// socks4:// or socks5:// in front, where USER:PASSWORD@ may stand before HOST; the password does not stay
     /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
@@ -53,6 +55,8 @@ pub(crate) struct V4EgressArgs {
     no_autodetect: Option<bool>,
     #[command(flatten)]
     tls: SiteTlsArgs,
+    #[command(flatten)]
+    pub(super) name_servers: V4NameServerArgs,
 }
 
 /// Version 5's options.
@@ -73,7 +77,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test: HOST:PORT, or with http://, https:// or socks5:// in front, where
+    /// Proxy for the sites under test: HOST:PORT, or with http://, https://, socks4:// or socks5:// in
+    /// front, where
     /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
     /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
@@ -88,6 +93,8 @@ pub(crate) struct V5EgressArgs {
     proxy_sauce: Option<String>,
     #[command(flatten)]
     tls: SiteTlsArgs,
+    #[command(flatten)]
+    pub(super) name_servers: V5NameServerArgs,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -127,6 +134,8 @@ pub(crate) struct EgressSettings {
     pub(crate) exchanges: Exchanges,
     /// How often a site is dialled.
     pub(crate) dials: Dials,
+    /// Who is asked for the names of sites; `None`: the system's resolver.
+    pub(crate) name_servers: Option<dns::Settings>,
 }
 
 /// By which way sites are reached.
@@ -186,6 +195,9 @@ pub(crate) enum EgressError {
     /// A list of hosts to deny.
     #[error("--deny-domains: {0}")]
     Deny(InvalidRules),
+    /// The name servers.
+    #[error(transparent)]
+    NameServers(#[from] NameServerError),
     /// A variable that is none of the words it may be.
     #[error("SAUCE_PROXY_LOCALHOST={0:?}: allow, direct or deny is meant here")]
     Localhost(String),
@@ -198,7 +210,10 @@ pub(crate) enum EgressError {
         text: String,
     },
     /// A proxy.
-    #[error("{option}: {why}; a proxy is written [http|https|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    #[error(
+        "{option}: {why}; a proxy is written \
+         [http|https|socks4|socks5]://[USER:PASSWORD@]HOST:PORT"
+    )]
     Proxy {
         /// The option.
         option: &'static str,
@@ -255,6 +270,7 @@ pub(super) struct Given {
     pac: Option<String>,
     own: OwnGiven,
     tls: SiteTlsArgs,
+    name_servers: name_servers::Given,
 }
 
 /// What was given about the client's own traffic.
@@ -295,6 +311,7 @@ impl From<V4EgressArgs> for Given {
             pac: args.pac,
             own,
             tls: args.tls,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -309,6 +326,7 @@ impl From<V5EgressArgs> for Given {
             pac: args.pac,
             own,
             tls: args.tls,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -328,6 +346,7 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
+            name_servers: self.name_servers.resolve(env)?,
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
@@ -377,7 +396,7 @@ impl V4Own {
                     return Err(EgressError::NoProxy("--proxy-userpwd"));
                 }
             };
-            if let Way::Http(proxy) | Way::Https(proxy) | Way::Socks5(proxy) = way {
+            if let Some(proxy) = way.proxy_mut() {
                 proxy.credentials = Some(credentials);
             }
         }
@@ -451,7 +470,7 @@ fn text(flag: Option<String>, env: &Environment, name: &str) -> Option<String> {
     flag.filter(|value| !value.is_empty() && value != CONCEALED).or_else(|| env.first(&[name]))
 }
 
-fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
+pub(super) fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),

@@ -17,6 +17,8 @@ mod go_duration;
 mod logging;
 #[cfg(feature = "client")]
 mod monitoring;
+#[cfg(feature = "client")]
+mod name_servers;
 mod open_files;
 #[cfg(feature = "client")]
 mod readiness;

@@ -150,6 +150,7 @@ fn proxy(settings: &Settings) -> Option<ureq::Proxy> {
         Way::Direct => return None,
         Way::Http(proxy) => (ProxyProtocol::Http, proxy),
         Way::Https(proxy) => (ProxyProtocol::Https, proxy),
+        Way::Socks4(proxy) => (ProxyProtocol::Socks4A, proxy),
         Way::Socks5(proxy) => (ProxyProtocol::Socks5, proxy),
     };
     let address = &proxy.address;

@@ -8,6 +8,7 @@ mod access_key;
 mod accounts;
 mod announcements;
 mod args;
+mod byte_size;
 mod certificate;
 mod data_dir;
 mod data_plane;

@@ -89,6 +89,9 @@ pub enum DialFailure {
     /// TLS with the upstream proxy failed, or its certificate is not accepted.
     #[error("TLS with the upstream proxy failed")]
     ProxyTls,
+    /// No name server could say whether the name has an address.
+    #[error("no name server gave an answer")]
+    NameServers,
 }
 
 impl From<&TlsError> for DialFailure {
@@ -110,7 +113,7 @@ impl From<&TlsError> for DialFailure {
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -138,6 +141,7 @@ impl DialFailure {
         Self::NotTls,
         Self::TlsTimedOut,
         Self::ProxyTls,
+        Self::NameServers,
     ];
 }
 

@@ -37,6 +37,10 @@ impl Core {
             // Without its credit no more will come.
             return;
         }
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            let payload = plaintext.get(range).unwrap_or_default();
+            return self.fetch_payload(key, fetch, payload, now);
+        }
         proxied.unreturned += range.len() as u64;
         if proxied.http.is_some() {
             self.take_answer(key, plaintext, range, now);
@@ -215,6 +219,7 @@ impl Core {
     pub(super) fn after_write(&mut self, key: SocketKey, now: Time) {
         let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
         if proxied.is_some_and(|proxied| !proxied.has_output()) {
+            self.serve_more(key, now);
             self.next_exchange(key);
             self.check_stopped();
         }

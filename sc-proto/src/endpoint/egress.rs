@@ -167,7 +167,7 @@ impl Outgoing {
     fn failure(&self, dial: DialFailure) -> DialFailure {
         match (self.ways.front(), dial) {
             (None | Some(Way::Direct), _) | (_, DialFailure::Resources) => dial,
-            (Some(Way::Http(_) | Way::Https(_) | Way::Socks5(_)), _) => {
+            (Some(Way::Http(_) | Way::Https(_) | Way::Socks4(_) | Way::Socks5(_)), _) => {
                 DialFailure::ProxyUnreachable
             }
         }
@@ -300,7 +300,9 @@ impl Core {
                 let host = proxy.address.host.clone();
                 self.secure_hop(key, Peer::Proxy, &host, &[], now);
             }
-            None | Some(Way::Direct | Way::Http(_) | Way::Socks5(_)) => self.ask_hop(key, now),
+            None | Some(Way::Direct | Way::Http(_) | Way::Socks4(_) | Way::Socks5(_)) => {
+                self.ask_hop(key, now);
+            }
         }
     }
 

@@ -5,6 +5,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::cache::Share;
 use super::placing::NoPlace;
 use super::relay::Sent;
 use super::resign::Peek;
@@ -37,6 +38,8 @@ pub(super) struct Http {
     pub(super) opening: Option<Opening>,
     /// A CONNECT was answered before it was clear what becomes of it.
     pub(super) peek: Option<Box<Peek>>,
+    /// What the cache has to do with the present exchange.
+    pub(super) share: Option<Box<Share>>,
 }
 
 /// What a front takes from the browser.
@@ -59,6 +62,7 @@ impl Http {
             answer: Vec::new(),
             opening: None,
             peek: None,
+            share: None,
         }
     }
 
@@ -154,6 +158,7 @@ impl Core {
             BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
+                self.leave_cache(key, now);
                 self.unlink(key, ResetReason::Cancelled, now);
                 self.close_socket(key, crate::CloseMode::Abort);
             }
@@ -368,7 +373,11 @@ impl Core {
         };
         let session = match placement {
             Ok(session) => session,
-            Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
+            Err(NoPlace::Yet) => {
+                self.open_later(key, tunnel, opening, now);
+                return self.look_again(tunnel);
+            }
+            Err(NoPlace::Elsewhere(_)) => return self.place_there(key, opening, now),
             Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
         let head = self.stamped(key, &opening);
@@ -379,15 +388,19 @@ impl Core {
         match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 self.counters.streams += 1;
-                let transport = entry.transport;
+                let (transport, is_full) = (entry.transport, entry.session.is_full());
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
                     proxied.ahead = head;
+                    proxied.hops = 0;
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
                 self.offer_source(key);
                 self.kick_transport(transport);
+                if is_full {
+                    self.publish(tunnel);
+                }
             }
             Err(OpenRefused::Draining) => {
                 let failure = Failure::Dial(DialFailure::Draining);
@@ -401,7 +414,13 @@ impl Core {
     }
 
     /// The request waits for its stream, if not too many do already.
-    fn open_later(&mut self, key: SocketKey, tunnel: TunnelId, opening: Opening, now: Time) {
+    pub(super) fn open_later(
+        &mut self,
+        key: SocketKey,
+        tunnel: TunnelId,
+        opening: Opening,
+        now: Time,
+    ) {
         if let Some(http) = self.http(key) {
             http.opening = Some(opening);
         }
@@ -426,6 +445,9 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
+                if let Some(fetch) = self.http(key).and_then(|http| http.carried()) {
+                    return self.fetch_opened(key, fetch, now);
+                }
                 self.expect_movement(key, now);
                 self.peek_over(key);
                 let Some(http) = self.http(key) else { return };

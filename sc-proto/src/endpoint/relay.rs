@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Removes a proxied socket from all books.
-    fn forget(&mut self, key: SocketKey) -> Option<Socket> {
+    pub(super) fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
@@ -174,6 +174,7 @@ impl Core {
 
     /// The socket failed: so did its stream.
     pub(super) fn socket_failed(&mut self, key: SocketKey, now: Time) {
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::ConnectionLost, now);
         self.close_socket(key, CloseMode::Abort);
     }
@@ -203,7 +204,9 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
-        if proxied.http.is_some() {
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            self.fetch_ended(fetch, plaintext, now);
+        } else if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
         } else if proxied.is_exchange() {
             self.upload_ended(key, now);
@@ -412,6 +415,7 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
+            DeadlineReason::Collapse => self.collapse_timeout(key, now),
             DeadlineReason::Way | DeadlineReason::Upstream | DeadlineReason::Redial => {
                 self.hop_timeout(key, reason, now);
             }
@@ -430,6 +434,7 @@ impl Core {
         if deadline > now {
             return self.set_timer(key, deadline, DeadlineReason::Idle);
         }
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::TimedOut, now);
         if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
             self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);

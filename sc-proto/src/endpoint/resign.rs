@@ -58,13 +58,13 @@ impl Core {
         };
         match resigned {
             true => self.resign(key, bytes, now),
-            false => self.pass(key, bytes, now),
+            false => self.pass_through(key, bytes, now),
         }
         bytes.len()
     }
 
     /// Opens the stream of a CONNECT that is not re-signed after all.
-    fn pass(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
+    fn pass_through(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
         self.clear_timer(key);
         let Some(http) = self.http(key) else { return };
         let Some(peek) = &mut http.peek else { return };
@@ -108,7 +108,7 @@ impl Core {
     pub(super) fn peek_timeout(&mut self, key: SocketKey, now: Time) {
         let Some(http) = self.http(key) else { return };
         let kept = core::mem::take(&mut http.kept);
-        self.pass(key, &kept, now);
+        self.pass_through(key, &kept, now);
     }
 
     /// Whether what the browser sends has to wait: its stream is not open yet.

@@ -16,7 +16,7 @@ use crate::http1::Failure;
 use crate::rules::Way;
 
 /// A request whose stream is to be opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Opening {
     pub(super) target: Target,
     pub(super) kind: StreamKind,
@@ -70,10 +70,7 @@ impl Core {
         {
             return self.begin_peek(key, target, why, now);
         }
-        if let Some(http) = self.http(key) {
-            http.opening = Some(Opening { target, kind, head, way });
-            self.open_stream(key, now);
-        }
+        self.ask_cache(key, Opening { target, kind, head, way }, now);
     }
 
     /// What a failed dial means for a browser: it matters who dialled.

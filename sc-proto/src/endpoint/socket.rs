@@ -13,7 +13,7 @@ use super::http::Http;
 use super::kept::Site;
 use super::secure::Secure;
 use super::{SessionKey, Transport};
-use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
+use crate::contract::{CloseMode, Seated, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
 use crate::slab::Key;
 use crate::{DeadlineReason, Time};
@@ -86,6 +86,10 @@ pub(super) struct Proxied {
     pub(super) outgoing: Option<Box<Outgoing>>,
     /// TLS is spoken on the socket. What the socket is said to be able to read is plaintext then.
     pub(super) tls: Option<Box<Secure>>,
+    /// A browser counts for its worker, if its tunnel's sessions live on several.
+    pub(super) seated: Option<Seated>,
+    /// How often a browser came from another worker since its last stream.
+    pub(super) hops: u8,
     /// HTTP is spoken with the site. `None`: bytes are relayed as they are.
     pub(super) exchange: Option<Box<Exchange>>,
     /// The connection to this site waits for another exchange.
@@ -196,6 +200,8 @@ impl Proxied {
             kind: StreamKind::Connect,
             outgoing: None,
             tls: None,
+            seated: None,
+            hops: 0,
             exchange: None,
             kept: None,
         }

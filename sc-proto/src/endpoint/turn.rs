@@ -40,6 +40,18 @@ impl Core {
         while let Some(key) = self.revive.pop_front() {
             self.go_on(key, now);
         }
+        while let Some(key) = self.cache.next_again() {
+            self.consult_again(key, now);
+        }
+        while let Some(tunnel) = self.unplaced.pop_front() {
+            self.retry_waiting(tunnel, now);
+        }
+        while let Some(key) = self.movers.pop_front() {
+            let action = self.move_out(key, now);
+            if action.is_some() {
+                return action;
+            }
+        }
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
         }

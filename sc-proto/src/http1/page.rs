@@ -76,6 +76,11 @@ impl Page {
                 "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
                  started the tunnel to change it.",
             ),
+            Failure::NotCached => (
+                504,
+                "not-cached",
+                "The request asks for a stored answer only (Cache-Control: only-if-cached).",
+            ),
             Failure::NotConnected => (
                 503,
                 "tunnel-not-connected",
@@ -296,6 +301,12 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "The office's upstream proxy of scheme https does not speak TLS, or its certificate is \
              not accepted. The log of the sc client says more.",
         ),
+        DialFailure::NameServers => (
+            502,
+            "name-servers",
+            "None of the office's name servers answers. Check the network of the machine that runs the \
+             sc client, and its --dns-server.",
+        ),
         DialFailure::Resources => (
             503,
             "client-resources",
@@ -328,6 +339,7 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::Tls
         | DialFailure::Resources
         | DialFailure::Draining
+        | DialFailure::NameServers
         | DialFailure::Other
         | DialFailure::Loop
         | DialFailure::BadRequest

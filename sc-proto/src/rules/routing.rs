@@ -19,6 +19,8 @@ pub struct Routing {
     /// Hosts whose TLS is re-signed whatever else is said: the client has something to add to
     /// their requests.
     pub always_resigned: Option<HostRules>,
+    /// Whether answers may come from the server's cache, and go into it.
+    pub caching: Caching,
 }
 
 /// Whose TLS is opened at the server and re-signed, of what goes through the tunnel.
@@ -40,6 +42,16 @@ pub(crate) enum Resign {
     Wanted,
     /// The client needs it.
     Needed,
+}
+
+/// Whether the requests of a tunnel share answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// As HTTP allows (RFC 9111).
+    #[default]
+    Shared,
+    /// Every request goes to its site (`no-proxy-caching`).
+    Off,
 }
 
 /// Which hosts are reached through the tunnel, and which from the server itself.

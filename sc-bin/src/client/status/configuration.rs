@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use sc_proto::dns::{self, ServerOrder};
 use sc_proto::egress::LocalhostPolicy;
+use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
@@ -28,6 +30,7 @@ pub(super) fn text(settings: &Settings) -> String {
         rest_ca,
         tunnel_ca,
         rules,
+        caching,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
         egress,
         connections,
@@ -54,6 +57,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
     lines.sort();
@@ -104,6 +108,7 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         exchanges: _,
         dials: _,
         tls,
+        name_servers,
     } = egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
@@ -123,7 +128,7 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
         Dialect::V5 => ("proxy-sauce", own(rest)),
     };
-    vec![
+    let mut lines = vec![
         ("proxy-localhost", localhost.to_owned()),
         ("proxy", proxy),
         ("pac", pac),
@@ -135,7 +140,30 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         ),
         ("tls-insecure-domains", tls.unchecked_list.join(",")),
         ("http-tls-handshake-timeout", format!("{}s", tls.handshake.as_secs_f64())),
-    ]
+    ];
+    lines.extend(name_server_lines(dialect, name_servers.as_ref()));
+    lines
+}
+
+/// Who is asked for names.
+fn name_server_lines(
+    dialect: Dialect,
+    name_servers: Option<&dns::Settings>,
+) -> Vec<(&'static str, String)> {
+    let servers = |settings: &dns::Settings| {
+        settings.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let list = name_servers.map(servers).unwrap_or_default();
+    let turns = name_servers.is_some_and(|settings| settings.order == ServerOrder::RoundRobin);
+    let timeout = name_servers.map(|settings| go_duration(settings.timeout)).unwrap_or_default();
+    match dialect {
+        Dialect::V4 => vec![("dns", list)],
+        Dialect::V5 => vec![
+            ("dns-server", list),
+            ("dns-round-robin", turns.to_string()),
+            ("dns-timeout", timeout),
+        ],
+    }
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {

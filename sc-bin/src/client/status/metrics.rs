@@ -224,6 +224,7 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::ProxyTls => "proxy_tls",
         DialFailure::Loop => "loop",
         DialFailure::BadRequest => "bad_request",
+        DialFailure::NameServers => "name_servers",
         _ => "other",
     }
 }
