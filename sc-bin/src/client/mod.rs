@@ -47,7 +47,7 @@ use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
-use plane::WorkerPlane;
+use plane::{Sites, WorkerPlane};
 use rest::Rest;
 use status::Status;
 
@@ -95,10 +95,12 @@ pub(crate) fn serve(
         settings.connections,
         ca,
         settings.endurance,
-        egress::rules(&settings.egress),
-        settings.egress.tls.handshake,
-        names,
-        pac,
+        Sites {
+            egress: egress::rules(&settings.egress),
+            handshake: settings.egress.tls.handshake,
+            names,
+            pac,
+        },
         inputs.sender.clone(),
     )?;
     let status = Status::start(settings, &plane.workers())?;

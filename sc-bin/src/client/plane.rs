@@ -53,21 +53,29 @@ pub(super) struct WorkerPlane {
     roots: Option<Vec<Vec<u8>>>,
 }
 
+/// How sites are reached.
+pub(super) struct Sites {
+    pub(super) egress: Egress,
+    /// How long a TLS handshake with one may take.
+    pub(super) handshake: Duration,
+    /// Who is asked for names; `None`: the system.
+    pub(super) names: Option<NameServers>,
+    /// What chooses proxies.
+    pub(super) pac: Option<Pac>,
+}
+
 impl WorkerPlane {
     /// Starts the workers for a tunnel of so many connections; their events become `inputs`. `ca` is a
-    /// file of certificate authorities to verify the server with. `names` are asked for the names of
-    /// sites.
+    /// file of certificate authorities to verify the server with.
     pub(super) fn start(
         runtime: RuntimeKind,
         connections: u8,
         ca: Option<&Path>,
         endurance: Endurance,
-        egress: Egress,
-        site_handshake: Duration,
-        names: Option<NameServers>,
-        pac: Option<Pac>,
+        sites: Sites,
         inputs: Sender,
     ) -> Result<Self, Failure> {
+        let Sites { egress, handshake, names, pac } = sites;
         let roots = match ca {
             Some(path) => Some(ders(Some(path))?),
             None => None,
@@ -78,7 +86,7 @@ impl WorkerPlane {
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
             egress,
-            tls_handshake_timeout: site_handshake,
+            tls_handshake_timeout: handshake,
             ..Config::default()
         };
         endurance.tell(&mut config);

@@ -71,14 +71,21 @@ impl From<Stopped> for DataPlaneStopped {
 /// The worker that accepts clients. Its core hands each transport to its tunnel's home.
 const KGP_WORKER: WorkerId = WorkerId(0);
 
+/// Who the server is in TLS.
+pub(crate) struct ServerTls {
+    /// Towards clients.
+    pub(crate) tunnels: TlsServer,
+    /// Towards browsers, in place of sites.
+    pub(crate) resigner: Resigner,
+}
+
 impl DataPlane {
     /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
     /// tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
-        tls: TlsServer,
-        resigner: Resigner,
+        tls: ServerTls,
         endurance: Endurance,
         bounds: Bounds,
         kgp: TcpListener,
@@ -88,8 +95,8 @@ impl DataPlane {
         let unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let mut config = Config {
-            tls_server: Some(tls),
-            resigner: Some(resigner),
+            tls_server: Some(tls.tunnels),
+            resigner: Some(tls.resigner),
             unix_time_at_zero,
             direct,
             ..Config::default()

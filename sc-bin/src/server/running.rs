@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
-use super::data_plane::{Bounds, DataPlane};
+use super::data_plane::{Bounds, DataPlane, ServerTls};
 use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
@@ -248,8 +248,10 @@ fn start_tunnels(
     let data_plane = DataPlane::start(
         settings.runtime,
         workers,
-        certificate.tls,
-        Resigner::new(resign).map_err(ResignError::from)?,
+        ServerTls {
+            tunnels: certificate.tls,
+            resigner: Resigner::new(resign).map_err(ResignError::from)?,
+        },
         settings.endurance,
         Bounds { direct: settings.direct.clone(), cache: settings.cache },
         kgp_listener,

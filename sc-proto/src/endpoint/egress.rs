@@ -185,9 +185,6 @@ impl Core {
         self.counters.streams += 1;
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = match self.config.egress.route(&open.target.host) {
-            judged => judged,
-        };
-        let route = match route {
             Ok(route) => route,
             Err(failure) => {
                 self.counters.dial_failures.count(failure);
