@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use sc_proto::{Core, SessionStatistics, Statistics, Time};
+use sc_proto::contract::TunnelId;
+use sc_proto::{CacheStatistics, Core, ListenerId, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
 #[derive(Clone, Debug)]
@@ -13,8 +14,12 @@ pub struct WorkerStatistics {
     pub core: Statistics,
     /// The sessions of its core.
     pub sessions: Vec<SessionStatistics>,
+    /// The caches of its tunnels.
+    pub caches: Vec<(TunnelId, CacheStatistics)>,
     /// How much it has worked.
     pub work: Work,
+    /// Connections that each listener has taken.
+    pub visits: Vec<(ListenerId, u64)>,
 }
 
 /// How much a worker has worked since it began.
@@ -30,7 +35,13 @@ pub struct Work {
 
 impl WorkerStatistics {
     pub(crate) fn of(core: &Core, work: Work) -> Self {
-        Self { core: core.statistics(), sessions: core.session_statistics().collect(), work }
+        Self {
+            core: core.statistics(),
+            sessions: core.session_statistics().collect(),
+            caches: core.cache_statistics().collect(),
+            work,
+            visits: core.visits().collect(),
+        }
     }
 }
 

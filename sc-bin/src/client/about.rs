@@ -3,6 +3,8 @@
 use std::fs;
 use std::thread;
 
+use sc_proto::rules::Caching;
+
 use crate::api::{CreateTunnel, Metadata};
 use crate::cli::{Settings, open_files_limit, shown_args};
 
@@ -13,6 +15,8 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
         protocol: Some("kgp".to_owned()),
         rules: settings.rules.clone(),
         extra_info: settings.egress.exchanges.extra_info.clone(),
+        // Version 5's clients do not say anything about it.
+        no_proxy_caching: (settings.caching == Caching::Off).then_some(true),
         metadata: Some(metadata()),
         ..CreateTunnel::default()
     }

@@ -8,13 +8,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{Spread, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
-use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
-use crate::cli::Endurance;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
@@ -23,6 +21,13 @@ use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 pub(crate) struct Place {
     home: WorkerId,
     listener: ListenerId,
+}
+
+impl Place {
+    /// The proxy port's listener.
+    pub(crate) fn listener(self) -> ListenerId {
+        self.listener
+    }
 }
 
 /// The workers of a server.
@@ -56,28 +61,25 @@ impl From<Stopped> for DataPlaneStopped {
 const KGP_WORKER: WorkerId = WorkerId(0);
 
 impl DataPlane {
-    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
-    /// tunnels is told through `events`.
+    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What `config` gives to
+    /// the cache is for all of them together. What happens to tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
-        tls: TlsServer,
-        endurance: Endurance,
-        direct: AddressGuard,
+        mut config: Config,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
-        let unix_time_at_zero =
+        config.unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config =
-            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
-        endurance.tell(&mut config);
+        // Workers share nothing, so each has its part of what the process may hold.
+        config.cache.total /= usize::from(workers.max(1));
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(runtime, cores, events)?;
+        let runtime = Runtime::start(runtime, cores, None, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
@@ -104,13 +106,20 @@ impl DataPlane {
             listener: ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed)),
         };
         let added = || {
+            let routing = Arc::new(routing);
+            let workers = u16::try_from(self.worker_count()).unwrap_or(u16::MAX);
+            let spread = (workers > 1).then(|| Spread::new(place.home, workers));
             for worker in self.workers() {
                 let command =
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
+                if let Some(spread) = &spread {
+                    let spread = Arc::clone(spread);
+                    self.handle.command(worker, Command::Spread { tunnel, spread })?;
+                }
+                let routing = Arc::clone(&routing);
+                self.handle.command(worker, Command::SetRouting { tunnel, routing })?;
             }
-            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
-            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };
@@ -122,18 +131,30 @@ impl DataPlane {
             .map(|()| place)
     }
 
+    /// Takes connections for a tunnel from one more socket, on the worker where the tunnel is.
+    pub(crate) fn add_entrance(
+        &self,
+        tunnel: TunnelId,
+        of: Place,
+        socket: TcpListener,
+    ) -> Result<Place, DataPlaneStopped> {
+        let listener = ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed));
+        let place = Place { home: of.home, listener };
+        self.handle.listen(place.home, listener, ListenerRole::Ingress(tunnel), socket)?;
+        Ok(place)
+    }
+
     /// Closes a tunnel's proxy port. What runs goes on.
     pub(crate) fn close_proxy(&self, place: Place) {
         // Workers that are gone have closed it.
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
-    /// Lets a tunnel finish what runs: its proxy port is closed, its session takes no new stream
-    /// and ends with the last one.
+    /// Lets a tunnel finish what runs: its proxy port is closed, its sessions take no new
+    /// stream and end with the last one.
     pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {
         self.close_proxy(place);
-        // A worker that is gone has nothing left to finish.
-        let _ = self.handle.command(place.home, Command::DrainTunnel(tunnel));
+        self.command_all(|| Command::DrainTunnel(tunnel));
     }
 
     /// Ends a tunnel: its proxy port is closed, its session too.

@@ -7,7 +7,8 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sc_proto::{Event, WorkerId};
+use sc_proto::tls::Resigner;
+use sc_proto::{Config, Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -20,9 +21,10 @@ use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
+use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
-use super::tunnels::{Announced, Draining, EndReason, Tunnels, unix_now};
+use super::tunnels::{Announced, Draining, EndReason, JobEnd, Tunnels, unix_now};
 use super::user_command;
 use super::watchdog;
 use crate::api::BASE;
@@ -56,6 +58,9 @@ pub(crate) enum StartError {
     /// It has no certificate for tunnels.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// It has no CA for re-signed TLS.
+    #[error(transparent)]
+    Resign(#[from] ResignError),
     /// It has no certificate for REST.
     #[error(transparent)]
     RestTls(#[from] RestTlsError),
@@ -157,6 +162,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         Some(files) => TunnelCertificate::given(files)?,
         None => TunnelCertificate::own(&dir, &settings.tunnel_host, unix_now())?,
     };
+    let resign = Arc::new(ResignCa::open(settings.resign_ca.as_ref(), &dir, unix_now())?);
     let tls = match &settings.rest_security {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
@@ -175,8 +181,14 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
     let announcements = settings.announcements.clone();
-    let (tunnels, events) =
-        start_tunnels(settings, registry.clone(), certificate, kgp_listener, announced_port)?;
+    let (tunnels, events) = start_tunnels(
+        settings,
+        registry.clone(),
+        certificate,
+        Arc::clone(&resign),
+        kgp_listener,
+        announced_port,
+    )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -191,6 +203,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             rates: Rates::default(),
             announcements,
             scheme,
+            resign_ca: resign.pem().to_owned(),
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
     };
@@ -226,21 +239,23 @@ fn start_tunnels(
     settings: Settings,
     registry: Registry,
     certificate: TunnelCertificate,
+    resign: Arc<ResignCa>,
     kgp_listener: std::net::TcpListener,
     tunnel_port: u16,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
-    let data_plane = DataPlane::start(
-        settings.runtime,
-        workers,
-        certificate.tls,
-        settings.endurance,
-        settings.direct.clone(),
-        kgp_listener,
-        event_sender,
-    )
-    .map_err(StartError::Threads)?;
+    let mut config = Config {
+        tls_server: Some(certificate.tls),
+        resigner: Some(Resigner::new(resign).map_err(ResignError::from)?),
+        direct: settings.direct.clone(),
+        cache: settings.cache,
+        ..Config::default()
+    };
+    settings.endurance.tell(&mut config);
+    let data_plane =
+        DataPlane::start(settings.runtime, workers, config, kgp_listener, event_sender)
+            .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,
@@ -386,6 +401,7 @@ async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
     let registry = Registry::open(dir).await?;
     let end = EndReason::ServerRestart.at(unix_now());
     let left_over = registry.end_left_over_tunnels(&end).await?;
+    registry.end_left_over_jobs(unix_now(), JobEnd::ServerRestart.name()).await?;
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
@@ -437,6 +453,7 @@ async fn keep_house(state: Arc<RestState>) {
         state.troubles.sum_up();
         tunnels.sum_up_strangers();
         tunnels.end_overdue(Instant::now()).await;
+        look_after_jobs(tunnels).await;
         if tick % OWNER_TICKS == 0 {
             tunnels.end_of_removed_owners().await;
         }
@@ -445,11 +462,27 @@ async fn keep_house(state: Arc<RestState>) {
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
             }
+            if let Err(error) = registry.prune_jobs(before).await {
+                log::warn!("old records of jobs are not removed: {error}");
+            }
             if let Err(error) = registry.prune_deeds(before).await {
                 log::warn!("old records of who did what are not removed: {error}");
             }
         }
     }
+}
+
+/// Moves and ends jobs. Workers are asked about them on another thread: they may take a moment.
+async fn look_after_jobs(tunnels: &Arc<Tunnels>) {
+    if !tunnels.has_jobs() {
+        return;
+    }
+    let asked = Arc::clone(tunnels);
+    let Ok(Ok(workers)) = tokio::task::spawn_blocking(move || asked.workers()).await else {
+        return;
+    };
+    let visits = workers.into_iter().flat_map(|worker| worker.visits).collect();
+    tunnels.look_after_jobs(&visits, Instant::now()).await;
 }
 
 #[cfg(test)]
@@ -465,6 +498,7 @@ impl Running {
         self.runtime.block_on(async {
             self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;
+            self.tunnels.look_after_jobs(&std::collections::BTreeMap::new(), then).await;
         });
     }
 }

@@ -8,8 +8,10 @@ mod event;
 mod guard;
 mod id;
 mod reason;
+mod spread;
 mod target;
 
+pub(crate) use action::HandedOver;
 pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};
@@ -19,4 +21,6 @@ pub use id::{
     SocketId, TunnelId, TunnelSecret, WorkerId,
 };
 pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
+pub(crate) use spread::{News, Seated, Standing};
+pub use spread::{Note, Spread};
 pub use target::{Host, InvalidTarget, StreamKind, Target};

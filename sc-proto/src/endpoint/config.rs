@@ -2,11 +2,12 @@
 
 use core::time::Duration;
 
+use crate::CacheLimits;
 use crate::contract::AddressGuard;
 use crate::egress::Egress;
 use crate::http1;
 use crate::kgp::Settings;
-use crate::tls::TlsServer;
+use crate::tls::{Resigner, TlsServer};
 
 /// Settings of a [`Core`](crate::Core), fixed for its life.
 #[derive(Clone, Debug)]
@@ -24,6 +25,17 @@ pub struct Config {
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
+    /// Server: whom it stands in for towards browsers whose TLS is re-signed. `None`: all TLS
+    /// passes through.
+    pub resigner: Option<Resigner>,
+    /// How long a TLS handshake with a browser, a site or a proxy may take.
+    pub tls_handshake_timeout: Duration,
+    /// Server: how much memory answers may take that are kept for later requests. By default
+    /// none: nothing is kept.
+    pub cache: CacheLimits,
+    /// Server: how long a browser waits for an answer that another one has asked for, before it
+    /// asks for itself.
+    pub collapse_wait: Duration,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
@@ -55,6 +67,10 @@ impl Default for Config {
             agent: "sc",
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
+            resigner: None,
+            tls_handshake_timeout: Duration::from_secs(10),
+            cache: CacheLimits::default(),
+            collapse_wait: Duration::from_secs(2),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

@@ -9,22 +9,26 @@
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `placing.rs` | which session of a tunnel takes the next stream |
+//! | `spread.rs` | tunnels whose sessions live on several workers |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `exchange.rs` | HTTP with a site: one exchange after the other |
 //! | `kept.rs` | connections to sites that wait for another exchange |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
+//! | `secure.rs` | TLS on proxied sockets: with browsers, sites and proxies |
+//! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
+//! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
-//! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod answer;
+mod cache;
 mod config;
 mod delivery;
 mod direct;
@@ -36,11 +40,13 @@ mod kept;
 mod lent;
 mod placing;
 mod pump;
-mod random;
 mod relay;
+mod resign;
 mod resume;
 mod route;
+mod secure;
 mod socket;
+mod spread;
 mod statistics;
 mod timers;
 mod transport;
@@ -53,23 +59,25 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
 use self::lent::Lent;
-use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
-    TunnelId, WorkerId, Write,
+    Action, Command, DialFailure, Event, HandOver, HandedOver, ListenerId, ListenerRole, Note,
+    Read, SocketId, Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
+use crate::random::Random;
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::Config;
+pub(crate) use spread::Browser;
 pub use statistics::{
     Carried, Counters, DialFailures, SessionStatistics, Sockets, Statistics, Transports,
 };
@@ -79,6 +87,8 @@ type SessionKey = Key<SessionEntry>;
 
 /// Free chunks kept per worker: 2 MiB.
 const FREE_CHUNKS: usize = 32;
+/// Spare buffers kept for TLS on proxied sockets: 1 MiB.
+const SPARE_SMALL: usize = 32;
 /// The buffer that HTTP is read into, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// With so many events unread by the embedder, no new client is let in.
@@ -92,9 +102,12 @@ pub struct Core {
     /// Where session ids, their secrets and jitter come from.
     random: Random,
     listeners: BTreeMap<ListenerId, ListenerRole>,
+    /// Connections that each listener has taken.
+    visits: BTreeMap<ListenerId, u64>,
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    cache: Cache,
     /// Connections to sites that wait for another exchange.
     kept: Kept,
     /// This core's own mark in `Via`.
@@ -104,6 +117,8 @@ pub struct Core {
     timers: Timers,
     pool: Pool,
     tls_pool: BufferPool,
+    /// For TLS on proxied sockets.
+    small_pool: BufferPool,
     lent: Lent,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -122,6 +137,13 @@ pub struct Core {
     drained: VecDeque<SessionKey>,
     /// Transports that may have more plaintext, now that what was lent came back.
     resume: VecDeque<SocketKey>,
+    /// Tunnels whose waiting requests may find another worker.
+    unplaced: VecDeque<TunnelId>,
+    /// Sockets that go to another worker. They stay until the driver is told, so that nobody has
+    /// their ids meanwhile.
+    movers: VecDeque<SocketKey>,
+    /// Notes that the driver could not give.
+    untold: VecDeque<(WorkerId, Note)>,
     /// What the driver is reading, and where to.
     reading: Option<(SocketKey, Place)>,
     scratch: Box<[u8]>,
@@ -137,6 +159,8 @@ pub struct Core {
 enum Place {
     /// The TLS pipe of the transport.
     Pipe,
+    /// TLS of the proxied socket.
+    Secure,
     /// The ring of the session, as the next DATA of the stream.
     Ring { session: SessionKey, stream: StreamKey, max: usize },
     /// The scratch buffer.
@@ -149,12 +173,14 @@ impl Core {
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         let random = Random::new(seed);
         Self {
+            cache: Cache::new(config.cache),
             mark: route::mark(config.agent, random.mark()),
             kept: Kept::default(),
             config,
             worker,
             random,
             listeners: BTreeMap::new(),
+            visits: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
             sockets: Slab::new(),
@@ -162,6 +188,7 @@ impl Core {
             timers: Timers::default(),
             pool: Pool::new(FREE_CHUNKS),
             tls_pool: BufferPool::default(),
+            small_pool: BufferPool::small(SPARE_SMALL),
             lent: Lent::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -174,6 +201,9 @@ impl Core {
             revive: VecDeque::new(),
             drained: VecDeque::new(),
             resume: VecDeque::new(),
+            unplaced: VecDeque::new(),
+            movers: VecDeque::new(),
+            untold: VecDeque::new(),
             reading: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             record: Vec::new(),
@@ -203,6 +233,12 @@ impl Core {
     /// Forgets a listener. Connections it accepted live on.
     pub fn remove_listener(&mut self, listener: ListenerId) {
         self.listeners.remove(&listener);
+        self.visits.remove(&listener);
+    }
+
+    /// How many connections each listener has taken, of those that have taken any.
+    pub fn visits(&self) -> impl Iterator<Item = (ListenerId, u64)> {
+        self.visits.iter().map(|(listener, count)| (*listener, *count))
     }
 
     /// A connection was accepted. `None`: the core does not want it; close it.
@@ -215,21 +251,39 @@ impl Core {
         peer: SocketAddr,
         now: Time,
     ) -> Option<SocketId> {
-        match self.listeners.get(&listener)? {
+        let role = self.listeners.get(&listener)?;
+        *self.visits.entry(listener).or_default() += 1;
+        match role {
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let tunnel = *tunnel;
-                Some(self.accept_browser(tunnel, peer, now).into())
+                let key = self.accept_browser(tunnel, peer, now);
+                self.seat(key, tunnel);
+                Some(key.into())
             }
         }
     }
 
-    /// Takes a transport from another worker; the driver gives its socket this id. It counts as
-    /// writable, and as not readable until told otherwise.
+    /// Takes a connection from another worker, or back from the driver; the driver gives its socket
+    /// this id. It counts as writable, and as not readable until told otherwise.
     #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
-        self.adopt_transport(state, peer, now)
+        match state.0 {
+            HandedOver::Transport(transport) => self.adopt_transport(transport, peer, now),
+            HandedOver::Browser(browser) => self.adopt_browser(*browser, peer, now),
+        }
+    }
+
+    /// Takes a note of another worker's core.
+    pub fn told(&mut self, note: Note, now: Time) {
+        self.settle();
+        self.take_note(note, now);
+    }
+
+    /// The driver cannot give this note now. It comes again after some milliseconds.
+    pub fn untold(&mut self, to: WorkerId, note: Note, now: Time) {
+        self.keep_note(to, note, now);
     }
 
     /// A dial succeeded. The socket counts as writable, and as not readable until told otherwise.
@@ -276,6 +330,9 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if entry.is_secure() {
+            return self.secure_readable(key);
+        }
         if entry.peer.is_none() {
             return self.hop_readable(key);
         }
@@ -315,6 +372,7 @@ impl Core {
         match self.reading {
             Some((reading, place)) if reading == key => match place {
                 Place::Pipe => self.transport_space(key),
+                Place::Secure => self.secure_space(key),
                 Place::Ring { session, stream, max } => match self.sessions.get_mut(session) {
                     Some(entry) => entry.session.reserve(stream, max, &mut self.pool),
                     None => &mut [],
@@ -340,7 +398,7 @@ impl Core {
         };
         if place.is_none() && outcome == Read::WouldBlock {
             // Another read took the place. Nothing is lost, and nothing known.
-            if entry.can_read {
+            if entry.can_read && !entry.is_secure() {
                 self.readable(socket);
             }
             self.queue_read(key);
@@ -348,6 +406,8 @@ impl Core {
         }
         self.counters.read(&entry.role, outcome);
         match outcome {
+            // That is said of plaintext.
+            _ if place == Some(Place::Secure) => {}
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
                 entry.can_read = false
@@ -355,6 +415,7 @@ impl Core {
         }
         match (place, &entry.role) {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
+            (Some(Place::Secure), _) => self.secure_read(key, outcome, now),
             (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
             }
@@ -422,6 +483,7 @@ impl Core {
                 Timer::Grace(key) => self.grace_over(key, now),
                 Timer::Try(key) => self.try_again(key, now),
                 Timer::Drain => self.drain_timeout(now),
+                Timer::Notes => self.retry_notes(),
                 Timer::Socket(id, reason) => {
                     let key = SocketKey::from(id);
                     let Some(socket) = self.sockets.get_mut(key) else {

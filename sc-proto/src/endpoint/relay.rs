@@ -11,7 +11,7 @@ use super::{Core, Place, SessionKey};
 use crate::contract::{
     Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
 };
-use crate::http1::{Failure, Phase};
+use crate::http1::{Failure, Front, Phase};
 use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Removes a proxied socket from all books.
-    fn forget(&mut self, key: SocketKey) -> Option<Socket> {
+    pub(super) fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
@@ -174,6 +174,7 @@ impl Core {
 
     /// The socket failed: so did its stream.
     pub(super) fn socket_failed(&mut self, key: SocketKey, now: Time) {
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::ConnectionLost, now);
         self.close_socket(key, CloseMode::Abort);
     }
@@ -191,6 +192,10 @@ impl Core {
         proxied.spill = VecDeque::new();
         proxied.lent = None;
         // How it ended shows in a read.
+        if let Some(tls) = &mut proxied.tls {
+            tls.write_failed();
+            return self.queue_read(key);
+        }
         socket.can_read = true;
         self.offer_source(key);
     }
@@ -199,7 +204,9 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
-        if proxied.http.is_some() {
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            self.fetch_ended(fetch, plaintext, now);
+        } else if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
         } else if proxied.is_exchange() {
             self.upload_ended(key, now);
@@ -285,7 +292,9 @@ impl Core {
                 }
                 _ => None,
             };
+            let is_secure = self.sockets.get(key).is_some_and(Socket::is_secure);
             match into {
+                Some(into) if is_secure => self.read_decrypted(key, into, now),
                 Some(into) => {
                     self.reading = Some((key, into));
                     return Some(Action::Read(key.into()));
@@ -406,9 +415,12 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
+            DeadlineReason::Collapse => self.collapse_timeout(key, now),
             DeadlineReason::Way | DeadlineReason::Upstream | DeadlineReason::Redial => {
                 self.hop_timeout(key, reason, now);
             }
+            DeadlineReason::Peek => self.peek_timeout(key, now),
+            DeadlineReason::TlsHandshake => self.secure_timeout(key, now),
             DeadlineReason::Answer => self.answer_timeout(key, now),
             DeadlineReason::Kept => self.close_socket(key, CloseMode::Graceful),
             _ => self.http_timeout(key, reason, now),
@@ -422,6 +434,7 @@ impl Core {
         if deadline > now {
             return self.set_timer(key, deadline, DeadlineReason::Idle);
         }
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::TimedOut, now);
         if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
             self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);
@@ -437,7 +450,7 @@ impl Core {
         peer: SocketAddr,
         now: Time,
     ) -> SocketKey {
-        let http = alloc::boxed::Box::new(Http::new(self.config.http));
+        let http = alloc::boxed::Box::new(Http::new(Front::new(self.config.http)));
         let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
         self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));

@@ -76,6 +76,11 @@ impl Page {
                 "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
                  started the tunnel to change it.",
             ),
+            Failure::NotCached => (
+                504,
+                "not-cached",
+                "The request asks for a stored answer only (Cache-Control: only-if-cached).",
+            ),
             Failure::NotConnected => (
                 503,
                 "tunnel-not-connected",
@@ -243,9 +248,65 @@ fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "The sc client did not pass it on, because two programs could read it differently. \
              Check that server and client are of the same version.",
         ),
-        DialFailure::Tls => {
-            (502, "dial-tls", "Check the certificate of the site and what the sc client trusts.")
-        }
+        DialFailure::Tls => (
+            502,
+            "dial-tls",
+            "The site broke off its TLS handshake, or has no version or cipher in common. If it \
+             wants a client certificate or HTTP/2, exempt it from re-signing \
+             (--tls-passthrough-domains). The log of the sc client says more.",
+        ),
+        DialFailure::CertificateExpired => (
+            502,
+            "tls-certificate-expired",
+            "Renew the certificate of the site. Until then whoever runs the sc client can let it \
+             pass with --tls-insecure-domains.",
+        ),
+        DialFailure::CertificateNotYetValid => (
+            502,
+            "tls-certificate-not-yet-valid",
+            "Check the clock of the machine that runs the sc client, and the certificate's dates.",
+        ),
+        DialFailure::CertificateIssuer => (
+            502,
+            "tls-certificate-issuer",
+            "If its authority is the office's own, give it to the sc client (--cacert-file). The \
+             site may also leave out intermediate certificates. The log of the sc client names \
+             subject and issuer of the chain.",
+        ),
+        DialFailure::CertificateName => (
+            502,
+            "tls-certificate-name",
+            "Ask for the site by a name in its certificate, or have the name added to it. The log \
+             of the sc client lists the names.",
+        ),
+        DialFailure::Certificate => (
+            502,
+            "tls-certificate",
+            "The log of the sc client says what is wrong with the certificate.",
+        ),
+        DialFailure::NotTls => (
+            502,
+            "tls-not-spoken",
+            "Plain HTTP or something else listens there. Ask for http:// instead, or correct the \
+             port.",
+        ),
+        DialFailure::TlsTimedOut => (
+            504,
+            "tls-timeout",
+            "The site took the connection and did not finish TLS. Check that port and its load.",
+        ),
+        DialFailure::ProxyTls => (
+            502,
+            "proxy-tls",
+            "The office's upstream proxy of scheme https does not speak TLS, or its certificate is \
+             not accepted. The log of the sc client says more.",
+        ),
+        DialFailure::NameServers => (
+            502,
+            "name-servers",
+            "None of the office's name servers answers. Check the network of the machine that runs the \
+             sc client, and its --dns-server.",
+        ),
         DialFailure::Resources => (
             503,
             "client-resources",
@@ -278,6 +339,7 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::Tls
         | DialFailure::Resources
         | DialFailure::Draining
+        | DialFailure::NameServers
         | DialFailure::Other
         | DialFailure::Loop
         | DialFailure::BadRequest
@@ -289,7 +351,15 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
         | DialFailure::ProxyFailed
         | DialFailure::ProxyProtocol
         | DialFailure::ProxyTimedOut
-        | DialFailure::NoWay => {
+        | DialFailure::NoWay
+        | DialFailure::CertificateExpired
+        | DialFailure::CertificateNotYetValid
+        | DialFailure::CertificateIssuer
+        | DialFailure::CertificateName
+        | DialFailure::Certificate
+        | DialFailure::NotTls
+        | DialFailure::TlsTimedOut
+        | DialFailure::ProxyTls => {
             "This host does not go through the tunnel (direct-domains, tunnel-domains). If only \
              the office reaches it, have it go through the tunnel."
         }

@@ -62,6 +62,9 @@ pub enum Refused {
     /// `Host` and the request line name different sites.
     #[error("the Host field and the request line name different sites")]
     HostConflict,
+    /// CONNECT within the TLS of a site.
+    #[error("a CONNECT request within TLS")]
+    ConnectWithin,
     /// CONNECT with a body.
     #[error("a CONNECT request announces a body")]
     ConnectBody,
@@ -109,6 +112,7 @@ impl Refused {
             | Self::BadHostField
             | Self::HostConflict
             | Self::ConnectBody
+            | Self::ConnectWithin
             | Self::BadMaxForwards
             | Self::Body(_) => 400,
         }
@@ -135,6 +139,7 @@ impl Refused {
             Self::NoHostField | Self::TwoHostFields | Self::BadHostField => "bad-host",
             Self::HostConflict => "host-conflict",
             Self::ConnectBody => "connect-body",
+            Self::ConnectWithin => "connect-within-tls",
             Self::BadMaxForwards => "bad-max-forwards",
             Self::LastHop => "last-hop",
             Self::Body(_) => "bad-body",
@@ -170,6 +175,7 @@ impl Refused {
                 "Send one Host field that names the same host and port as the request line."
             }
             Self::ConnectBody => "Send CONNECT without a body.",
+            Self::ConnectWithin => "Send requests for this site, or CONNECT to the proxy itself.",
             Self::BadMaxForwards | Self::LastHop => "Leave out Max-Forwards or make it larger.",
             Self::Head(_)
             | Self::RequestLine

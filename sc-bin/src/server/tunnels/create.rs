@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sc_proto::contract::{TunnelId, TunnelSecret};
-use sc_proto::rules::Routing;
+use sc_proto::rules::{Caching, Routing};
 
 use super::end::EndReason;
 use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
@@ -243,7 +243,7 @@ impl Tunnels {
     }
 
     /// Ports of tunnels whose clients may come back for them.
-    async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
+    pub(super) async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
         let since = unix_now().saturating_sub(KEPT_FOR);
         let proxies = self.registry.proxies_given_up(since).await?;
         Ok(proxies.iter().filter_map(|address| port_of(address)).collect())
@@ -364,7 +364,11 @@ fn check(owner: Account, request: CreateTunnel) -> Result<Wanted, CreateError> {
         Some("h2c") => RuleSyntax::Expressions,
         _ => RuleSyntax::Patterns,
     };
-    let routing = request.rules.compile(syntax)?;
+    let caching = match request.no_proxy_caching {
+        Some(true) => Caching::Off,
+        Some(false) | None => Caching::Shared,
+    };
+    let routing = Routing { caching, ..request.rules.compile(syntax)? };
     let messages = warnings(&owner, sharing);
     Ok(Wanted { owner, name, pooling, sharing, routing, messages, request })
 }
@@ -384,7 +388,7 @@ fn port_of(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-fn host_and_port(host: &str, port: u16) -> String {
+pub(super) fn host_and_port(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
         _ => format!("{host}:{port}"),

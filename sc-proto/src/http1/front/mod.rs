@@ -29,10 +29,10 @@ use super::Limits;
 use super::message::{Framing, Method};
 use super::page::Page;
 use super::refused::Refused;
-use super::request;
+use super::request::{self, Scope};
 use super::response::Broken;
 use super::search::HeadSearch;
-use crate::contract::StreamKind;
+use crate::contract::{StreamKind, Target};
 
 /// The answer to a CONNECT that succeeded. It must not frame a body (RFC 9110, section 9.3.6).
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -41,6 +41,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 #[derive(Debug)]
 pub struct Front {
     limits: Limits,
+    scope: Scope,
     state: State,
 }
 
@@ -57,7 +58,13 @@ impl Front {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Idle(HeadSearch::new()) }
+        Self { limits, scope: Scope::Any, state: State::Idle(HeadSearch::new()) }
+    }
+
+    /// A connection whose TLS was opened here, in place of `site`.
+    #[must_use]
+    pub fn within(limits: Limits, site: Target) -> Self {
+        Self { scope: Scope::Site(site), ..Self::new(limits) }
     }
 
     /// Where the connection stands.
@@ -76,7 +83,7 @@ impl Front {
     /// Takes bytes from the browser: `input` begins with what the last call left.
     pub fn from_browser<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let (consumed, item) = match &mut self.state {
-            State::Idle(search) => match request::read(search, input, &self.limits) {
+            State::Idle(search) => match request::read(search, input, &self.limits, &self.scope) {
                 Ok(Some((length, request))) => return self.begin(length, request, input),
                 Ok(None) => (0, Item::NeedMore),
                 Err(reason) => (0, self.refuse(reason)),

@@ -5,6 +5,7 @@ use std::string::{String, ToString};
 
 use super::play::in_all_splits;
 use crate::contract::StreamKind;
+use crate::http1::request::Scope;
 use crate::http1::{
     Framing, HeadSearch, Limits, Method, Persistence, Refused, Request, Upgrade, Version, request,
 };
@@ -12,7 +13,8 @@ use crate::http1::{
 fn parse(text: &str) -> Result<Request, Refused> {
     let input = text.as_bytes();
     let limits = Limits::default();
-    let (length, request) = request::read(&mut HeadSearch::new(), input, &limits)?.unwrap();
+    let (length, request) =
+        request::read(&mut HeadSearch::new(), input, &limits, &Scope::Any)?.unwrap();
     assert_eq!(length, input.len(), "{text}");
     Ok(request)
 }
@@ -196,7 +198,8 @@ fn one_empty_line_before_a_request_is_ignored() {
 #[test]
 fn limits_are_exact() {
     let limits = Limits { max_head: 100, max_start_line: 40, max_headers: 3 };
-    let read = |text: &str| request::read(&mut HeadSearch::new(), text.as_bytes(), &limits);
+    let read =
+        |text: &str| request::read(&mut HeadSearch::new(), text.as_bytes(), &limits, &Scope::Any);
     let line = |length: usize| {
         let url = "a".repeat(length - "GET http://h/ HTTP/1.1".len());
         format!("GET http://h/{url} HTTP/1.1\r\nHost: h\r\n")
