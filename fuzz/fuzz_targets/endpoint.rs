@@ -20,8 +20,8 @@ use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};
 use sc_proto::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
 use sc_proto::{
-    Action, CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, Read, SocketClass, SocketId,
-    Time, WorkerId, Write,
+    Action, CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, Read, SocketClass,
+    SocketId, Time, WorkerId, Write,
 };
 
 const KGP: ListenerId = ListenerId(1);

@@ -4,10 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use sc_proto::contract::StreamKind;
+use sc_proto::http1::request::Scope;
 use sc_proto::http1::{
     Framing, HeadSearch, Limits, Persistence, Refused, Request, Upgrade, Version, request,
 };
-use sc_proto::http1::request::Scope;
 
 fn limits() -> Limits {
     // Small, so that the fuzzer reaches them.

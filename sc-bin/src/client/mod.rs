@@ -47,7 +47,7 @@ use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
-use plane::{Sites, WorkerPlane};
+use plane::WorkerPlane;
 use rest::Rest;
 use status::Status;
 
@@ -89,20 +89,7 @@ pub(crate) fn serve(
     let rest = Rest::new(settings)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
-    let ca = settings.tunnel_ca.as_deref();
-    let plane = WorkerPlane::start(
-        settings.runtime,
-        settings.connections,
-        ca,
-        settings.endurance,
-        Sites {
-            egress: egress::rules(&settings.egress),
-            handshake: settings.egress.tls.handshake,
-            names,
-            pac,
-        },
-        inputs.sender.clone(),
-    )?;
+    let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,

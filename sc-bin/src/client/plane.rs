@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
-use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
+use super::egress;
 use super::failure::Failure;
 use super::inputs::Sender;
 use super::pac::Pac;
 use super::trust;
-use crate::cli::Endurance;
+use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
 use crate::runtime::{Handle, NameServers, Runtime, RuntimeKind, Stopped};
 
@@ -53,30 +53,16 @@ pub(super) struct WorkerPlane {
     roots: Option<Vec<Vec<u8>>>,
 }
 
-/// How sites are reached.
-pub(super) struct Sites {
-    pub(super) egress: Egress,
-    /// How long a TLS handshake with one may take.
-    pub(super) handshake: Duration,
-    /// Who is asked for names; `None`: the system.
-    pub(super) names: Option<NameServers>,
-    /// What chooses proxies.
-    pub(super) pac: Option<Pac>,
-}
-
 impl WorkerPlane {
-    /// Starts the workers for a tunnel of so many connections; their events become `inputs`. `ca` is a
-    /// file of certificate authorities to verify the server with.
+    /// Starts the workers for a tunnel; their events become `inputs`. `names` are asked for the names
+    /// of sites, `pac` for the ways to them.
     pub(super) fn start(
-        runtime: RuntimeKind,
-        connections: u8,
-        ca: Option<&Path>,
-        endurance: Endurance,
-        sites: Sites,
+        settings: &Settings,
+        names: Option<NameServers>,
+        pac: Option<Pac>,
         inputs: Sender,
     ) -> Result<Self, Failure> {
-        let Sites { egress, handshake, names, pac } = sites;
-        let roots = match ca {
+        let roots = match settings.tunnel_ca.as_deref() {
             Some(path) => Some(ders(Some(path))?),
             None => None,
         };
@@ -85,12 +71,12 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress,
-            tls_handshake_timeout: handshake,
+            egress: egress::rules(&settings.egress),
+            tls_handshake_timeout: settings.egress.tls.handshake,
             ..Config::default()
         };
-        endurance.tell(&mut config);
-        let workers = workers_for(runtime, connections);
+        settings.endurance.tell(&mut config);
+        let workers = workers_for(settings.runtime, settings.connections);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             cores.push(Core::new(config.clone(), WorkerId(worker), random()?));
@@ -101,7 +87,6 @@ impl WorkerPlane {
         let events = move |worker, event| match event {
             // The last one's tells that all have.
             Event::Stopped if another_runs(&running) => Ok(()),
-
             Event::WayWanted { .. } => match wanted.try_send((worker, event)) {
                 Err(TrySendError::Full((_, event))) => Err(event),
                 Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
@@ -111,7 +96,7 @@ impl WorkerPlane {
                 Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
             },
         };
-        let runtime = Runtime::start(runtime, cores, names, events)
+        let runtime = Runtime::start(settings.runtime, cores, names, events)
             .map_err(|error| machine("the data plane does not start", &error))?;
         let handle = runtime.handle();
         if let Some(pac) = pac {

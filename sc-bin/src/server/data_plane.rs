@@ -8,13 +8,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, Spread, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{Spread, Stop, TunnelId, TunnelSecret};
 use sc_proto::rules::Routing;
-use sc_proto::tls::{Resigner, TlsServer};
-use sc_proto::{CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
+use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
-use crate::cli::Endurance;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
@@ -48,15 +46,6 @@ impl fmt::Debug for DataPlane {
     }
 }
 
-/// What browsers' requests may reach and take, beside what their tunnels allow.
-#[derive(Debug)]
-pub(crate) struct Bounds {
-    /// Where direct traffic may lead.
-    pub(crate) direct: AddressGuard,
-    /// Memory for the tunnels' caches, of all workers together.
-    pub(crate) cache: CacheLimits,
-}
-
 /// The workers are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the workers have stopped")]
@@ -71,39 +60,20 @@ impl From<Stopped> for DataPlaneStopped {
 /// The worker that accepts clients. Its core hands each transport to its tunnel's home.
 const KGP_WORKER: WorkerId = WorkerId(0);
 
-/// Who the server is in TLS.
-pub(crate) struct ServerTls {
-    /// Towards clients.
-    pub(crate) tunnels: TlsServer,
-    /// Towards browsers, in place of sites.
-    pub(crate) resigner: Resigner,
-}
-
 impl DataPlane {
-    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
-    /// tunnels is told through `events`.
+    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What `config` gives to
+    /// the cache is for all of them together. What happens to tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
-        tls: ServerTls,
-        endurance: Endurance,
-        bounds: Bounds,
+        mut config: Config,
         kgp: TcpListener,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
-        let Bounds { direct, cache } = bounds;
-        let unix_time_at_zero =
+        config.unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config = Config {
-            tls_server: Some(tls.tunnels),
-            resigner: Some(tls.resigner),
-            unix_time_at_zero,
-            direct,
-            ..Config::default()
-        };
         // Workers share nothing, so each has its part of what the process may hold.
-        config.cache = CacheLimits { total: cache.total / usize::from(workers.max(1)), ..cache };
-        endurance.tell(&mut config);
+        config.cache.total /= usize::from(workers.max(1));
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;

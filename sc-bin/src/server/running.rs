@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sc_proto::tls::Resigner;
-use sc_proto::{Event, WorkerId};
+use sc_proto::{Config, Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
-use super::data_plane::{Bounds, DataPlane, ServerTls};
+use super::data_plane::DataPlane;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
@@ -245,19 +245,17 @@ fn start_tunnels(
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
-    let data_plane = DataPlane::start(
-        settings.runtime,
-        workers,
-        ServerTls {
-            tunnels: certificate.tls,
-            resigner: Resigner::new(resign).map_err(ResignError::from)?,
-        },
-        settings.endurance,
-        Bounds { direct: settings.direct.clone(), cache: settings.cache },
-        kgp_listener,
-        event_sender,
-    )
-    .map_err(StartError::Threads)?;
+    let mut config = Config {
+        tls_server: Some(certificate.tls),
+        resigner: Some(Resigner::new(resign).map_err(ResignError::from)?),
+        direct: settings.direct.clone(),
+        cache: settings.cache,
+        ..Config::default()
+    };
+    settings.endurance.tell(&mut config);
+    let data_plane =
+        DataPlane::start(settings.runtime, workers, config, kgp_listener, event_sender)
+            .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,

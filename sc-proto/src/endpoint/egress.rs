@@ -184,7 +184,8 @@ impl Core {
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
-        let route = match self.config.egress.route(&open.target.host) {
+        let route = self.config.egress.route(&open.target.host);
+        let route = match route {
             Ok(route) => route,
             Err(failure) => {
                 self.counters.dial_failures.count(failure);

@@ -13,7 +13,7 @@ use core::time::Duration;
 use super::Core;
 use super::http::{Http, Wants};
 use super::route::Opening;
-use super::socket::{Role, Socket, SocketKey};
+use super::socket::{Socket, SocketKey};
 use crate::contract::{CloseMode, StreamKind, Target};
 use crate::http1::Front;
 use crate::rules::{Resign, Way};
@@ -113,9 +113,8 @@ impl Core {
 
     /// Whether what the browser sends has to wait: its stream is not open yet.
     pub(super) fn is_passing(&self, key: SocketKey) -> bool {
-        let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
-            return false;
-        };
+        let role = self.sockets.get(key).map(|socket| &socket.role);
+        let Some(super::socket::Role::Proxied(proxied)) = role else { return false };
         let peek = proxied.http.as_ref().and_then(|http| http.peek.as_deref());
         matches!(peek, Some(Peek::Passing))
     }

@@ -150,7 +150,10 @@ impl Core {
             _ => proxied.seated.as_ref().map(Seated::worker),
         };
         match to {
-            Some(to) if to != self.worker => self.hand_browser_over(key, to),
+            Some(to) if to != self.worker => {
+                self.take_out_of_cache(key, now);
+                self.hand_browser_over(key, to)
+            }
             _ => {
                 self.open_again(key, now);
                 None
@@ -174,7 +177,7 @@ impl Core {
         peer: SocketAddr,
         now: Time,
     ) -> SocketId {
-        let opens = proxied.http.as_ref().is_some_and(|http| http.opening.is_some());
+        let opening = proxied.http().and_then(|http| http.opening.take());
         if proxied.seated.as_ref().map(Seated::worker) != Some(self.worker) {
             let spread = self.spread_of(proxied.tunnel);
             proxied.seated = spread.map(|spread| Seated::at(spread, self.worker));
@@ -184,8 +187,8 @@ impl Core {
         let mut socket = Socket::new(role, Some(peer));
         socket.moved = now;
         let key = self.sockets.insert(socket);
-        if opens {
-            self.open_stream(key, now);
+        if let Some(opening) = opening {
+            self.ask_cache(key, opening, now);
         } else {
             let deadline = now.after(self.config.request_head_timeout);
             self.set_timer(key, deadline, DeadlineReason::KeepAlive);

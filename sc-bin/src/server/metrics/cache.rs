@@ -36,18 +36,22 @@ const COUNTERS: [Counter; 8] = [
 /// Adds the figures of the tunnels that are shown.
 pub(super) fn expose(all: &mut Exposition, shown: &[TunnelFigures], workers: &[WorkerReport]) {
     let caches = workers.iter().flat_map(|worker| &worker.caches);
-    let caches: BTreeMap<TunnelId, &CacheStatistics> = caches.map(|(id, of)| (*id, of)).collect();
+    // A tunnel has a cache on each of its workers.
+    let mut by_tunnel: BTreeMap<TunnelId, Vec<&CacheStatistics>> = BTreeMap::new();
+    for (id, of) in caches {
+        by_tunnel.entry(*id).or_default().push(of);
+    }
     let mut counts: [Samples; COUNTERS.len()] = Default::default();
     let (mut objects, mut bytes) = (Samples::new(), Samples::new());
     for tunnel in shown {
-        let Some(of) = caches.get(&tunnel.id) else { continue };
+        let Some(all) = by_tunnel.get(&tunnel.id) else { continue };
         let id = tunnel.id.to_string();
         let id: Labels<'_> = &[("id", id.as_str())];
         for (samples, (_, _, figure)) in counts.iter_mut().zip(COUNTERS) {
-            samples.add(id, number(figure(of)));
+            samples.add(id, number(all.iter().map(|of| figure(of)).sum()));
         }
-        objects.add(id, amount(of.objects));
-        bytes.add(id, amount(of.bytes));
+        objects.add(id, amount(all.iter().map(|of| of.objects).sum()));
+        bytes.add(id, amount(all.iter().map(|of| of.bytes).sum()));
     }
     for (samples, (name, help, _)) in counts.into_iter().zip(COUNTERS) {
         all.counters(&format!("tunnel_cache_{name}"), help, samples);

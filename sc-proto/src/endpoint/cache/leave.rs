@@ -31,6 +31,19 @@ impl Core {
         }
     }
 
+    /// A browser goes to another worker with the request it has made. What was begun for it here
+    /// ends or goes on without it; there it asks anew.
+    pub(in crate::endpoint) fn take_out_of_cache(&mut self, key: SocketKey, now: Time) {
+        let Some(share) = self.http(key).and_then(|http| http.share.as_deref()) else { return };
+        let opening = share.opening.clone();
+        self.leave_cache(key, now);
+        if let Some(http) = self.http(key)
+            && http.opening.is_some()
+        {
+            http.opening = Some(opening);
+        }
+    }
+
     /// Gives the stream of a fetch to another browser that wants its answer.
     fn carrier_left(&mut self, fetch: FetchKey, from: SocketKey, now: Time) {
         let Some(entry) = self.cache.fetches.get(fetch) else { return };
