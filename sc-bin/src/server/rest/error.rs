@@ -161,10 +161,11 @@ impl RestError {
             Self::Job(error) => match error {
                 JobError::NoTunnel { .. } => StatusCode::NOT_FOUND,
                 JobError::Field(_) => StatusCode::BAD_REQUEST,
-                JobError::NotReady(_)
-                | JobError::TooMany
-                | JobError::Port(_)
-                | JobError::NoEntrance => StatusCode::SERVICE_UNAVAILABLE,
+                // The tunnel is the caller's own; the server is well.
+                JobError::NotReady(_) => StatusCode::CONFLICT,
+                JobError::TooMany | JobError::Port(_) | JobError::NoEntrance => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 JobError::Registry(_) | JobError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,

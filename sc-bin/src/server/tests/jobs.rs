@@ -84,7 +84,7 @@ fn a_tunnel_waits_for_a_job_that_no_other_can_take() {
     let record = server.record(&tunnel["id"]);
     assert!(record["status"] == "halting" && record["is_ready"] == false);
     let (status, refused) = server.call("POST", "/jobs", Some("{}"));
-    assert_eq!((status, &refused["code"]), (503, &json!("tunnel-not-ready")), "no new job");
+    assert_eq!((status, &refused["code"]), (409, &json!("tunnel-not-ready")), "no new job");
     server.running.after(Duration::from_secs(600));
     Stream::open(&only);
     let path = format!("/jobs/{}", only["id"].as_str().unwrap());
@@ -143,7 +143,7 @@ fn what_cannot_be_done_is_said() {
     assert!(error.contains("\"c\"") && error.contains("\"a\", \"b\""), "{error}");
     for (body, status, code) in [
         ("{}", 404, "no-such-tunnel-name"),
-        (r#"{"tunnelName": "a"}"#, 503, "tunnel-not-ready"),
+        (r#"{"tunnelName": "a"}"#, 409, "tunnel-not-ready"),
         (r#"{"tunnelName": "a", "idle_timeout": 0}"#, 400, "bad-request"),
         (r#"{"tunnelName": "a", "tunnelOwner": "nobody"}"#, 404, "no-such-user"),
     ] {
