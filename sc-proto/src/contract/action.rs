@@ -1,12 +1,10 @@
 //! What the core asks of a driver, and how the driver answers.
 
-use alloc::boxed::Box;
-
 use super::guard::AddressGuard;
 use super::id::{SocketId, WorkerId};
 use super::target::Target;
 use crate::Time;
-use crate::endpoint::Transport;
+use crate::endpoint::Handed;
 
 /// One thing the driver shall do now.
 #[derive(Debug)]
@@ -47,7 +45,7 @@ pub enum Action {
     HandOver {
         /// Which.
         socket: SocketId,
-        /// The worker that owns its session.
+        /// The worker that owns its tunnel.
         to: WorkerId,
         /// What the core of that worker needs.
         state: HandOver,
@@ -100,6 +98,6 @@ pub enum Write {
     Failed,
 }
 
-/// A transport on its way to the worker that owns its session.
+/// A transport or a browser's connection on its way to the worker of its tunnel.
 #[derive(Debug)]
-pub struct HandOver(pub(crate) Box<Transport>);
+pub struct HandOver(pub(crate) Handed);

@@ -2,6 +2,7 @@
 //!
 //! Plain data only: no method here does anything. The verbs are on [`Core`](crate::Core).
 
+mod access;
 mod action;
 mod command;
 mod event;
@@ -10,6 +11,7 @@ mod id;
 mod reason;
 mod target;
 
+pub use access::{Access, AccessRefused, Door, InvalidVisitor, MAX_NAMED, TunnelName, Visitor};
 pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};

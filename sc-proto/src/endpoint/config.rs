@@ -1,8 +1,12 @@
 //! The settings of a core.
 
+use alloc::sync::Arc;
+use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::contract::AddressGuard;
+use ipnet::IpNet;
+
+use crate::contract::{AddressGuard, Door};
 use crate::egress::Egress;
 use crate::http1;
 use crate::kgp::Settings;
@@ -22,6 +26,8 @@ pub struct Config {
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
+    /// Server: who may use proxy ports.
+    pub ingress: Ingress,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
@@ -44,6 +50,51 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+/// Who may use a server's proxy ports.
+#[derive(Clone, Debug)]
+pub struct Ingress {
+    /// What a tunnel's own port wants to know.
+    pub own_ports: OwnPorts,
+    /// From where browsers may come. `None`: from anywhere. Others are closed at once.
+    pub networks: Option<Arc<[IpNet]>>,
+    /// How long a visitor who was let in is let in again without a question to the embedder. So
+    /// long a key that is void may still be good.
+    pub remember: Duration,
+}
+
+/// What a tunnel's own proxy port wants to know of a visitor. The shared one always wants
+/// credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnPorts {
+    /// Nothing: who reaches it may use it.
+    #[default]
+    Open,
+    /// Credentials.
+    Guarded,
+}
+
+impl Default for Ingress {
+    fn default() -> Self {
+        Self { own_ports: OwnPorts::Open, networks: None, remember: Duration::from_secs(5) }
+    }
+}
+
+impl Ingress {
+    /// Whether browsers may come from there.
+    pub(super) fn admits(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.networks.as_ref().is_none_or(|all| all.iter().any(|network| network.contains(&ip)))
+    }
+
+    /// Whether a port wants credentials.
+    pub(super) fn guards(&self, door: Door) -> bool {
+        match door {
+            Door::Shared => true,
+            Door::Tunnel(_) => self.own_ports == OwnPorts::Guarded,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -52,6 +103,7 @@ impl Default for Config {
             egress: Egress::default(),
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
+            ingress: Ingress::default(),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

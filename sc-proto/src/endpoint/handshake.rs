@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::access::Handed;
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
 use super::transport::{Admitted, Stage, Transport};
@@ -22,11 +23,11 @@ impl Core {
     /// Server: takes an admitted transport from another worker.
     pub(super) fn adopt_transport(
         &mut self,
-        state: HandOver,
+        transport: Box<Transport>,
         peer: SocketAddr,
         now: Time,
     ) -> SocketId {
-        let role = Role::Transport(Some(state.0));
+        let role = Role::Transport(Some(transport));
         self.counters.connected(&role);
         let key = self.sockets.insert(Socket::new(role, Some(peer)));
         if let Some(mut transport) = self.take_transport(key) {
@@ -218,7 +219,10 @@ impl Core {
         };
         let socket = SocketId::from(key);
         self.actions.push_back(match to {
-            Some(to) => Action::HandOver { socket, to, state: HandOver(Box::new(transport)) },
+            Some(to) => {
+                let state = HandOver(Handed::Transport(Box::new(transport)));
+                Action::HandOver { socket, to, state }
+            }
             None => Action::Close { socket, mode: CloseMode::Abort },
         });
     }

@@ -15,6 +15,7 @@
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
+//! | `access.rs` | who may use a proxy port, and the way to the worker of their tunnel |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `turn.rs` | what is done next, in which order |
@@ -22,6 +23,7 @@
 //! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
+mod access;
 mod answer;
 mod config;
 mod delivery;
@@ -49,6 +51,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::access::Visitors;
 use self::direct::Direct;
 use self::lent::Lent;
 use self::random::Random;
@@ -57,16 +60,18 @@ use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Stop,
-    TunnelId, WorkerId, Write,
+    Action, Command, DialFailure, Door, Event, HandOver, ListenerId, ListenerRole, Read, SocketId,
+    Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
-pub use config::Config;
+pub(crate) use access::Handed;
+pub use config::{Config, Ingress, OwnPorts};
 pub use statistics::{
-    Carried, Counters, DialFailures, SessionStatistics, Sockets, Statistics, Transports,
+    Carried, Counters, DialFailures, ErrorAnswers, SessionStatistics, Sockets, Statistics,
+    Transports, Visits,
 };
 pub(crate) use transport::Transport;
 
@@ -109,6 +114,10 @@ pub struct Core {
     transport_writes: VecDeque<SocketKey>,
     /// Browsers' sockets whose exchange has ended.
     revive: VecDeque<SocketKey>,
+    /// Visitors who were let in a moment ago.
+    visitors: Visitors,
+    /// Browsers' sockets that go to another worker.
+    leaving: VecDeque<SocketKey>,
     /// Sessions that may have ended.
     drained: VecDeque<SessionKey>,
     /// Transports that may have more plaintext, now that what was lent came back.
@@ -160,6 +169,8 @@ impl Core {
             transport_reads: VecDeque::new(),
             transport_writes: VecDeque::new(),
             revive: VecDeque::new(),
+            visitors: Visitors::default(),
+            leaving: VecDeque::new(),
             drained: VecDeque::new(),
             resume: VecDeque::new(),
             reading: None,
@@ -206,18 +217,22 @@ impl Core {
         match self.listeners.get(&listener)? {
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
-                let tunnel = *tunnel;
-                Some(self.accept_browser(tunnel, peer, now).into())
+                let door = Door::Tunnel(*tunnel);
+                self.accept_browser(door, peer, now)
             }
+            ListenerRole::SharedIngress => self.accept_browser(Door::Shared, peer, now),
         }
     }
 
-    /// Takes a transport from another worker; the driver gives its socket this id. It counts as
+    /// Takes a connection from another worker; the driver gives its socket this id. It counts as
     /// writable, and as not readable until told otherwise.
     #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
-        self.adopt_transport(state, peer, now)
+        match state.0 {
+            Handed::Transport(transport) => self.adopt_transport(transport, peer, now),
+            Handed::Browser(visit) => self.adopt_browser(*visit, peer, now),
+        }
     }
 
     /// A dial succeeded. The socket counts as writable, and as not readable until told otherwise.

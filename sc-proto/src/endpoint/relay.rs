@@ -1,15 +1,13 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
 use alloc::collections::VecDeque;
-use core::net::SocketAddr;
 use core::ops::Range;
 
-use super::http::Http;
-use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
+use super::socket::{Input, Link, Output, Socket, SocketKey};
 use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
+    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind,
 };
 use crate::http1::{Failure, Phase};
 use crate::kgp::frame::Frame;
@@ -116,7 +114,7 @@ impl Core {
     }
 
     /// Removes a proxied socket from all books.
-    fn forget(&mut self, key: SocketKey) -> Option<Socket> {
+    pub(super) fn forget(&mut self, key: SocketKey) -> Option<Socket> {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
@@ -408,22 +406,6 @@ impl Core {
         } else {
             self.close_socket(key, CloseMode::Abort);
         }
-    }
-
-    /// Server: a browser's connection was accepted at the proxy port of `tunnel`.
-    pub(super) fn accept_browser(
-        &mut self,
-        tunnel: TunnelId,
-        peer: SocketAddr,
-        now: Time,
-    ) -> SocketKey {
-        let http = alloc::boxed::Box::new(Http::new(self.config.http));
-        let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
-        self.counters.connected(&role);
-        let key = self.sockets.insert(Socket::new(role, Some(peer)));
-        let deadline = now.after(self.config.request_head_timeout);
-        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
-        key
     }
 }
 

@@ -12,6 +12,15 @@ use crate::contract::{DialFailure, StreamKind, Target};
 use crate::http1::Failure;
 use crate::rules::Way;
 
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) target: Target,
+    pub(super) kind: StreamKind,
+    /// What goes first on the stream.
+    pub(super) head: Bytes,
+}
+
 /// A request whose stream is to be opened.
 #[derive(Debug)]
 pub(super) struct Opening {
@@ -24,14 +33,8 @@ pub(super) struct Opening {
 
 impl Core {
     /// Decides where a request goes and opens its stream, or refuses it.
-    pub(super) fn begin_opening(
-        &mut self,
-        key: SocketKey,
-        target: Target,
-        kind: StreamKind,
-        head: Bytes,
-        now: Time,
-    ) {
+    pub(super) fn begin_opening(&mut self, key: SocketKey, wish: Wish, now: Time) {
+        let Wish { target, kind, head } = wish;
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let routing = self.tunnels.get(&proxied.tunnel).map(|tunnel| Arc::clone(&tunnel.routing));
         let verdict = match &routing {

@@ -37,6 +37,9 @@ impl Core {
             self.settle();
             self.check_drained(key, now);
         }
+        while let Some(key) = self.leaving.pop_front() {
+            self.hand_browser_over(key);
+        }
         while let Some(key) = self.revive.pop_front() {
             self.go_on(key, now);
         }

@@ -50,3 +50,13 @@ pub enum Upgrade {
     /// It does, and the site may answer 101.
     Asked,
 }
+
+/// Who reads an answer of the proxy's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// A person with a browser: `Accept` takes HTML.
+    Person,
+    /// A program, or nobody knows.
+    #[default]
+    Program,
+}

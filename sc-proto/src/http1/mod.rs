@@ -12,7 +12,9 @@
 //! They know nothing of KGP, sessions or sockets. Whatever may be read in two ways is refused,
 //! never guessed: two proxies that read a request differently are how requests are smuggled.
 
+mod basic;
 mod body;
+mod code;
 mod field;
 mod front;
 mod message;
@@ -27,10 +29,12 @@ mod tests;
 pub mod request;
 pub mod response;
 
+pub use basic::Credentials;
 pub use body::{Body, BodyError, Coding, Progress};
+pub use code::{ErrorCode, Hop};
 pub use field::FieldError;
 pub use front::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Phase, Step};
-pub use message::{Framing, Method, Persistence, Upgrade, Version};
+pub use message::{Framing, Method, Persistence, Reader, Upgrade, Version};
 pub use refused::Refused;
 pub use request::Request;
 pub use response::{Asked, Broken, Follows, Response};

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use httparse::{Header, Status};
 
 use super::Limits;
+use super::basic::Credentials;
 use super::field::{self, Connection};
-use super::message::{Framing, Method, Persistence, Upgrade, Version};
+use super::message::{Framing, Method, Persistence, Reader, Upgrade, Version};
 use super::refused::Refused;
 use super::search::HeadSearch;
 use super::trailer::is_token_byte;
@@ -34,6 +35,10 @@ pub struct Request {
     pub persistence: Persistence,
     /// Whether the site is asked to leave HTTP.
     pub upgrade: Upgrade,
+    /// Whom the request is of, as it says to this proxy. Not in the head for the site.
+    pub credentials: Credentials,
+    /// Who reads an answer that is not the site's.
+    pub reader: Reader,
     /// The head for the site. Empty for [`StreamKind::Connect`].
     pub head: Bytes,
 }
@@ -155,6 +160,8 @@ impl Line<'_> {
             framing,
             persistence,
             upgrade,
+            credentials: Credentials::of(fields),
+            reader: reader(fields),
             head,
         })
     }
@@ -300,6 +307,22 @@ fn check_host(
     let text = core::str::from_utf8(host.value).map_err(|_| Refused::BadHostField)?;
     let named = Target::parse(text, Some(default_port)).map_err(|_| Refused::BadHostField)?;
     if named == *target { Ok(()) } else { Err(Refused::HostConflict) }
+}
+
+/// Who reads an answer. `text/html` is all that counts: browsers name it when a person waits for a
+/// page, programs send `*/*`.
+fn reader(fields: &[Header<'_>]) -> Reader {
+    let takes_html = |value: &[u8]| {
+        let mut kinds = value.split(|&byte| byte == b',');
+        kinds.any(|kind| {
+            let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
+            kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+        })
+    };
+    match field::named(fields, "accept").any(|field| takes_html(field.value)) {
+        true => Reader::Person,
+        false => Reader::Program,
+    }
 }
 
 /// True if an upgrade is asked for that may be passed on.

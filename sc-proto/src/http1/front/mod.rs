@@ -26,13 +26,13 @@ use bytes::Bytes;
 use self::exchange::{Download, Exchange, Upload};
 pub use self::step::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Item, Phase, Step};
 use super::Limits;
-use super::message::{Framing, Method};
+use super::message::{Framing, Method, Reader};
 use super::page::Page;
 use super::refused::Refused;
 use super::request;
 use super::response::Broken;
 use super::search::HeadSearch;
-use crate::contract::StreamKind;
+use crate::contract::{AccessRefused, StreamKind};
 
 /// The answer to a CONNECT that succeeded. It must not frame a body (RFC 9110, section 9.3.6).
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -104,7 +104,12 @@ impl Front {
         self.state = State::Busy(Box::new(exchange));
         let item = match bad_body {
             Some(error) => self.refuse(error.into()),
-            None => Item::Open { target: request.target, kind: request.kind, head: request.head },
+            None => Item::Open {
+                target: request.target,
+                kind: request.kind,
+                head: request.head,
+                credentials: request.credentials,
+            },
         };
         Step { consumed: length, item }
     }
@@ -115,7 +120,7 @@ impl Front {
         let ending = match &self.state {
             State::Busy(exchange) => exchange.last_ending(&page),
             State::Idle(_) | State::Raw | State::Closed => {
-                Ending { page: page.write(Method::Other, After::Close), after: After::Close }
+                Ending::page(&page, Method::Other, Reader::Program, After::Close)
             }
         };
         self.state = State::Closed;
@@ -150,6 +155,20 @@ impl Front {
         };
         self.end(ending.after);
         ending
+    }
+
+    /// The sender of [`Item::Open`] may not have what it asks for.
+    pub fn turn_away(&mut self, reason: &AccessRefused) -> Ending {
+        match &self.state {
+            State::Busy(exchange) if exchange.is_opening() => {
+                let ending = exchange.ending(&Page::not_let_in(reason));
+                self.end(ending.after);
+                ending
+            }
+            State::Idle(_) | State::Busy(_) => Ending::silent(After::KeepAlive),
+            State::Raw => Ending::silent(After::Abort),
+            State::Closed => Ending::silent(After::Close),
+        }
     }
 
     /// Takes bytes of the site's answer: `input` begins with what the last call left.
@@ -225,10 +244,8 @@ impl Front {
             }
             Phase::Head => {
                 self.state = State::Closed;
-                Ending {
-                    page: Page::slow_request().write(Method::Other, After::Close),
-                    after: After::Close,
-                }
+                let page = Page::slow_request();
+                Ending::page(&page, Method::Other, Reader::Program, After::Close)
             }
             Phase::Opening | Phase::Exchange | Phase::Raw => Ending::silent(After::KeepAlive),
         }
@@ -246,6 +263,11 @@ impl Front {
 impl Ending {
     /// An end without a page.
     fn silent(after: After) -> Self {
-        Self { page: Bytes::new(), after }
+        Self { page: Bytes::new(), after, code: None }
+    }
+
+    /// An end with a page.
+    fn page(page: &Page, method: Method, reader: Reader, after: After) -> Self {
+        Self { page: page.write(method, reader, after), after, code: Some(page.code) }
     }
 }
