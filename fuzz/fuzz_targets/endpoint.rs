@@ -343,7 +343,8 @@ impl<'a> World<'a> {
         let payload = [SITES[0], SITES[1], SITES[2], SITES[5], b"x", REQUEST][self.input.below(6)];
         let frame = match self.input.below(14) {
             0..=2 => {
-                let kind = [StreamKind::Connect, StreamKind::Http][self.input.below(2)];
+                let kinds = [StreamKind::Connect, StreamKind::Http, StreamKind::Https];
+                let kind = kinds[self.input.below(3)];
                 Frame::Open { stream, open: Open { kind, window, target: "a:1".parse().unwrap() } }
             }
             3 | 4 => Frame::Opened { stream, window },

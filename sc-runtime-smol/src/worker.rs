@@ -393,7 +393,7 @@ impl Worker {
         let adoption = Adoption { stream, peer, state };
         let mailbox = self.peers.get(usize::from(to.0));
         if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
-            log::warn!("worker {} cannot take a transport now: {peer} is closed", to.0);
+            log::warn!("worker {} cannot take a connection now: {peer} is closed", to.0);
         }
     }
 }

@@ -21,15 +21,21 @@ pub(crate) struct CreateTunnel {
     /// `kgp` (version 4) or `h2c` (version 5). The answer says what it will be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) protocol: Option<String>,
-    /// Join or found a pool. Refused: pools are not there yet.
+    /// Join or found a pool of tunnels of this name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) tunnel_pool: Option<bool>,
-    /// Share with all (version 4). Warned about.
+    /// Share it (version 4). With whom depends on the owner's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shared_tunnel: Option<bool>,
-    /// Share with `all` (version 5). Warned about.
+    /// Share it (version 5): `all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shared: Option<String>,
+    /// Answers are not to be cached for this tunnel (version 4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) no_proxy_caching: Option<bool>,
+    /// What version 4 clients ask the server to run. Kept and shown, nothing else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vm_version: Option<String>,
     /// Where its requests go.
     #[serde(flatten)]
     pub(crate) rules: Rules,

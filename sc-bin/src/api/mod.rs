@@ -18,7 +18,9 @@ pub(crate) use create::{CreateAnswer, CreateTunnel, KgpAccess, Messages};
 pub(crate) use hex::CertificateSha256;
 pub(crate) use metadata::Metadata;
 pub(crate) use rules::{RuleSyntax, Rules, RulesError};
-pub(crate) use tunnel::{Protocol, Status, Tunnel};
+#[cfg(feature = "server")]
+pub(crate) use tunnel::ip_address;
+pub(crate) use tunnel::{Protocol, SHARED, Status, Tunnel};
 pub(crate) use updates::{Configuration, Heartbeat, Region, Updates, Versions};
 
 /// What every path of the API begins with.

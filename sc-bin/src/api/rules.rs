@@ -26,6 +26,15 @@ pub(crate) struct Rules {
     /// URLs that are refused (version 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fast_fail_regexps: Option<Vec<String>>,
+    /// Hosts whose TLS is opened and signed anew (version 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_resign_domains: Option<Vec<String>>,
+    /// Hosts whose TLS passes untouched (version 5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_passthrough_domains: Option<Vec<String>>,
+    /// The same of version 4, as patterns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) no_ssl_bump_domains: Option<Vec<String>>,
     /// Extension: how [`Rules::direct_domains`] are written, which both versions have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rule_syntax: Option<RuleSyntax>,

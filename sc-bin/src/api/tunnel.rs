@@ -15,6 +15,9 @@ pub(crate) struct Tunnel {
     pub(crate) id: TunnelId,
     /// The user who started it.
     pub(crate) owner: String,
+    /// The teams of its owner.
+    #[serde(default)]
+    pub(crate) team_ids: Vec<String>,
     /// Where it is in its life.
     pub(crate) status: Status,
     /// The client is connected: jobs can use the tunnel.
@@ -23,8 +26,20 @@ pub(crate) struct Tunnel {
     pub(crate) protocol: Protocol,
     /// Its name. `None`: the owner's unnamed tunnel.
     pub(crate) tunnel_identifier: Option<String>,
+    /// It belongs to a pool of tunnels of its name.
+    #[serde(default)]
+    pub(crate) tunnel_pool: bool,
+    /// Others may use it.
+    #[serde(default)]
+    pub(crate) shared_tunnel: bool,
+    /// The same as version 5 says it: `all`.
+    #[serde(default)]
+    pub(crate) shared: Option<String>,
     /// Name or address of the server that the client dials, and checks the certificate for.
     pub(crate) host: String,
+    /// Its address, if [`Tunnel::host`] is one.
+    #[serde(default)]
+    pub(crate) ip_address: Option<String>,
     /// Port the client dials. The name is historic: it is KGP over TLS.
     pub(crate) ssh_port: u16,
     /// Extension: the tunnel's own HTTP proxy, `host:port`, for browsers. The port is released
@@ -45,11 +60,32 @@ pub(crate) struct Tunnel {
     /// Where its requests go.
     #[serde(flatten)]
     pub(crate) rules: Rules,
+    /// Always true: the protocol is KGP.
+    #[serde(default)]
+    pub(crate) use_kgp: Option<bool>,
+    /// Whether answers may be cached for it.
+    #[serde(default)]
+    pub(crate) use_caching_proxy: Option<bool>,
+    /// The opposite, as it was asked for.
+    #[serde(default)]
+    pub(crate) no_proxy_caching: Option<bool>,
+    /// What the client asked the server to run.
+    #[serde(default)]
+    pub(crate) vm_version: Option<String>,
     /// What a version 4 client told about itself: JSON inside a string.
     pub(crate) extra_info: Option<String>,
     /// What the client told about itself.
     #[serde(default)]
     pub(crate) metadata: Metadata,
+}
+
+/// What [`Tunnel::shared`] says of a shared tunnel.
+pub(crate) const SHARED: &str = "all";
+
+/// [`Tunnel::ip_address`] for a host: itself, if it is an address.
+#[cfg(feature = "server")]
+pub(crate) fn ip_address(host: &str) -> Option<String> {
+    host.parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string())
 }
 
 /// Where a tunnel is in its life.

@@ -36,6 +36,7 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
                 bypass: detected.bypass.clone(),
             },
         },
+        ..Egress::default()
     }
 }
 

@@ -230,7 +230,9 @@ pub(super) fn remedy(failure: &ConnectFailure) -> ConnectRemedy {
             DialFailure::Denied
             | DialFailure::ProxyCredentials
             | DialFailure::ProxyDenied
-            | DialFailure::NoWay,
+            | DialFailure::NoWay
+            | DialFailure::Loop
+            | DialFailure::BadRequest,
         )
         | ConnectFailure::ServerName(_) => ConnectRemedy::GiveUp,
         ConnectFailure::Transport(loss) => match loss {

@@ -8,13 +8,12 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{Access, SocketId, Stop, TunnelId, TunnelSecret};
+use sc_proto::http1::Mark;
 use sc_proto::rules::Routing;
-use sc_proto::tls::TlsServer;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
 use super::random;
-use crate::cli::Endurance;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
 
@@ -52,26 +51,31 @@ impl From<Stopped> for DataPlaneStopped {
     }
 }
 
+/// Where a server's workers listen from the start.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// For clients.
+    pub(crate) kgp: TcpListener,
+    /// For browsers that say which tunnel they mean.
+    pub(crate) shared_proxy: Option<TcpListener>,
+}
+
 /// The worker that accepts clients. Its core hands each transport to its tunnel's home.
 const KGP_WORKER: WorkerId = WorkerId(0);
 
 impl DataPlane {
-    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What happens to
-    /// tunnels is told through `events`.
+    /// Starts `workers` workers, the first of which accepts clients, and the last those browsers
+    /// that come to the shared proxy port. What happens to tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
-        tls: TlsServer,
-        endurance: Endurance,
-        direct: AddressGuard,
-        kgp: TcpListener,
+        mut config: Config,
+        listeners: Listeners,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
-        let unix_time_at_zero =
+        config.unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let mut config =
-            Config { tls_server: Some(tls), unix_time_at_zero, direct, ..Config::default() };
-        endurance.tell(&mut config);
+        config.ingress.mark = mark()?;
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;
@@ -81,13 +85,19 @@ impl DataPlane {
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
-            .listen(KGP_WORKER, listener, ListenerRole::Kgp, kgp)
+            .listen(KGP_WORKER, listener, ListenerRole::Kgp, listeners.kgp)
             .map_err(|_| io::Error::other(DataPlaneStopped))?;
+        if let Some(socket) = listeners.shared_proxy {
+            let worker = WorkerId(workers.saturating_sub(1));
+            handle
+                .listen(worker, ListenerId(1), ListenerRole::SharedIngress, socket)
+                .map_err(|_| io::Error::other(DataPlaneStopped))?;
+        }
         Ok(Self {
             handle,
             runtime: Mutex::new(Some(runtime)),
             loads: Mutex::new(vec![0; usize::from(workers)]),
-            next_listener: AtomicU32::new(1),
+            next_listener: AtomicU32::new(2),
         })
     }
 
@@ -120,6 +130,12 @@ impl DataPlane {
                 stopped.into()
             })
             .map(|()| place)
+    }
+
+    /// Answers a question about a visitor.
+    pub(crate) fn tell_access(&self, worker: WorkerId, socket: SocketId, access: Access) {
+        // With the worker its browsers are gone, too.
+        let _ = self.handle.command(worker, Command::Access { socket, access });
     }
 
     /// Closes a tunnel's proxy port. What runs goes on.
@@ -197,4 +213,11 @@ impl DataPlane {
             *load = load.saturating_sub(1);
         }
     }
+}
+
+/// What this server calls itself in `Via`: another word for each run.
+fn mark() -> io::Result<Mark> {
+    let bytes: [u8; 10] = random::bytes().map_err(io::Error::other)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Mark::new(&format!("sc_server-{digits}")))
 }

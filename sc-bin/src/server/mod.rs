@@ -9,6 +9,7 @@ mod args;
 mod certificate;
 mod data_dir;
 mod data_plane;
+mod guesses;
 mod log_limit;
 mod metrics;
 mod ports;

@@ -59,11 +59,17 @@ pub enum DialFailure {
     /// What chooses the upstream proxy (a PAC script) failed, so there is no way.
     #[error("no upstream proxy could be chosen")]
     NoWay,
+    /// The request has passed this client before.
+    #[error("the request goes round in a circle")]
+    Loop,
+    /// What came on the stream is not one request that can be read in one way only.
+    #[error("the request can be read in two ways")]
+    BadRequest,
 }
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -81,6 +87,8 @@ impl DialFailure {
         Self::ProxyProtocol,
         Self::ProxyTimedOut,
         Self::NoWay,
+        Self::Loop,
+        Self::BadRequest,
     ];
 }
 
@@ -103,6 +111,9 @@ pub enum ResetReason {
     /// The session is ending.
     #[error("shutting down")]
     ShuttingDown,
+    /// The answer is larger than the office lets pass.
+    #[error("the answer is larger than the client lets pass")]
+    AnswerTooLarge,
 }
 
 /// Why a server refused a client's handshake.

@@ -33,6 +33,8 @@ pub enum StreamKind {
     Connect,
     /// One plain HTTP/1.1 exchange.
     Http,
+    /// One HTTP/1.1 exchange that the far end carries over TLS to the site.
+    Https,
 }
 
 /// A text does not name a host and port.
@@ -45,6 +47,17 @@ pub enum InvalidTarget {
     /// Not a host name or address.
     #[error("not a host name or IP address")]
     Host,
+}
+
+impl StreamKind {
+    /// The port that its URLs mean when they name none.
+    #[must_use]
+    pub fn usual_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https | Self::Connect => 443,
+        }
+    }
 }
 
 impl Host {

@@ -5,18 +5,27 @@
 //! | `localhost.rs` | which hosts are the client's own machine, and what becomes of them |
 //! | `bypass.rs` | hosts that are reached without a proxy: `no_proxy` |
 //! | `pac.rs` | the answer of a PAC script |
+//! | `exchanges.rs` | what becomes of HTTP exchanges |
+//! | `headers.rs` | changes of their headers |
+//! | `logins.rs` | credentials for sites and proxies |
 //! | `way.rs` | one way to a site: straight or by a proxy |
 //!
 //! Everything here is decided on the client. The server learns a typed failure and nothing else:
 //! no rule, no credential, no proxy's address travels.
 
 mod bypass;
+mod exchanges;
+mod headers;
 mod localhost;
+mod logins;
 mod pac;
 mod way;
 
 pub use bypass::{Bypass, InvalidBypass};
+pub use exchanges::{Dials, Exchanges, Forwarded, Keep};
+pub use headers::{HeaderRule, InvalidHeaderRule};
 pub use localhost::{Localhost, LocalhostPolicy};
+pub use logins::{InvalidLogin, Login, Logins};
 pub use pac::{InvalidAnswer, ways_of_answer};
 pub use way::{Credentials, InvalidCredentials, InvalidProxy, Proxy, Way};
 
@@ -40,6 +49,10 @@ pub struct Egress {
     /// By which way the client's own transports go. The first of several counts;
     /// [`WayChoice::Asked`] is as [`WayChoice::Direct`].
     pub transports: WayChoice,
+    /// What becomes of HTTP exchanges.
+    pub exchanges: Exchanges,
+    /// How often a site is dialled.
+    pub dials: Dials,
 }
 
 /// By which ways sites are reached.

@@ -8,7 +8,7 @@ use core::fmt;
 use crate::contract::{InvalidTarget, Target};
 
 /// A way to a site.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Way {
     /// Without a proxy.
     Direct,
@@ -19,7 +19,7 @@ pub enum Way {
 }
 
 /// An upstream proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Proxy {
     /// Where it listens.
     pub address: Target,
@@ -27,8 +27,8 @@ pub struct Proxy {
     pub credentials: Option<Credentials>,
 }
 
-/// User and password for a proxy. The `Debug` form shows neither.
-#[derive(Clone, PartialEq, Eq)]
+/// User and password for a proxy or a site. The `Debug` form shows neither.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Credentials {
     user: Box<str>,
     password: Box<str>,
@@ -54,14 +54,14 @@ pub enum InvalidProxy {
     Credentials(#[from] InvalidCredentials),
 }
 
-/// User and password cannot be used for a proxy.
+/// User and password cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCredentials {
     /// No user, or a user or password longer than RFC 1929 allows.
-    #[error("the proxy's user has 1 to 255 bytes, its password at most 255")]
+    #[error("a user has 1 to 255 bytes, a password at most 255")]
     Length,
     /// A colon in the user (RFC 7617, section 2).
-    #[error("the proxy's user must not contain a colon")]
+    #[error("a user must not contain a colon")]
     Colon,
     /// `%` without two hexadecimal digits, or what they stand for is not text.
     #[error("a % within user or password is written %25")]
@@ -128,7 +128,7 @@ impl Way {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (credentials, address) = match rest.rsplit_once('@') {
             Some((info, _)) if info.contains('@') => return Err(InvalidProxy::UserInfo),
-            Some((info, address)) => (Some(credentials(info)?), address),
+            Some((info, address)) => (Some(user_info(info)?), address),
             None => (None, rest),
         };
         if address.contains(['/', '?', '#']) {
@@ -157,7 +157,8 @@ impl fmt::Display for Way {
     }
 }
 
-fn credentials(info: &str) -> Result<Credentials, InvalidCredentials> {
+/// Reads `user[:password]` with `%` escapes.
+pub(super) fn user_info(info: &str) -> Result<Credentials, InvalidCredentials> {
     let (user, password) = info.split_once(':').unwrap_or((info, ""));
     Credentials::new(&unescape(user)?, &unescape(password)?)
 }

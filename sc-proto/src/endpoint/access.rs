@@ -106,7 +106,7 @@ impl Core {
             }
             return None;
         }
-        let mut http = Box::new(Http::new(self.config.http));
+        let mut http = Box::new(Http::new(self.config.http, self.config.ingress.mark.clone()));
         http.door = self.config.ingress.guards(door).then_some(door);
         let tunnel = match door {
             Door::Tunnel(tunnel) => tunnel,

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use crate::contract::{AddressGuard, Door};
 use crate::egress::Egress;
-use crate::http1;
+use crate::http1::{self, Mark};
 use crate::kgp::Settings;
 use crate::tls::TlsServer;
 
@@ -60,6 +60,8 @@ pub struct Ingress {
     /// How long a visitor who was let in is let in again without a question to the embedder. So
     /// long a key that is void may still be good.
     pub remember: Duration,
+    /// What this server calls itself in `Via`: a request that bears it has been here before.
+    pub mark: Mark,
 }
 
 /// What a tunnel's own proxy port wants to know of a visitor. The shared one always wants
@@ -75,7 +77,12 @@ pub enum OwnPorts {
 
 impl Default for Ingress {
     fn default() -> Self {
-        Self { own_ports: OwnPorts::Open, networks: None, remember: Duration::from_secs(5) }
+        Self {
+            own_ports: OwnPorts::Open,
+            networks: None,
+            remember: Duration::from_secs(5),
+            mark: Mark::default(),
+        }
     }
 }
 

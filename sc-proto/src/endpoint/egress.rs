@@ -118,6 +118,8 @@ impl Core {
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = match self.config.egress.route(&open.target.host) {
             Ok(Route::Asked) if self.events.len() >= MAX_EVENTS => Err(DialFailure::Resources),
+            // TLS to sites is not spoken here yet, and an exchange must never go out in the clear.
+            Ok(_) if open.kind == StreamKind::Https => Err(DialFailure::Tls),
             judged => judged,
         };
         let route = match route {

@@ -13,7 +13,7 @@ use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
 use crate::contract::{DialFailure, Door, Read, ResetReason, TunnelId, WorkerId};
-use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Phase};
+use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Mark, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
 use crate::{DeadlineReason, Time};
@@ -55,9 +55,9 @@ pub(super) enum Wants {
 }
 
 impl Http {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, mark: Mark) -> Self {
         Self {
-            front: Front::new(limits),
+            front: Front::marked(limits, mark),
             wants: Wants::Head,
             kept: Vec::new(),
             answer: Vec::new(),

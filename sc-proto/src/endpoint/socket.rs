@@ -201,7 +201,7 @@ impl Proxied {
         match self.kind {
             StreamKind::Connect => CloseMode::Abort,
             // The exchange is over for the browser; the site need not see a failure.
-            StreamKind::Http => CloseMode::Graceful,
+            StreamKind::Http | StreamKind::Https => CloseMode::Graceful,
         }
     }
 

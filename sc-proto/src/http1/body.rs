@@ -123,6 +123,15 @@ impl Body {
         matches!(self.state, State::Done | State::UntilClose)
     }
 
+    /// How many bytes are left, if a length says so.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Length { left } => Some(left),
+            _ => None,
+        }
+    }
+
     /// Takes bytes of the body. Takes at least one unless the input is empty or the body has
     /// ended; call again while input is left. The bytes to send on are the same for every split.
     ///

@@ -118,7 +118,7 @@ codes! {
     /// The head did not come in time.
     RequestTimeout = "request-timeout", 408, Request;
     /// The request has come by here before.
-    Loop = "loop", 400, Request;
+    Loop = "loop", 400, Client;
     /// No or wrong credentials for this proxy.
     Credentials = "credentials", 407, Request;
     /// Too many wrong credentials.
@@ -142,7 +142,7 @@ codes! {
     /// The other side gave the stream up.
     StreamCancelled = "stream-cancelled", 502, Client;
     /// Nothing moved for too long.
-    StreamTimeout = "stream-timeout", 502, Site;
+    StreamTimeout = "stream-timeout", 504, Site;
     /// The stream broke KGP's rules.
     StreamProtocol = "stream-protocol", 502, Link;
     /// The site's connection broke.
@@ -179,6 +179,10 @@ codes! {
     ProxyProtocol = "proxy-protocol", 502, Upstream;
     /// The upstream proxy is silent.
     ProxyTimeout = "proxy-timeout", 504, Upstream;
+    /// The client can read the request in two ways.
+    BadRequest = "bad-request", 400, Client;
+    /// The answer is larger than the client lets pass.
+    AnswerTooLarge = "answer-too-large", 502, Client;
     /// The PAC script failed.
     NoWay = "no-way", 502, Client;
     /// The site closed without an answer.

@@ -154,6 +154,15 @@ fn is_chunked(fields: &[Header<'_>], version: Version) -> Result<bool, FieldErro
     Ok(true)
 }
 
+/// True for a scheme of authentication that speaks for a connection, not for a request: NTLM, and
+/// Negotiate, which may be NTLM (RFC 4559, section 6).
+pub(super) fn is_bound_to_connection(value: &[u8]) -> bool {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).any(|part| {
+        let scheme = part.split(|&byte| byte == b' ').next().unwrap_or_default();
+        scheme.eq_ignore_ascii_case(b"ntlm") || scheme.eq_ignore_ascii_case(b"negotiate")
+    })
+}
+
 /// Writes one field line.
 pub(super) fn write(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(name.as_bytes());
@@ -171,6 +180,31 @@ pub(super) fn write_framing(out: &mut Vec<u8>, framing: Framing) {
         }
         Framing::Chunked => write(out, "Transfer-Encoding", b"chunked"),
     }
+}
+
+/// Whether a request bears `mark` in `Via`; an empty mark is none.
+pub(super) fn has_passed(fields: &[Header<'_>], mark: &str) -> bool {
+    let is_mark = |word: &[u8]| !mark.is_empty() && word == mark.as_bytes();
+    named(fields, "via").any(|field| {
+        let between = |byte: &u8| matches!(byte, b',' | b' ' | b'\t' | b'(');
+        field.value.split(between).any(is_mark)
+    })
+}
+
+/// Writes `Via` with this hop behind those before it, in one line (RFC 9110, section 7.6.3).
+pub(super) fn write_via(out: &mut Vec<u8>, fields: &[Header<'_>], version: Version, mark: &str) {
+    let mut hops = Vec::new();
+    for field in named(fields, "via").filter(|field| !field.value.is_empty()) {
+        hops.extend_from_slice(field.value);
+        hops.extend_from_slice(b", ");
+    }
+    let version = match version {
+        Version::Http10 => "1.0 ",
+        Version::Http11 => "1.1 ",
+    };
+    hops.extend_from_slice(version.as_bytes());
+    hops.extend_from_slice(mark.as_bytes());
+    write(out, "Via", &hops);
 }
 
 /// Puts back the fields of an upgrade, which ended at this hop.

@@ -8,6 +8,7 @@
 //! | [`request::read`], [`response::read`] | one head: what it means, and the head to send on |
 //! | [`Body`] | where a body ends and which of its bytes are sent on |
 //! | [`Front`] | one browser connection: requests, answers, error pages, tunnels |
+//! | [`back::Back`] | one exchange with a site: the office's rules, and where the answer ends |
 //!
 //! They know nothing of KGP, sessions or sockets. Whatever may be read in two ways is refused,
 //! never guessed: two proxies that read a request differently are how requests are smuggled.
@@ -26,6 +27,7 @@ mod trailer;
 #[cfg(test)]
 mod tests;
 
+pub mod back;
 pub mod request;
 pub mod response;
 
@@ -34,7 +36,7 @@ pub use body::{Body, BodyError, Coding, Progress};
 pub use code::{ErrorCode, Hop};
 pub use field::FieldError;
 pub use front::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Phase, Step};
-pub use message::{Framing, Method, Persistence, Reader, Upgrade, Version};
+pub use message::{Framing, Mark, Method, Persistence, Reader, Upgrade, Version};
 pub use refused::Refused;
 pub use request::Request;
 pub use response::{Asked, Broken, Follows, Response};

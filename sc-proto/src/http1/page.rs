@@ -36,7 +36,11 @@ impl Page {
 
     pub(super) fn refused(reason: Refused) -> Self {
         let what = format!("The proxy refused this request: {reason}.");
-        Self::new(reason.code(), what, reason.advice())
+        let mut page = Self::new(reason.code(), what, reason.advice());
+        if reason == Refused::Loop {
+            page.hop = Hop::Server;
+        }
+        page
     }
 
     pub(super) fn broken(reason: Broken, target: &Target) -> Self {
@@ -93,6 +97,14 @@ impl Page {
             Failure::SessionLost => (
                 ErrorCode::TunnelLost,
                 "The connection of the sc client broke. Try again once it has connected again.",
+            ),
+            Failure::Reset(ResetReason::AnswerTooLarge) => (
+                ErrorCode::AnswerTooLarge,
+                "Whoever runs the sc client has set a limit (reply_body_max_size).",
+            ),
+            Failure::Reset(ResetReason::TimedOut) => (
+                ErrorCode::StreamTimeout,
+                "The application did not answer in time. Look at its log.",
             ),
             Failure::Reset(reason) => (
                 reset_code(reason),
@@ -319,6 +331,16 @@ fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {
             ErrorCode::NoWay,
             "The PAC script of the sc client failed for this site. Look at the client's log.",
         ),
+        DialFailure::Loop => (
+            ErrorCode::Loop,
+            "The request has come to the same sc client before. Check that neither the site nor the \
+             office's proxy leads back into this tunnel.",
+        ),
+        DialFailure::BadRequest => (
+            ErrorCode::BadRequest,
+            "The sc client did not pass it on, because two programs could read it differently. \
+             Check that server and client are of the same version.",
+        ),
         DialFailure::Tls => {
             (ErrorCode::DialTls, "Check the certificate of the site and what the sc client trusts.")
         }
@@ -352,6 +374,8 @@ fn direct_advice(failure: DialFailure) -> &'static str {
         | DialFailure::Resources
         | DialFailure::Draining
         | DialFailure::Other
+        | DialFailure::Loop
+        | DialFailure::BadRequest
         // Said by a client only.
         | DialFailure::LocalhostDenied
         | DialFailure::ProxyUnreachable
@@ -374,6 +398,7 @@ fn reset_code(reason: ResetReason) -> ErrorCode {
         ResetReason::TimedOut => ErrorCode::StreamTimeout,
         ResetReason::Protocol => ErrorCode::StreamProtocol,
         ResetReason::ShuttingDown => ErrorCode::TunnelEnding,
+        ResetReason::AnswerTooLarge => ErrorCode::AnswerTooLarge,
     }
 }
 

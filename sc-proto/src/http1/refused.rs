@@ -72,6 +72,9 @@ pub enum Refused {
     /// `Max-Forwards: 0` on TRACE or OPTIONS: this hop would have to answer (RFC 9110, 7.6.2).
     #[error("Max-Forwards is 0, so the request may not go further than this proxy")]
     LastHop,
+    /// It bears this server's own mark in `Via` (RFC 9110, section 7.6.3).
+    #[error("it has come to this server before")]
+    Loop,
     /// The body breaks the rules of its framing.
     #[error("the request body is malformed: {0}")]
     Body(#[from] BodyError),
@@ -107,6 +110,7 @@ impl Refused {
             Self::ConnectBody => ErrorCode::ConnectBody,
             Self::BadMaxForwards => ErrorCode::BadMaxForwards,
             Self::LastHop => ErrorCode::LastHop,
+            Self::Loop => ErrorCode::Loop,
             Self::Body(_) => ErrorCode::BadBody,
         }
     }
@@ -140,6 +144,9 @@ impl Refused {
                 "Send one Host field that names the same host and port as the request line."
             }
             Self::ConnectBody => "Send CONNECT without a body.",
+            Self::Loop => {
+                "Check that neither the site nor the office's proxy leads back to this proxy."
+            }
             Self::BadMaxForwards | Self::LastHop => "Leave out Max-Forwards or make it larger.",
             Self::Head(_)
             | Self::RequestLine

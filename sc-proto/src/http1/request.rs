@@ -53,6 +53,17 @@ pub fn read(
     input: &[u8],
     limits: &Limits,
 ) -> Result<Option<(usize, Request)>, Refused> {
+    read_marked(search, input, limits, "")
+}
+
+/// As [`read`], for a proxy that leaves its `mark` in `Via`, and knows a request by it that comes
+/// back.
+pub(super) fn read_marked(
+    search: &mut HeadSearch,
+    input: &[u8],
+    limits: &Limits,
+    mark: &str,
+) -> Result<Option<(usize, Request)>, Refused> {
     if input.first().is_some_and(|&byte| cannot_begin(byte)) {
         return Err(Refused::NotHttp);
     }
@@ -72,8 +83,8 @@ pub fn read(
     else {
         return Err(Refused::RequestLine);
     };
-    let line =
-        Line { method, url, version: if minor == 0 { Version::Http10 } else { Version::Http11 } };
+    let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    let line = Line { method, url, version, mark };
     Ok(Some((span.end, line.request(parsed.headers)?)))
 }
 
@@ -111,6 +122,8 @@ struct Line<'a> {
     method: &'a str,
     url: &'a str,
     version: Version,
+    /// What this proxy calls itself in `Via`; empty: it does not.
+    mark: &'a str,
 }
 
 /// The site and the path within it.
@@ -134,6 +147,9 @@ impl Line<'_> {
         let connection = Connection::of(fields)?;
         let framing = field::framing(fields, self.version)?.unwrap_or(Framing::None);
         check_host(fields, self.version, method, &place.target)?;
+        if field::has_passed(fields, self.mark) {
+            return Err(Refused::Loop);
+        }
         let is_empty = matches!(framing, Framing::None | Framing::Length(0));
         let upgrade = match self.version {
             Version::Http11 if is_empty && wants_upgrade(fields, &connection) => Upgrade::Asked,
@@ -192,11 +208,15 @@ impl Line<'_> {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             // RFC 9110, section 10.1.1: what HTTP/1.0 expects is ignored.
             let is_ignored = is("expect") && self.version == Version::Http10;
-            if !is_ignored && !is("max-forwards") {
+            let is_anew = is("max-forwards") || !self.mark.is_empty() && is("via");
+            if !is_ignored && !is_anew {
                 field::write(&mut out, field.name, field.value);
             }
         }
         self.write_max_forwards(&mut out, fields)?;
+        if !self.mark.is_empty() {
+            field::write_via(&mut out, fields, self.version, self.mark);
+        }
         field::write_framing(&mut out, framing);
         match upgrade {
             Upgrade::Asked => field::write_upgrade(&mut out, fields),
@@ -330,7 +350,7 @@ fn reader(fields: &[Header<'_>]) -> Reader {
 /// HTTP/2 over an upgrade is not: its `HTTP2-Settings` ends at this hop, and a site may answer
 /// any upgrade in plain HTTP/1.1. Nor is an upgrade with a body, whose end and the switch would
 /// cross each other; the caller sees to that.
-fn wants_upgrade(fields: &[Header<'_>], connection: &Connection<'_>) -> bool {
+pub(super) fn wants_upgrade(fields: &[Header<'_>], connection: &Connection<'_>) -> bool {
     let mut protocols = field::named(fields, "upgrade")
         .flat_map(|field| field.value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)

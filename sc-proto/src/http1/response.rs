@@ -65,6 +65,10 @@ pub struct Response {
     pub status: u16,
     /// What follows this head.
     pub follows: Follows,
+    /// Whether the site's own connection can carry another exchange after this answer, as far as
+    /// its head tells. Never after an answer that must not have the body it announces: some sites
+    /// send it all the same.
+    pub site: Persistence,
     /// The head for the browser. Empty for an interim answer that HTTP/1.0 must not see.
     pub head: Bytes,
 }
@@ -151,7 +155,7 @@ impl Line<'_> {
                 }
                 let mut out = self.start(fields, &connection);
                 field::write_upgrade(&mut out, fields);
-                Ok(self.end(out, Follows::Tunnel))
+                Ok(self.end(out, Follows::Tunnel, Persistence::Close))
             }
             (100..200, _) => {
                 let out = match asked.version {
@@ -159,16 +163,28 @@ impl Line<'_> {
                     // RFC 9110, section 15.2.
                     Version::Http10 => Vec::new(),
                 };
-                Ok(self.end(out, Follows::Answer))
+                Ok(self.end(out, Follows::Answer, Persistence::KeepAlive))
             }
             (200..300, Method::Connect) => {
                 let out = self.start(fields, &connection);
-                Ok(self.end(out, Follows::Tunnel))
+                Ok(self.end(out, Follows::Tunnel, Persistence::Close))
             }
             _ => {
                 let out = self.start(fields, &connection);
-                Ok(self.finish(out, stated, asked))
+                let site = self.site_persistence(fields, &connection);
+                Ok(self.finish(out, stated, asked, site))
             }
+        }
+    }
+
+    /// Whether the site keeps its connection. One that is bound to a person by its way of
+    /// authentication must not serve another (RFC 4559, section 6).
+    fn site_persistence(&self, fields: &[Header<'_>], connection: &Connection<'_>) -> Persistence {
+        let is_bound = field::named(fields, "www-authenticate")
+            .any(|field| field::is_bound_to_connection(field.value));
+        match self.version {
+            Version::Http11 if !connection.has("close") && !is_bound => Persistence::KeepAlive,
+            Version::Http10 | Version::Http11 => Persistence::Close,
         }
     }
 
@@ -186,9 +202,19 @@ impl Line<'_> {
     }
 
     /// Ends the head of a final answer: framing and the fate of the browser's connection.
-    fn finish(&self, mut out: Vec<u8>, stated: Option<Framing>, asked: Asked) -> Response {
+    fn finish(
+        &self,
+        mut out: Vec<u8>,
+        stated: Option<Framing>,
+        asked: Asked,
+        site: Persistence,
+    ) -> Response {
         // RFC 9112, section 6.3, rule 1: these never have a body, whatever their fields say.
         let is_bare = asked.method == Method::Head || matches!(self.status, 204 | 304);
+        let site = match stated {
+            Some(Framing::Length(1..) | Framing::Chunked) if is_bare => Persistence::Close,
+            _ => site,
+        };
         let stated = stated.unwrap_or(Framing::UntilClose);
         let framing = if is_bare { Framing::None } else { stated };
         let coding = match asked.version {
@@ -211,13 +237,13 @@ impl Line<'_> {
         };
         field::write(&mut out, "Connection", option);
         let follows = Follows::Body { framing, coding, persistence };
-        self.end(out, follows)
+        self.end(out, follows, site)
     }
 
-    fn end(&self, mut out: Vec<u8>, follows: Follows) -> Response {
+    fn end(&self, mut out: Vec<u8>, follows: Follows, site: Persistence) -> Response {
         if !out.is_empty() {
             out.extend_from_slice(b"\r\n");
         }
-        Response { status: self.status, follows, head: out.into() }
+        Response { status: self.status, follows, site, head: out.into() }
     }
 }

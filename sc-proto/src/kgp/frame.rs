@@ -398,6 +398,7 @@ impl Open {
         out.put(&[match self.kind {
             StreamKind::Connect => 1,
             StreamKind::Http => 2,
+            StreamKind::Https => 3,
         }]);
         out.put(&self.window.to_be_bytes());
         out.put(&self.target.port.to_be_bytes());
@@ -424,6 +425,7 @@ impl Open {
         let kind = match kind {
             1 => StreamKind::Connect,
             2 => StreamKind::Http,
+            3 => StreamKind::Https,
             _ => return Err(wrong),
         };
         let host = match host_kind {
@@ -469,10 +471,11 @@ codes! {
         Refused = 1, Unreachable = 2, TimedOut = 3, NameNotFound = 4, Denied = 5, Tls = 6,
         Resources = 7, Draining = 8, Other = 9, LocalhostDenied = 10,
         ProxyUnreachable = 11, ProxyCredentials = 12, ProxyDenied = 13, ProxyFailed = 14,
-        ProxyProtocol = 15, ProxyTimedOut = 16, NoWay = 17,
+        ProxyProtocol = 15, ProxyTimedOut = 16, NoWay = 17, Loop = 18, BadRequest = 19,
     }
     reset_code, reset_from: ResetReason {
         Cancelled = 1, ConnectionLost = 2, TimedOut = 3, Protocol = 4, ShuttingDown = 5,
+        AnswerTooLarge = 6,
     }
 }
 

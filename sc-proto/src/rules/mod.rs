@@ -15,6 +15,7 @@ use alloc::string::{String, ToString};
 use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
+pub(crate) use routing::url_of;
 pub use routing::{Routing, Way, Ways};
 
 /// Most items of one list.

@@ -42,8 +42,8 @@ pub enum Way {
 pub(crate) struct Denied;
 
 impl Routing {
-    /// Decides about a request. `head` is the head of a plain HTTP request, as the site would get
-    /// it; of other streams no more than the target is known.
+    /// Decides about a request. `head` is the head of an HTTP request, as the site would get it; of
+    /// other streams no more than the target is known.
     pub(crate) fn judge(
         &self,
         target: &Target,
@@ -54,7 +54,7 @@ impl Routing {
             return Err(Denied);
         }
         if let Some(rules) = &self.denied_urls
-            && rules.matches(&url_of(target, kind, head))
+            && rules.matches(&url_of(target, kind, path_of(head)))
         {
             return Err(Denied);
         }
@@ -70,13 +70,14 @@ impl Routing {
 
 /// The URL of a request as rules see it: without a port that is the scheme's own. CONNECT is
 /// nearly always for HTTPS, and shows no path.
-fn url_of(target: &Target, kind: StreamKind, head: &[u8]) -> String {
-    let (scheme, usual, path) = match kind {
-        StreamKind::Http => ("http", 80, path_of(head)),
-        StreamKind::Connect => ("https", 443, "/"),
+pub(crate) fn url_of(target: &Target, kind: StreamKind, path: &str) -> String {
+    let (scheme, path) = match kind {
+        StreamKind::Http => ("http", path),
+        StreamKind::Https => ("https", path),
+        StreamKind::Connect => ("https", "/"),
     };
     match target.port {
-        port if port == usual => alloc::format!("{scheme}://{}{path}", target.host),
+        port if port == kind.usual_port() => alloc::format!("{scheme}://{}{path}", target.host),
         port => alloc::format!("{scheme}://{}:{port}{path}", target.host),
     }
 }

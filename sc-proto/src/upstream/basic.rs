@@ -7,7 +7,7 @@ use crate::egress::Credentials;
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// The credentials as they stand after `Basic `.
-pub(super) fn encode(credentials: &Credentials) -> Vec<u8> {
+pub(crate) fn encode(credentials: &Credentials) -> Vec<u8> {
     let text = [credentials.user(), ":", credentials.expose()].concat();
     base64(text.as_bytes())
 }

@@ -20,6 +20,7 @@ use alloc::vec::Vec;
 
 use crate::contract::{DialFailure, Target};
 use crate::egress::{Proxy, Way};
+pub(crate) use basic::encode as basic;
 pub use forward::{Forward, forward};
 
 /// The beginning of a connection by a proxy.

@@ -202,7 +202,7 @@ impl Answers {
 /// What the script is told of a request: browsers tell a path for `http:` only, here none is told.
 fn url_of(kind: StreamKind, target: &Target) -> String {
     let (scheme, usual) = match kind {
-        StreamKind::Connect => ("https", 443),
+        StreamKind::Connect | StreamKind::Https => ("https", 443),
         StreamKind::Http => ("http", 80),
     };
     match target.port == usual {

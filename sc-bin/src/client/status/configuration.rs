@@ -68,6 +68,9 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
         domain_names,
         deny_domains,
         fast_fail_regexps,
+        tls_resign_domains: _,
+        tls_passthrough_domains: _,
+        no_ssl_bump_domains: _,
         rule_syntax: _,
     } = rules;
     let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().join(",");

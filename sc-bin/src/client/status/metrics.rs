@@ -214,6 +214,8 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::ProxyProtocol => "proxy_protocol",
         DialFailure::ProxyTimedOut => "proxy_timed_out",
         DialFailure::NoWay => "no_way",
+        DialFailure::Loop => "loop",
+        DialFailure::BadRequest => "bad_request",
         _ => "other",
     }
 }

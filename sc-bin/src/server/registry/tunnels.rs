@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
-use crate::api::{Protocol, Status, Tunnel};
+use crate::api::{Protocol, SHARED, Status, Tunnel, ip_address};
 
 /// How and when a tunnel ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,18 @@ impl Registry {
         let broken = |_| RegistryError::Broken(format!("tunnel {}", tunnel.id));
         let metadata = serde_json::to_string(&tunnel.metadata).map_err(broken)?;
         let rules = serde_json::to_string(&tunnel.rules).map_err(broken)?;
+        let team_ids = serde_json::to_string(&tunnel.team_ids).map_err(broken)?;
+        // Whoever comes back under an old id begins anew.
+        let mut statements = self.pool.begin().await?;
+        sqlx::query("DELETE FROM tunnels WHERE id = $1")
+            .bind(tunnel.id.to_string())
+            .execute(&mut *statements)
+            .await?;
         sqlx::query(
-            "INSERT OR REPLACE INTO tunnels
+            "INSERT INTO tunnels
                 (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata,
-                 rules)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 rules, pool, shared, team_ids, no_proxy_caching, vm_version)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         )
         .bind(tunnel.id.to_string())
         .bind(&tunnel.owner)
@@ -42,8 +49,14 @@ impl Registry {
         .bind(&tunnel.extra_info)
         .bind(metadata)
         .bind(rules)
-        .execute(&self.pool)
+        .bind(tunnel.tunnel_pool)
+        .bind(tunnel.shared_tunnel)
+        .bind(team_ids)
+        .bind(tunnel.no_proxy_caching)
+        .bind(&tunnel.vm_version)
+        .execute(&mut *statements)
         .await?;
+        statements.commit().await?;
         Ok(())
     }
 
@@ -103,7 +116,26 @@ impl Registry {
         name: Option<&str>,
     ) -> Result<Option<Tunnel>, RegistryError> {
         let row = sqlx::query(
-            "SELECT * FROM tunnels WHERE owner = ? AND name IS ?
+            "SELECT * FROM tunnels WHERE owner = ? AND name IS NOT DISTINCT FROM ?
+             ORDER BY COALESCE(launched, created) DESC, ended DESC LIMIT 1",
+        )
+        .bind(owner)
+        .bind(name)
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(tunnel_of).transpose()
+    }
+
+    /// The newest record of that user and name whose tunnel the server has given up.
+    pub(crate) async fn newest_given_up(
+        &self,
+        owner: &str,
+        name: Option<&str>,
+    ) -> Result<Option<Tunnel>, RegistryError> {
+        let row = sqlx::query(
+            "SELECT * FROM tunnels
+             WHERE owner = $1 AND name IS NOT DISTINCT FROM $2 AND ended IS NOT NULL
+               AND user_shutdown = FALSE AND shutdown_reason LIKE 'server%'
              ORDER BY COALESCE(launched, created) DESC, ended DESC LIMIT 1",
         )
         .bind(owner)
@@ -227,6 +259,9 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         _ => return Err(broken()),
     };
     let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|t| t.map(from_sql));
+    let (shared, host): (bool, String) = (row.try_get("shared")?, row.try_get("host")?);
+    let (no_proxy_caching, ip_address): (Option<bool>, _) =
+        (row.try_get("no_proxy_caching")?, ip_address(&host));
     Ok(Tunnel {
         id: id.parse().map_err(|_| broken())?,
         owner: row.try_get("owner")?,
@@ -234,7 +269,7 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         is_ready: false,
         protocol: Protocol::Kgp,
         tunnel_identifier: row.try_get("name")?,
-        host: row.try_get("host")?,
+        host,
         ssh_port: u16::try_from(row.try_get::<i64, _>("port")?).map_err(|_| broken())?,
         proxy_address: row.try_get("proxy_address")?,
         creation_time: from_sql(row.try_get("created")?),
@@ -244,6 +279,15 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         user_shutdown: row.try_get("user_shutdown")?,
         shutdown_reason: row.try_get("shutdown_reason")?,
         rules: serde_json::from_str(row.try_get("rules")?).map_err(|_| broken())?,
+        team_ids: serde_json::from_str(row.try_get("team_ids")?).map_err(|_| broken())?,
+        tunnel_pool: row.try_get("pool")?,
+        shared_tunnel: shared,
+        shared: shared.then(|| SHARED.to_owned()),
+        ip_address,
+        use_kgp: Some(true),
+        use_caching_proxy: no_proxy_caching.map(|not| !not),
+        no_proxy_caching,
+        vm_version: row.try_get("vm_version")?,
         extra_info: row.try_get("extra_info")?,
         metadata: serde_json::from_str(row.try_get("metadata")?).map_err(|_| broken())?,
     })
@@ -281,6 +325,15 @@ mod tests {
             shutdown_time: None,
             user_shutdown: None,
             shutdown_reason: None,
+            team_ids: vec!["t1".to_owned()],
+            tunnel_pool: true,
+            shared_tunnel: true,
+            shared: Some(SHARED.to_owned()),
+            ip_address: None,
+            use_kgp: Some(true),
+            use_caching_proxy: Some(false),
+            no_proxy_caching: Some(true),
+            vm_version: Some("v2alpha".to_owned()),
             rules: Rules { direct_domains: Some(vec!["a".to_owned()]), ..Rules::default() },
             extra_info: Some("{}".to_owned()),
             metadata: Metadata { hostname: Some("runner-7".to_owned()), ..Metadata::default() },

@@ -70,6 +70,8 @@ impl RestError {
                 | CreateError::Rules(_)
                 | CreateError::Protocol(_)
                 | CreateError::Pool
+                | CreateError::Shared(_)
+                | CreateError::TooLong { .. }
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,
                 CreateError::Port(_) | CreateError::Stopping | CreateError::DataPlane(_) => {
                     StatusCode::SERVICE_UNAVAILABLE

@@ -1,6 +1,6 @@
 //! `/{user}/tunnels`: make, see and end tunnels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -29,6 +29,10 @@ type TunnelPath = Path<(String, String)>;
 const DEFAULT_LIMIT: u32 = 100;
 const MAX_LIMIT: u32 = 1000;
 
+/// Values of the parameter `filter`: one tunnel of each pool, or those of that version.
+const ONE_PER_POOL: &str = "one_per_pool";
+const V2_ALPHA: &str = "v2alpha";
+
 /// Jobs that use a tunnel. Nothing makes jobs yet.
 const NO_JOBS: u32 = 0;
 
@@ -52,11 +56,7 @@ pub(super) async fn list(
     query: Parameters,
 ) -> Result<Response, RestError> {
     let mut own = state.tunnels.live_of(&caller);
-    if let Some(protocols) = query.text("protocol")
-        && !protocols.split(',').any(|protocol| protocol.trim() == "kgp")
-    {
-        own.clear();
-    }
+    thin_out(&mut own, &query)?;
     let ids = |own: &[Tunnel]| own.iter().map(|tunnel| tunnel.id.to_string()).collect::<Vec<_>>();
     Ok(match (query.flag("all", false)?, query.flag("full", false)?) {
         (false, false) => Json(ids(&own)).into_response(),
@@ -64,6 +64,40 @@ pub(super) async fn list(
         (true, false) => Json(BTreeMap::from([(caller, ids(&own))])).into_response(),
         (true, true) => Json(BTreeMap::from([(caller, own)])).into_response(),
     })
+}
+
+/// What the parameters `protocol` and `filter` leave of a list.
+fn thin_out(tunnels: &mut Vec<Tunnel>, query: &Parameters) -> Result<(), RestError> {
+    if let Some(protocols) = query.text("protocol").filter(|text| !text.is_empty()) {
+        let mut wanted = Vec::new();
+        for protocol in protocols.split(',').map(str::trim) {
+            match protocol {
+                "kgp" | "h2c" | "ipsec" => wanted.push(protocol),
+                other => return Err(unknown_value("protocol", other, "kgp, h2c, ipsec")),
+            }
+        }
+        // All that this server has.
+        if !wanted.contains(&"kgp") {
+            tunnels.clear();
+        }
+    }
+    match query.text("filter") {
+        None | Some("") => {}
+        Some(ONE_PER_POOL) => {
+            let mut seen = BTreeSet::new();
+            tunnels.retain(|tunnel| {
+                let pool = (tunnel.owner.clone(), tunnel.tunnel_identifier.clone());
+                !tunnel.tunnel_pool || seen.insert(pool)
+            });
+        }
+        Some(V2_ALPHA) => tunnels.retain(|tunnel| tunnel.vm_version.as_deref() == Some(V2_ALPHA)),
+        Some(other) => return Err(unknown_value("filter", other, "one_per_pool, v2alpha")),
+    }
+    Ok(())
+}
+
+fn unknown_value(name: &str, value: &str, known: &str) -> RestError {
+    RestError::BadRequest(format!("{name}={value:?}: write one of {known}"))
 }
 
 /// `GET /{user}/all_tunnels`.

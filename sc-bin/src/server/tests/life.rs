@@ -57,6 +57,44 @@ fn the_same_name_collides_and_others_do_not() {
 }
 
 #[test]
+fn members_of_a_pool_live_side_by_side_until_another_takes_their_name() {
+    let server = TestServer::start();
+    let member = || server.create(r#"{"tunnel_identifier": "a", "tunnel_pool": true}"#);
+    let alone = server.create(r#"{"tunnel_identifier": "a"}"#);
+    let (first, second) = (member(), member());
+    let told = second["messages"]["info"].to_string();
+    assert!(told.contains("one of 2"), "{told}");
+    assert_eq!(server.record(&alone["id"])["shutdown_reason"], "collision");
+    assert_eq!(server.record(&first["id"])["tunnel_pool"], true);
+    assert_eq!(server.get("/tunnels").1.as_array().unwrap().len(), 2);
+    let thinned = server.get("/tunnels?filter=one_per_pool").1;
+    assert_eq!(thinned, json!([first["id"]]));
+    // Whoever does not say that it is a pool has the name alone.
+    let alone = server.create(r#"{"tunnel_identifier": "a"}"#);
+    assert_eq!(server.get("/tunnels").1, json!([alone["id"]]));
+    for member in [&first, &second] {
+        assert_eq!(server.record(&member["id"])["shutdown_reason"], "collision");
+    }
+    server.stop();
+}
+
+#[test]
+fn a_member_of_a_pool_that_was_given_up_comes_back() {
+    let server = TestServer::start();
+    let member = || server.create(r#"{"tunnel_identifier": "a", "tunnel_pool": true}"#);
+    let (lost, well) = (member(), member());
+    server.running.tell(up(&well, 1));
+    server.running.after(Duration::from_secs(60));
+    assert_eq!(server.record(&lost["id"])["shutdown_reason"], "serverTimeout");
+    let back = member();
+    assert_eq!(back["id"], lost["id"]);
+    assert_eq!(back["proxy_address"], lost["proxy_address"]);
+    let new = member();
+    assert!(new["id"] != lost["id"] && new["id"] != well["id"]);
+    server.stop();
+}
+
+#[test]
 fn starts_of_one_name_at_once_leave_one() {
     let server = TestServer::start();
     std::thread::scope(|scope| {

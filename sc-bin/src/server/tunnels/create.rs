@@ -11,8 +11,8 @@ use sc_proto::rules::Routing;
 use super::end::EndReason;
 use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
 use crate::api::{
-    CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, RuleSyntax, RulesError, Status,
-    Tunnel,
+    CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, RuleSyntax, RulesError, SHARED,
+    Status, Tunnel, ip_address,
 };
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
@@ -21,6 +21,9 @@ use crate::server::registry::{RegistryError, was_given_up};
 
 /// Longest name of a tunnel, in bytes.
 const MAX_NAME: usize = 256;
+
+/// Longest `extra_info`, in bytes.
+const MAX_EXTRA_INFO: usize = 64 * 1024;
 
 /// Most tunnels at once: bounds memory when the range of proxy ports does not.
 const MAX_TUNNELS: usize = 10_000;
@@ -42,12 +45,20 @@ pub(crate) enum CreateError {
     /// Where requests go.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// Pools.
-    #[error(
-        "tunnel_pool: this server has no tunnel pools yet. Start the tunnel without, under a name \
-         of its own"
-    )]
+    /// A pool without a name.
+    #[error("tunnel_pool: a pool needs a name: give the tunnel one (tunnel_identifier)")]
     Pool,
+    /// Not a way to share.
+    #[error("shared: {0:?} is no way to share a tunnel: write \"all\", or leave it out")]
+    Shared(String),
+    /// A field that is too long.
+    #[error("{field} has at most {most} bytes")]
+    TooLong {
+        /// Which.
+        field: &'static str,
+        /// Its limit.
+        most: usize,
+    },
     /// Too many tunnels.
     #[error("too many active tunnels: {0} >= {MAX_TUNNELS}. End one first")]
     TooMany(usize),
@@ -68,10 +79,30 @@ pub(crate) enum CreateError {
     Random(#[from] NoRandomness),
 }
 
+/// Whether a tunnel has its name for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pooling {
+    /// It shares it with the others of its pool.
+    Member,
+    /// It does.
+    Alone,
+}
+
+/// Whether others may use a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// As far as the owner's role allows.
+    Shared,
+    /// Only its owner, and who is responsible for the owner.
+    Private,
+}
+
 /// A request that can be fulfilled.
 struct Wanted {
     owner: String,
     name: Option<String>,
+    pooling: Pooling,
+    sharing: Sharing,
     request: CreateTunnel,
     routing: Routing,
     messages: Messages,
@@ -96,18 +127,21 @@ impl Tunnels {
         for old in self.colliding(&wanted) {
             self.end_collided(&mut ports, old).await;
         }
-        let newest = self.registry.newest_tunnel(&wanted.owner, wanted.name.as_deref()).await?;
+        let (wish, before) = self.remembered(&wanted).await?;
         let kept = self.kept_ports().await?;
-        let wish = newest.as_ref().and_then(|newest| port_of(&newest.proxy_address));
-        let before = newest.filter(was_given_up);
         let proxy = ports.acquire(wish, &kept).await?;
         let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
         self.registry.insert_tunnel(&tunnel).await?;
         let tunnel = self.launch(tunnel, &secret, wanted.routing, proxy).await?;
+        let mut messages = wanted.messages;
+        if let (Pooling::Member, Some(name)) = (wanted.pooling, &wanted.name) {
+            let members = self.pool_size(&wanted.owner, name);
+            messages.info.push(format!("this tunnel is one of {members} in the pool {name:?}"));
+        }
         Ok(CreateAnswer {
             tunnel,
-            messages: wanted.messages,
+            messages,
             kgp: KgpAccess { secret, certificate_sha256: self.announced.pin },
         })
     }
@@ -121,12 +155,49 @@ impl Tunnels {
         }
     }
 
+    /// Tunnels that have to end for this one: those of its name, but for the members of the pool
+    /// that it joins.
     fn colliding(&self, wanted: &Wanted) -> Vec<TunnelId> {
+        let joins = wanted.pooling == Pooling::Member;
         let state = self.state();
         let same = state.live.values().filter(|live| {
-            live.record.owner == wanted.owner && live.record.tunnel_identifier == wanted.name
+            live.record.owner == wanted.owner
+                && live.record.tunnel_identifier == wanted.name
+                && !(joins && live.record.tunnel_pool)
         });
         same.map(|live| live.record.id).collect()
+    }
+
+    /// How many members of a pool take new jobs.
+    fn pool_size(&self, owner: &str, name: &str) -> usize {
+        let state = self.state();
+        let members = state.live.values().filter(|live| {
+            live.record.owner == owner
+                && live.record.tunnel_identifier.as_deref() == Some(name)
+                && live.halting.is_none()
+        });
+        members.count()
+    }
+
+    /// The proxy port that the name had before, and the record of the tunnel that comes back, if
+    /// the server had given one up.
+    async fn remembered(
+        &self,
+        wanted: &Wanted,
+    ) -> Result<(Option<u16>, Option<Tunnel>), RegistryError> {
+        let (owner, name) = (&wanted.owner, wanted.name.as_deref());
+        let (newest, before) = match wanted.pooling {
+            // The newest record may be another member's, who is well.
+            Pooling::Member => {
+                let given_up = self.registry.newest_given_up(owner, name).await?;
+                (given_up.clone(), given_up)
+            }
+            Pooling::Alone => {
+                let newest = self.registry.newest_tunnel(owner, name).await?;
+                (newest.clone(), newest.filter(was_given_up))
+            }
+        };
+        Ok((newest.and_then(|newest| port_of(&newest.proxy_address)), before))
     }
 
     /// Ports of tunnels whose clients may come back for them.
@@ -152,10 +223,15 @@ impl Tunnels {
         Ok(Tunnel {
             id,
             owner: wanted.owner.clone(),
+            team_ids: Vec::new(),
             status: Status::Booting,
             is_ready: false,
             protocol: Protocol::Kgp,
             tunnel_identifier: wanted.name.clone(),
+            tunnel_pool: wanted.pooling == Pooling::Member,
+            shared_tunnel: wanted.sharing == Sharing::Shared,
+            shared: (wanted.sharing == Sharing::Shared).then(|| SHARED.to_owned()),
+            ip_address: ip_address(&self.announced.tunnel_host),
             host: self.announced.tunnel_host.clone(),
             ssh_port: self.announced.tunnel_port,
             proxy_address: host_and_port(&self.announced.proxy_host, proxy_port),
@@ -166,6 +242,10 @@ impl Tunnels {
             user_shutdown: None,
             shutdown_reason: None,
             rules: wanted.request.rules.clone(),
+            use_kgp: Some(true),
+            use_caching_proxy: wanted.request.no_proxy_caching.map(|not| !not),
+            no_proxy_caching: wanted.request.no_proxy_caching,
+            vm_version: wanted.request.vm_version.clone(),
             extra_info: wanted.request.extra_info.clone(),
             metadata: wanted.request.metadata.clone().unwrap_or_default(),
         })
@@ -218,23 +298,37 @@ fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
         None | Some("" | "kgp" | "h2c") => {}
         Some(other) => return Err(CreateError::Protocol(other.to_owned())),
     }
-    if request.tunnel_pool == Some(true) {
-        return Err(CreateError::Pool);
+    for (field, text, most) in [
+        ("vm_version", &request.vm_version, MAX_NAME),
+        ("extra_info", &request.extra_info, MAX_EXTRA_INFO),
+    ] {
+        if text.as_ref().is_some_and(|text| text.len() > most) {
+            return Err(CreateError::TooLong { field, most });
+        }
     }
+    let pooling = match (request.tunnel_pool, &name) {
+        (Some(true), None) => return Err(CreateError::Pool),
+        (Some(true), Some(_)) => Pooling::Member,
+        (Some(false) | None, _) => Pooling::Alone,
+    };
+    let sharing = match (request.shared_tunnel, request.shared.as_deref()) {
+        (_, Some(SHARED)) | (Some(true), None | Some("")) => Sharing::Shared,
+        (Some(false) | None, None | Some("")) => Sharing::Private,
+        (_, Some(other)) => return Err(CreateError::Shared(other.to_owned())),
+    };
     let syntax = match request.protocol.as_deref() {
         Some("h2c") => RuleSyntax::Expressions,
         _ => RuleSyntax::Patterns,
     };
     let routing = request.rules.compile(syntax)?;
-    Ok(Wanted { owner, name, routing, messages: warnings(&request), request })
+    let messages = warnings(sharing);
+    Ok(Wanted { owner, name, pooling, sharing, routing, messages, request })
 }
 
 /// What was asked for and is not done.
-fn warnings(request: &CreateTunnel) -> Messages {
+fn warnings(sharing: Sharing) -> Messages {
     let mut messages = Messages::default();
-    let is_shared = request.shared_tunnel == Some(true)
-        || request.shared.as_ref().is_some_and(|with| !with.is_empty());
-    if is_shared {
+    if sharing == Sharing::Shared {
         let text = "this server does not share tunnels yet: only you can use this one";
         messages.warning.push(text.to_owned());
     }
@@ -272,10 +366,8 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_warned_about() {
-        let quiet = CreateTunnel { shared: Some(String::new()), ..CreateTunnel::default() };
-        assert_eq!(warnings(&quiet), Messages::default());
-        let loud = CreateTunnel { shared: Some("all".to_owned()), ..CreateTunnel::default() };
-        assert_eq!(warnings(&loud).warning.len(), 1);
+        assert_eq!(warnings(Sharing::Private), Messages::default());
+        assert_eq!(warnings(Sharing::Shared).warning.len(), 1);
     }
 
     #[test]

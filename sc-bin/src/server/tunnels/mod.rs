@@ -4,6 +4,7 @@
 //! a tunnel holds [`Tunnels::life`], so that two starts of one name, or a start and an end, come
 //! one after the other.
 
+mod access;
 mod create;
 mod end;
 mod events;
@@ -23,6 +24,8 @@ use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
 use super::registry::{Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
+use access::Gate;
+pub(crate) use access::Question;
 pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
@@ -55,6 +58,8 @@ pub(crate) struct Tunnels {
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
     /// For log lines about connections that became no session.
     strangers: LogLimit,
+    /// Who may use them.
+    gate: Gate,
 }
 
 #[derive(Debug)]
@@ -170,6 +175,7 @@ impl Tunnels {
             }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
+            gate: Gate::new(),
         }
     }
 
@@ -222,6 +228,7 @@ impl Tunnels {
     /// Tells of log lines that were kept back.
     pub(crate) fn sum_up_strangers(&self) {
         self.strangers.sum_up();
+        self.gate.sum_up();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -199,8 +199,8 @@ impl Exchange {
         let after = match (self.kind, self.asked.upgrade) {
             // Bytes sent ahead of the switch would be taken for a request.
             (StreamKind::Connect, _) | (_, Upgrade::Asked) => After::Close,
-            (StreamKind::Http, Upgrade::No) if !self.upload.is_done() => After::Close,
-            (StreamKind::Http, Upgrade::No) => after(self.asked.persistence),
+            (_, Upgrade::No) if !self.upload.is_done() => After::Close,
+            (_, Upgrade::No) => after(self.asked.persistence),
         };
         self.page(page, after)
     }

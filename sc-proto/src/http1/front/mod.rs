@@ -26,7 +26,7 @@ use bytes::Bytes;
 use self::exchange::{Download, Exchange, Upload};
 pub use self::step::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Item, Phase, Step};
 use super::Limits;
-use super::message::{Framing, Method, Reader};
+use super::message::{Framing, Mark, Method, Reader};
 use super::page::Page;
 use super::refused::Refused;
 use super::request;
@@ -41,6 +41,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 #[derive(Debug)]
 pub struct Front {
     limits: Limits,
+    mark: Mark,
     state: State,
 }
 
@@ -57,7 +58,14 @@ impl Front {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: State::Idle(HeadSearch::new()) }
+        Self::marked(limits, Mark::default())
+    }
+
+    /// As [`Front::new`], for a proxy that leaves `mark` in `Via`, and refuses a request that
+    /// bears it.
+    #[must_use]
+    pub fn marked(limits: Limits, mark: Mark) -> Self {
+        Self { limits, mark, state: State::Idle(HeadSearch::new()) }
     }
 
     /// Where the connection stands.
@@ -76,11 +84,13 @@ impl Front {
     /// Takes bytes from the browser: `input` begins with what the last call left.
     pub fn from_browser<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let (consumed, item) = match &mut self.state {
-            State::Idle(search) => match request::read(search, input, &self.limits) {
-                Ok(Some((length, request))) => return self.begin(length, request, input),
-                Ok(None) => (0, Item::NeedMore),
-                Err(reason) => (0, self.refuse(reason)),
-            },
+            State::Idle(search) => {
+                match request::read_marked(search, input, &self.limits, self.mark.word()) {
+                    Ok(Some((length, request))) => return self.begin(length, request, input),
+                    Ok(None) => (0, Item::NeedMore),
+                    Err(reason) => (0, self.refuse(reason)),
+                }
+            }
             State::Busy(exchange) => match exchange.upload(input) {
                 (consumed, Ok(Upload::NeedMore)) => (consumed, Item::NeedMore),
                 (consumed, Ok(Upload::Send(bytes))) => (consumed, Item::ToStream(bytes)),
@@ -135,7 +145,7 @@ impl Front {
             && exchange.is_opening()
         {
             match exchange.kind {
-                StreamKind::Http => exchange.opened(),
+                StreamKind::Http | StreamKind::Https => exchange.opened(),
                 StreamKind::Connect => {
                     self.state = State::Raw;
                     return Bytes::from_static(ESTABLISHED);

@@ -163,6 +163,7 @@ impl Play {
                     let kind = match kind {
                         StreamKind::Connect => "tunnel",
                         StreamKind::Http => "open",
+                        StreamKind::Https => "open over TLS",
                     };
                     Some(format!("{kind} {target}"))
                 }

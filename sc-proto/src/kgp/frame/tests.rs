@@ -96,6 +96,7 @@ fn described() -> Vec<(&'static str, Frame<'static>)> {
         ("RESUMED", Frame::Resumed { received: 2_000_000 }),
         ("OPEN name", open(2, StreamKind::Connect, window, "app.test:443")),
         ("OPEN IPv4", open(4, StreamKind::Http, 4096, "192.0.2.1:80")),
+        ("OPEN https", open(6, StreamKind::Https, window, "app.test:443")),
         ("OPEN IPv6", open(StreamId::MAX, StreamKind::Connect, 0, "[2001:db8::1]:8080")),
         ("OPENED", Frame::Opened { stream, window }),
         ("OPEN_FAILED", Frame::OpenFailed { stream, failure: DialFailure::NameNotFound }),
@@ -198,6 +199,10 @@ fn any_target() -> impl Strategy<Value = Target> {
     })
 }
 
+fn any_kind() -> impl Strategy<Value = StreamKind> {
+    prop_oneof![Just(StreamKind::Connect), Just(StreamKind::Http), Just(StreamKind::Https)]
+}
+
 fn any_parameters() -> impl Strategy<Value = Parameters> {
     any::<(u32, u32, u16, u32)>().prop_map(|(a, b, c, d)| Parameters {
         max_streams: a,
@@ -247,9 +252,8 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
         any::<u64>().prop_map(|token| Frame::Ping { token }),
         any::<u64>().prop_map(|token| Frame::Pong { token }),
         (stream(), any::<u64>()).prop_map(|(stream, limit)| Frame::Credit { stream, limit }),
-        (stream(), any::<(bool, u32)>(), any_target()).prop_map(
-            |(stream, (http, window), target)| {
-                let kind = if http { StreamKind::Http } else { StreamKind::Connect };
+        (stream(), any_kind(), any::<u32>(), any_target()).prop_map(
+            |(stream, kind, window, target)| {
                 let open = Open { kind, window, target };
                 Frame::Open { stream, open }
             }
