@@ -32,6 +32,11 @@ fn main() {
             println!("cargo::rustc-cfg={missing}");
         }
     }
+    println!("cargo::rustc-check-cfg=cfg(missing_h11)");
+    if !probe::h11() && !all_required {
+        println!("cargo::rustc-cfg=missing_h11");
+        println!("cargo::rerun-if-changed=does-not-exist");
+    }
     // What is possible depends on who builds.
     println!("cargo::rerun-if-env-changed=USER");
     println!("cargo::rerun-if-env-changed=HOME");
@@ -57,6 +62,11 @@ mod probe {
     use std::net::{TcpListener, TcpStream};
     use std::process::{self, Command, Stdio};
     use std::time::Duration;
+
+    /// Whether Debian's Python has h11.
+    pub(crate) fn h11() -> bool {
+        shell("/usr/bin/python3 -c 'import h11'")
+    }
 
     /// Whether network namespaces and pairs of interfaces can be made.
     pub(crate) fn namespaces() -> bool {

@@ -1,5 +1,6 @@
 //! What the core tells its embedder.
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -113,7 +114,7 @@ pub enum Event {
         /// Which proxy port it came to.
         door: Door,
         /// Whom it says it is of. Not proved.
-        visitor: Visitor,
+        visitor: Box<Visitor>,
     },
     /// Server: a browser came from where nobody is let in, and was closed. To be logged.
     VisitorOutside {

@@ -152,7 +152,12 @@ impl Core {
         }
         self.counters.visits.asked += 1;
         let socket = key.into();
-        self.events.push_back(Event::AccessWanted { socket, peer, door, visitor: visitor.clone() });
+        self.events.push_back(Event::AccessWanted {
+            socket,
+            peer,
+            door,
+            visitor: Box::new(visitor.clone()),
+        });
         if let Some(http) = self.http(key) {
             http.asked = Some(Box::new(Asked { wish, visitor }));
         }

@@ -31,7 +31,7 @@ pub(crate) struct Question {
     /// The browser, the port it came to, and what it says.
     pub(crate) peer: SocketAddr,
     pub(crate) door: Door,
-    pub(crate) visitor: Visitor,
+    pub(crate) visitor: Box<Visitor>,
 }
 
 /// What is needed to answer.
