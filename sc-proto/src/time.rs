@@ -84,6 +84,12 @@ pub enum DeadlineReason {
     Upstream,
     /// A byte must have moved on a proxied connection.
     Idle,
+    /// A site is dialled again.
+    Redial,
+    /// A site must have begun to answer a request.
+    Answer,
+    /// A connection to a site that waits for another exchange is given up.
+    Kept,
     /// A session acknowledges what it has received, sends a keepalive, or gives its transport up.
     Session,
     /// A session that lost its transport is given up.

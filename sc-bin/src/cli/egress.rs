@@ -5,7 +5,8 @@ use std::str::FromStr;
 use clap::Args;
 use sc_proto::contract::Target;
 use sc_proto::egress::{
-    Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Way,
+    Bypass, Credentials, Dials, Exchanges, InvalidBypass, InvalidCredentials, InvalidProxy,
+    LocalhostPolicy, Way,
 };
 use sc_proto::rules::{HostRules, InvalidRules};
 
@@ -115,6 +116,10 @@ pub(crate) struct EgressSettings {
     pub(crate) rest: Option<OwnProxy>,
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
+    /// What becomes of HTTP exchanges.
+    pub(crate) exchanges: Exchanges,
+    /// How often a site is dialled.
+    pub(crate) dials: Dials,
 }
 
 /// By which way sites are reached.

@@ -27,7 +27,7 @@ pub struct Target {
 }
 
 /// What the far end does with a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StreamKind {
     /// Opaque bytes, as after HTTP's CONNECT.
     Connect,

@@ -22,6 +22,8 @@ pub struct Config {
     pub kgp: Settings,
     /// Client: what may be reached, and by which way.
     pub egress: Egress,
+    /// What this program is called in `Via`, before a hyphen and random digits.
+    pub agent: &'static str,
     /// Limits of the HTTP/1.1 machines.
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
@@ -108,6 +110,7 @@ impl Default for Config {
             tls_server: None,
             kgp: Settings::default(),
             egress: Egress::default(),
+            agent: "sc",
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
             ingress: Ingress::default(),

@@ -39,6 +39,8 @@ impl Core {
         proxied.unreturned += range.len() as u64;
         if proxied.http.is_some() {
             self.take_answer(key, plaintext, range, now);
+        } else if proxied.exchange.is_some() {
+            self.take_upload(key, plaintext, range, now);
         } else {
             self.pass_on(key, plaintext, range);
         }

@@ -1,12 +1,13 @@
 //! The egress: from a stream's OPEN to its OPENED, by whatever ways the office has.
 //!
 //! ```text
-//! OPEN ─▶ judged ─▶ Asking ─▶ Dialling ─▶ Head ─▶ Shaking ─▶ OPENED
-//!            │         │          └─────────┴────────┴── the next way, or OPEN_FAILED
-//!            └─────────┴─▶ OPEN_FAILED
+//! OPEN ─▶ judged ─▶ Head ─▶ Asking ─▶ Dialling ─▶ Shaking ─▶ OPENED
+//!            │        │        │          └─────────┴── again, the next way, or OPEN_FAILED
+//!            └────────┴────────┴─▶ OPEN_FAILED
 //! ```
 //!
-//! Until the way is open the socket counts as not connected for everybody else: what comes on the
+//! An exchange waits for the head of its request first: it decides whether the request goes anywhere,
+//! and on what connection. Until the way is open the socket counts as not connected for everybody else: what comes on the
 //! stream is kept, and nothing is read for it. What is said to a proxy meanwhile is this file's.
 
 use alloc::boxed::Box;
@@ -16,17 +17,19 @@ use core::net::SocketAddr;
 use core::ops::Range;
 use core::time::Duration;
 
+use super::exchange::{Exchange, Reused};
 use super::http::ANSWER_SLACK;
-use super::socket::{Link, Output, Proxied, Role, Socket, SocketKey};
+use super::socket::{Link, Proxied, Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS};
 use crate::contract::{
     Action, AddressGuard, CloseMode, DialFailure, Event, Read, SocketClass, StreamKind, Target,
     TunnelId, Write,
 };
 use crate::egress::{MAX_WAYS, Route, Way};
-use crate::http1::{HeadSearch, Limits};
+use crate::http1::back::{self, Scene, Unfit};
+use crate::http1::{HeadSearch, Limits, Persistence};
 use crate::kgp::frame::Open;
-use crate::upstream::{Forward, Handshake, Progress, forward};
+use crate::upstream::{Handshake, Progress};
 use crate::{DeadlineReason, Time};
 
 /// How long the embedder may take to name the ways.
@@ -41,6 +44,10 @@ const MORE_FIELDS: usize = 8;
 #[derive(Debug)]
 pub(super) struct Outgoing {
     target: Target,
+    /// What the rules say of the site, until it is asked for.
+    route: Option<Route>,
+    /// Dials of the first way that are left.
+    attempts: u32,
     /// Not tried yet, but for the first, which is being tried.
     ways: VecDeque<Way>,
     /// When all of it must be done.
@@ -54,17 +61,47 @@ pub(super) struct Outgoing {
 
 #[derive(Debug)]
 enum Stage {
+    /// The head of the request comes.
+    Head(HeadSearch),
     /// The embedder names the ways.
     Asking,
-    /// The driver connects.
+    /// The driver connects, or a dial that failed is tried again after a pause.
     Dialling,
-    /// The proxy gets the request once its head is here.
-    Head(HeadSearch),
     /// The proxy is asked for the site.
     Shaking(Box<Handshake>),
 }
 
 impl Outgoing {
+    fn new(target: Target, route: Option<Route>, until: Time, stage: Stage) -> Self {
+        Self {
+            target,
+            route,
+            attempts: 1,
+            ways: VecDeque::new(),
+            until,
+            stage,
+            peer: None,
+            can_read: false,
+            can_write: false,
+        }
+    }
+
+    /// One more connection for a request whose first one, to `peer`, was at its end.
+    pub(super) fn again(target: Target, way: Way, peer: Option<SocketAddr>, until: Time) -> Self {
+        let ways = VecDeque::from([way]);
+        Self { ways, peer, ..Self::new(target, None, until, Stage::Dialling) }
+    }
+
+    /// Where it leads.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The way that is being tried.
+    pub(super) fn way(&self) -> Option<&Way> {
+        self.ways.front()
+    }
+
     /// Whether the driver has a connection for it.
     pub(super) fn is_connected(&self) -> bool {
         self.peer.is_some()
@@ -84,7 +121,7 @@ impl Outgoing {
     pub(super) fn to_send(&self) -> &[u8] {
         match &self.stage {
             Stage::Shaking(shake) => shake.to_send(),
-            Stage::Asking | Stage::Dialling | Stage::Head(_) => &[],
+            Stage::Head(_) | Stage::Asking | Stage::Dialling => &[],
         }
     }
 
@@ -92,7 +129,7 @@ impl Outgoing {
     pub(super) fn held(&self) -> usize {
         match &self.stage {
             Stage::Shaking(shake) => shake.held(),
-            Stage::Asking | Stage::Dialling | Stage::Head(_) => 0,
+            Stage::Head(_) | Stage::Asking | Stage::Dialling => 0,
         }
     }
 
@@ -114,10 +151,8 @@ impl Core {
     /// The peer opened a stream: its target is judged and dialled.
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
-        self.counters.dials += 1;
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = match self.config.egress.route(&open.target.host) {
-            Ok(Route::Asked) if self.events.len() >= MAX_EVENTS => Err(DialFailure::Resources),
             // TLS to sites is not spoken here yet, and an exchange must never go out in the clear.
             Ok(_) if open.kind == StreamKind::Https => Err(DialFailure::Tls),
             judged => judged,
@@ -132,22 +167,32 @@ impl Core {
         };
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
-        proxied.outgoing = Some(Box::new(Outgoing {
-            target: open.target,
-            ways: VecDeque::new(),
-            until: now.after(self.config.dial_timeout).after(self.config.upstream_timeout),
-            stage: Stage::Asking,
-            peer: None,
-            can_read: false,
-            can_write: false,
-        }));
+        let until = now.after(self.config.dial_timeout).after(self.config.upstream_timeout);
+        let stage = match open.kind {
+            StreamKind::Connect => Stage::Asking,
+            StreamKind::Http | StreamKind::Https => Stage::Head(HeadSearch::new()),
+        };
+        let outgoing = Outgoing::new(open.target, Some(route), until, stage);
+        proxied.outgoing = Some(Box::new(outgoing));
         let key = self.sockets.insert(Socket::new(Role::Proxied(proxied), None));
         if let Some(entry) = self.sessions.get_mut(link.session) {
             entry.session.set_owner(link.stream, key.into());
         }
-        match route {
-            Route::Known(ways) => self.take_ways(key, ways.iter().cloned(), now),
-            Route::Asked => self.ask_way(key, now),
+        match open.kind {
+            StreamKind::Connect => self.choose_way(key, now),
+            StreamKind::Http | StreamKind::Https => {
+                self.set_timer(key, until, DeadlineReason::Upstream);
+            }
+        }
+    }
+
+    fn choose_way(&mut self, key: SocketKey, now: Time) {
+        let has_room = self.events.len() < MAX_EVENTS;
+        match self.outgoing(key).and_then(|outgoing| outgoing.route.take()) {
+            Some(Route::Known(ways)) => self.take_ways(key, ways.iter().cloned(), now),
+            Some(Route::Asked) if has_room => self.ask_way(key, now),
+            Some(Route::Asked) => self.give_up(key, DialFailure::Resources, now),
+            None => {}
         }
     }
 
@@ -174,15 +219,29 @@ impl Core {
         if outgoing.ways.is_empty() {
             return self.way_failed(key, DialFailure::NoWay, now);
         }
+        let way = outgoing.ways.front().cloned();
+        if self.reuse(key, way.as_ref(), now) == Reused::No {
+            self.counters.dials += 1;
+            self.first_dial(key, now);
+        }
+    }
+
+    /// Dials the first of the ways that are left, which was not tried yet.
+    fn first_dial(&mut self, key: SocketKey, now: Time) {
+        let attempts = self.config.egress.dials.attempts.max(1);
+        if let Some(outgoing) = self.outgoing(key) {
+            outgoing.attempts = attempts;
+        }
         self.dial_way(key, now);
     }
 
     /// Dials the first of the ways that are left.
-    fn dial_way(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn dial_way(&mut self, key: SocketKey, now: Time) {
         let deadline = now.after(self.config.dial_timeout);
         let site_guard = self.site_guard(key);
         let Some(outgoing) = self.outgoing(key) else { return };
         outgoing.stage = Stage::Dialling;
+        outgoing.attempts = outgoing.attempts.saturating_sub(1);
         let (target, guard) = match outgoing.ways.front().and_then(Way::proxy) {
             Some(proxy) => (proxy.address.clone(), AddressGuard::Anywhere),
             None => (outgoing.target.clone(), site_guard),
@@ -201,10 +260,10 @@ impl Core {
     /// The driver has connected the hop. One that did not look where it leads is put right here.
     pub(super) fn hop_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
         let limit = now.after(self.config.upstream_timeout);
-        let limits = self.head_limits();
         let permitted = self.site_guard(key).permits(peer.ip());
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let kind = proxied.kind;
+        let upgrades = proxied.exchange.as_ref().is_some_and(|x| x.back.asks_upgrade());
         let Some(outgoing) = &mut proxied.outgoing else { return };
         outgoing.peer = Some(peer);
         outgoing.can_write = true;
@@ -213,7 +272,10 @@ impl Core {
                 return self.give_up(key, DialFailure::Denied, now);
             }
             None | Some(Way::Direct) => return self.way_open(key, Vec::new(), now),
-            Some(Way::Http(_)) if kind == StreamKind::Http => Stage::Head(HeadSearch::new()),
+            // The proxy gets the request in absolute form, unless it asks to leave HTTP.
+            Some(Way::Http(_)) if kind == StreamKind::Http && !upgrades => {
+                return self.way_open(key, Vec::new(), now);
+            }
             Some(way) => match Handshake::begin(way, &outgoing.target) {
                 Some(shake) => Stage::Shaking(Box::new(shake)),
                 None => return self.way_open(key, Vec::new(), now),
@@ -221,15 +283,26 @@ impl Core {
         };
         let deadline = limit.min(outgoing.until);
         self.set_timer(key, deadline, DeadlineReason::Upstream);
-        self.look_at_head(key, limits, now);
         self.queue_write(key);
     }
 
     /// The dial of the hop has failed; the socket's id is dead for the driver.
     pub(super) fn hop_dial_failed(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
+        let backoff = self.config.egress.dials.backoff;
         let Some(outgoing) = self.outgoing(key) else { return };
+        let may_pass = matches!(
+            failure,
+            DialFailure::Refused | DialFailure::Unreachable | DialFailure::TimedOut
+        );
         let failure = outgoing.failure(failure);
-        self.way_failed(key, failure, now);
+        let next = now.after(backoff);
+        if !may_pass || outgoing.attempts == 0 || next >= outgoing.until {
+            return self.way_failed(key, failure, now);
+        }
+        match self.move_on(key) {
+            Some(key) => self.set_timer(key, next, DeadlineReason::Redial),
+            None => self.give_up(key, failure, now),
+        }
     }
 
     /// Bytes for the site, which is not reached yet.
@@ -248,8 +321,7 @@ impl Core {
         }
         let Some(outgoing) = &proxied.outgoing else { return };
         // A head larger than the stream's first window comes only if there is more credit.
-        let by_head = matches!(outgoing.ways.front(), Some(Way::Http(_)));
-        let waits_for_head = by_head && proxied.kind == StreamKind::Http;
+        let waits_for_head = matches!(outgoing.stage, Stage::Head(_));
         match proxied.link {
             Some(link) if waits_for_head && proxied.spill.len() <= limits.max_head => {
                 if let Some(entry) = self.sessions.get_mut(link.session) {
@@ -273,35 +345,40 @@ impl Core {
         }
     }
 
-    /// Sends a request to an HTTP proxy once its head is whole.
+    /// Judges a request once its head is whole, and goes on to its way.
     fn look_at_head(&mut self, key: SocketKey, limits: Limits, now: Time) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        let Self { sockets, config, mark, .. } = self;
+        let Some(proxied) = sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let Some(outgoing) = &mut proxied.outgoing else { return };
         let Stage::Head(search) = &mut outgoing.stage else { return };
-        let bytes = &*proxied.spill.make_contiguous();
-        let end = match search.advance(bytes, &limits) {
-            Ok(Some(span)) => span.end,
-            Ok(None) if proxied.output == Output::Open => return,
-            Ok(None) | Err(_) => return self.give_up(key, DialFailure::Other, now),
+        let rules = &config.egress.exchanges;
+        let persistence = match rules.keep.per_site.min(rules.keep.in_all) {
+            0 => Persistence::Close,
+            _ => Persistence::KeepAlive,
         };
-        let way = outgoing.ways.front();
-        let Some((way, proxy)) = way.and_then(|way| Some((way, way.proxy()?))) else { return };
-        let head = bytes.get(..end).unwrap_or_default();
-        match forward(head, &outgoing.target, proxy) {
-            Some(Forward::Absolute(absolute)) => {
-                let rest = proxied.spill.split_off(end);
-                proxied.spill = absolute.into_iter().chain(rest).collect();
-                self.way_open(key, Vec::new(), now);
+        let (target, kind) = (&outgoing.target, proxied.kind);
+        let scene = Scene { target, kind, rules, mark, persistence };
+        let read = back::read(search, proxied.spill.make_contiguous(), &limits, &scene);
+        let unfit = match read {
+            Ok(None) => return,
+            Ok(Some((used, outbound))) => {
+                proxied.spill.drain(..used);
+                proxied.exchange = Some(Box::new(Exchange::new(outbound)));
+                outgoing.stage = Stage::Asking;
+                self.clear_timer(key);
+                return self.choose_way(key, now);
             }
-            Some(Forward::Tunnel) => {
-                if let Some(shake) = Handshake::begin(way, &outgoing.target) {
-                    outgoing.stage = Stage::Shaking(Box::new(shake));
-                }
-                self.queue_write(key);
-                self.queue_read(key);
+            Err(unfit) => unfit,
+        };
+        log::debug!("{key:?}: the request is not passed on: {unfit}");
+        let failure = match unfit {
+            Unfit::Loop => DialFailure::Loop,
+            Unfit::Denied => DialFailure::Denied,
+            Unfit::Head(_) | Unfit::Request | Unfit::Field(_) | Unfit::Host => {
+                DialFailure::BadRequest
             }
-            None => self.give_up(key, DialFailure::Other, now),
-        }
+        };
+        self.give_up(key, failure, now);
     }
 
     /// The hop may have something to read.
@@ -363,11 +440,13 @@ impl Core {
     }
 
     /// A deadline before OPENED has passed.
-    pub(super) fn hop_timeout(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn hop_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
         let Some(outgoing) = self.outgoing(key) else { return };
         let failure = match outgoing.stage {
+            Stage::Dialling if reason == DeadlineReason::Redial => return self.dial_way(key, now),
+            Stage::Head(_) => return self.give_up(key, DialFailure::BadRequest, now),
             Stage::Asking => DialFailure::NoWay,
-            Stage::Dialling | Stage::Head(_) | Stage::Shaking(_) => DialFailure::ProxyTimedOut,
+            Stage::Dialling | Stage::Shaking(_) => DialFailure::ProxyTimedOut,
         };
         self.way_failed(key, failure, now);
     }
@@ -381,10 +460,18 @@ impl Core {
         };
         socket.peer = outgoing.peer;
         (socket.can_read, socket.can_write) = (outgoing.can_read, outgoing.can_write);
-        if let Some(proxied) = socket.proxied() {
+        let Some(proxied) = socket.proxied() else { return };
+        if proxied.exchange.is_none() {
             proxied.send_later(rest);
+        } else if rest.is_empty() {
+            self.exchange_by(key, &outgoing, now);
+        } else {
+            // An answer before the question is nobody's.
+            proxied.outgoing = Some(outgoing);
+            return self.give_up(key, DialFailure::Other, now);
         }
         self.target_dialled(key, Ok(()), now);
+        self.time_answer(key, now);
         self.offer_source(key);
     }
 
@@ -398,13 +485,13 @@ impl Core {
         }
         log::debug!("{key:?}: a way failed: {failure}");
         match self.move_on(key) {
-            Some(key) => self.dial_way(key, now),
+            Some(key) => self.first_dial(key, now),
             None => self.give_up(key, failure, now),
         }
     }
 
     /// Puts the stream on a socket of another id: the driver knows the old one as used up.
-    fn move_on(&mut self, key: SocketKey) -> Option<SocketKey> {
+    pub(super) fn move_on(&mut self, key: SocketKey) -> Option<SocketKey> {
         let link = self.sockets.get_mut(key)?.proxied()?.link?;
         self.clear_timer(key);
         let socket = self.sockets.remove(key)?;
@@ -425,7 +512,7 @@ impl Core {
     }
 
     /// There is no way: the peer is told.
-    fn give_up(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
+    pub(super) fn give_up(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
         let is_connected = self.outgoing(key).is_some_and(|outgoing| outgoing.is_connected());
         self.counters.dial_failures.count(failure);
         self.target_dialled(key, Err(failure), now);

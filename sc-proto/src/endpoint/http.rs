@@ -100,6 +100,9 @@ impl Core {
         if let Some(outgoing) = &proxied.outgoing {
             return outgoing.wanted();
         }
+        if proxied.kept.is_some() {
+            return socket.can_read.then_some(1);
+        }
         let wanted = match (&proxied.http, proxied.input) {
             (_, Input::Discard) => SCRATCH,
             (_, Input::Ended) | (None, Input::Open) => 0,
@@ -360,6 +363,7 @@ impl Core {
             Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
             Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
+        let head = self.stamped(key, &opening);
         let Some(entry) = self.sessions.get_mut(session) else {
             return;
         };
@@ -370,7 +374,7 @@ impl Core {
                 let transport = entry.transport;
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
-                    proxied.ahead = opening.head;
+                    proxied.ahead = head;
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);

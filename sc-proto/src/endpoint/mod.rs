@@ -11,6 +11,8 @@
 //! | `placing.rs` | which session of a tunnel takes the next stream |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
+//! | `exchange.rs` | HTTP with a site: one exchange after the other |
+//! | `kept.rs` | connections to sites that wait for another exchange |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
@@ -29,8 +31,10 @@ mod config;
 mod delivery;
 mod direct;
 mod egress;
+mod exchange;
 mod handshake;
 mod http;
+mod kept;
 mod lent;
 mod placing;
 mod pump;
@@ -53,6 +57,7 @@ use core::net::SocketAddr;
 
 use self::access::Visitors;
 use self::direct::Direct;
+use self::kept::Kept;
 use self::lent::Lent;
 use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
@@ -95,6 +100,10 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    /// Connections to sites that wait for another exchange.
+    kept: Kept,
+    /// This core's own mark in `Via`.
+    mark: Box<str>,
     /// The way to sites that are reached from here; made when the first is wanted.
     direct: Option<Direct>,
     timers: Timers,
@@ -147,10 +156,13 @@ impl Core {
     /// A core for worker `worker`. `seed` feeds ids and secrets; it must be
     /// unpredictable.
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
+        let random = Random::new(seed);
         Self {
+            mark: route::mark(config.agent, random.mark()),
+            kept: Kept::default(),
             config,
             worker,
-            random: Random::new(seed),
+            random,
             listeners: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
@@ -363,6 +375,12 @@ impl Core {
             }
             (Some(Place::Scratch { .. }), Role::Proxied(proxied)) if proxied.outgoing.is_some() => {
                 self.hop_read(key, outcome, now);
+            }
+            (Some(Place::Scratch { .. }), Role::Proxied(proxied)) if proxied.kept.is_some() => {
+                self.kept_read(key, outcome);
+            }
+            (Some(Place::Scratch { .. }), Role::Proxied(proxied)) if proxied.exchange.is_some() => {
+                self.site_read(key, outcome, now);
             }
             (Some(Place::Scratch { .. }), _) => self.http_read(key, outcome, now),
             // Nobody asked for it: bytes were read into nowhere.

@@ -14,13 +14,18 @@ impl Random {
         Self { seed, counter: 0 }
     }
 
+    /// Bytes that belong to the seed and are no secret: the rest of the stream is another.
+    pub(super) fn mark<const N: usize>(&self) -> [u8; N] {
+        Self { seed: self.seed, counter: u64::MAX }.bytes()
+    }
+
     /// The next `N` bytes, at most 32.
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= 32) };
         let mut input = [0; 40];
         input[..32].copy_from_slice(&self.seed);
         input[32..].copy_from_slice(&self.counter.to_be_bytes());
-        self.counter += 1;
+        self.counter = self.counter.wrapping_add(1);
         let mut bytes = [0; N];
         bytes.copy_from_slice(&sha256(&input)[..N]);
         bytes

@@ -79,7 +79,12 @@ impl Core {
             return;
         };
         if let Some(entry) = self.sessions.get_mut(link.session) {
-            entry.session.answer(link.stream, outcome, &mut self.pool);
+            if outcome.is_err() && entry.session.is_answered(link.stream) {
+                // A second connection for a request whose first was at its end.
+                entry.session.reset(link.stream, ResetReason::ConnectionLost, &mut self.pool);
+            } else {
+                entry.session.answer(link.stream, outcome, &mut self.pool);
+            }
             let transport = entry.transport;
             self.kick_transport(transport);
         }
@@ -118,6 +123,9 @@ impl Core {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
+        if let Some(site) = socket.proxied().and_then(|proxied| proxied.kept.take()) {
+            self.kept.remove(&site, key);
+        }
         if let Some(link) = socket.proxied().and_then(|proxied| proxied.link)
             && let Some(entry) = self.sessions.get_mut(link.session)
         {
@@ -191,6 +199,8 @@ impl Core {
         };
         if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
+        } else if proxied.is_exchange() {
+            self.upload_ended(key, now);
         } else if proxied.output == Output::Open {
             proxied.output = Output::EndWanted;
             self.flush(key, now);
@@ -264,10 +274,11 @@ impl Core {
             let proxied = socket.proxied();
             let into = match proxied {
                 Some(p) if can_read && p.input == Input::Open && p.ahead.is_empty() => {
-                    match &p.http {
-                        None => Some(Place::Ring { session, stream, max }),
-                        Some(http) if http.takes_body() => Some(Place::Scratch { max }),
-                        Some(_) => None,
+                    match (&p.http, &p.exchange) {
+                        (None, None) => Some(Place::Ring { session, stream, max }),
+                        (None, Some(exchange)) => exchange.place(session, stream, max),
+                        (Some(http), _) if http.takes_body() => Some(Place::Scratch { max }),
+                        (Some(_), _) => None,
                     }
                 }
                 _ => None,
@@ -325,12 +336,14 @@ impl Core {
         outcome: Read,
         now: Time,
     ) {
-        let Some(entry) = self.sessions.get_mut(session) else {
-            return;
-        };
         let n = match outcome {
             Read::Bytes(n) | Read::Drained(n) => n,
             Read::WouldBlock | Read::End | Read::Failed => 0,
+        };
+        let judged = self.judge_in_ring(key, session, stream, n, now);
+        let (read, n) = (n, judged.map_or(n, |judged| judged.goes()));
+        let Some(entry) = self.sessions.get_mut(session) else {
+            return;
         };
         if n > 0
             && let Some(socket) = self.sockets.get_mut(key)
@@ -351,6 +364,9 @@ impl Core {
             return;
         }
         self.kick_transport(transport);
+        if let Some(judged) = judged {
+            return self.after_ring_read(key, judged, read, outcome, now);
+        }
         match outcome {
             Read::Bytes(_) | Read::Drained(_) | Read::WouldBlock => {}
             Read::End => self.input_ended(key, now),
@@ -388,7 +404,11 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
-            DeadlineReason::Way | DeadlineReason::Upstream => self.hop_timeout(key, now),
+            DeadlineReason::Way | DeadlineReason::Upstream | DeadlineReason::Redial => {
+                self.hop_timeout(key, reason, now);
+            }
+            DeadlineReason::Answer => self.answer_timeout(key, now),
+            DeadlineReason::Kept => self.close_socket(key, CloseMode::Graceful),
             _ => self.http_timeout(key, reason, now),
         }
     }

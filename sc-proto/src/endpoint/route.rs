@@ -2,6 +2,9 @@
 
 use alloc::sync::Arc;
 
+use alloc::boxed::Box;
+use alloc::format;
+
 use bytes::Bytes;
 
 use super::Core;
@@ -31,7 +34,25 @@ pub(super) struct Opening {
     pub(super) way: Way,
 }
 
+/// A mark for `Via` that no other core bears (RFC 9110, section 7.6.3).
+pub(super) fn mark(agent: &str, id: [u8; 10]) -> Box<str> {
+    let digits = id.iter().map(|byte| format!("{byte:02x}")).collect::<alloc::string::String>();
+    format!("{agent}-{digits}").into_boxed_str()
+}
+
 impl Core {
+    /// The head of a request through the tunnel: it says who asked, and that it passed here.
+    pub(super) fn stamped(&self, key: SocketKey, opening: &Opening) -> Bytes {
+        let peer = self.sockets.get(key).and_then(|socket| socket.peer);
+        let fields = opening.head.strip_suffix(b"\r\n");
+        let (Way::Tunnel, Some(peer), Some(fields)) = (opening.way, peer, fields) else {
+            return opening.head.clone();
+        };
+        let address = peer.ip().to_canonical();
+        let stamp = format!("X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark);
+        [fields, stamp.as_bytes()].concat().into()
+    }
+
     /// Decides where a request goes and opens its stream, or refuses it.
     pub(super) fn begin_opening(&mut self, key: SocketKey, wish: Wish, now: Time) {
         let Wish { target, kind, head } = wish;

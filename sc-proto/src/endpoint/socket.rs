@@ -8,7 +8,9 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use super::egress::Outgoing;
+use super::exchange::Exchange;
 use super::http::Http;
+use super::kept::Site;
 use super::{SessionKey, Transport};
 use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
@@ -81,6 +83,10 @@ pub(super) struct Proxied {
     pub(super) kind: StreamKind,
     /// The site is not reached yet. Until then the socket counts as not connected.
     pub(super) outgoing: Option<Box<Outgoing>>,
+    /// HTTP is spoken with the site. `None`: bytes are relayed as they are.
+    pub(super) exchange: Option<Box<Exchange>>,
+    /// The connection to this site waits for another exchange.
+    pub(super) kept: Option<Box<Site>>,
 }
 
 /// The stream of a socket.
@@ -173,11 +179,19 @@ impl Proxied {
             output: Output::Open,
             kind: StreamKind::Connect,
             outgoing: None,
+            exchange: None,
+            kept: None,
         }
     }
 
     pub(super) fn http(&mut self) -> Option<&mut Http> {
         self.http.as_deref_mut()
+    }
+
+    /// Whether the stream is for one HTTP exchange, and still speaks HTTP.
+    pub(super) fn is_exchange(&self) -> bool {
+        let is_read = matches!(self.kind, StreamKind::Http | StreamKind::Https);
+        self.exchange.is_some() || is_read && self.outgoing.is_some()
     }
 
     /// Has bytes go to the stream behind those that wait for it already.
@@ -193,7 +207,8 @@ impl Proxied {
     pub(super) fn buffered(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
         let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.held());
-        self.spill.len() + self.ahead.len() + http + outgoing
+        let exchange = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
+        self.spill.len() + self.ahead.len() + http + outgoing + exchange
     }
 
     /// How the socket ends when its stream is reset.

@@ -19,8 +19,11 @@ pub struct Statistics {
     pub streams: usize,
     /// Sockets of transports, with those being dialled and those without a session.
     pub transports: usize,
-    /// Sockets of browsers and sites, with those being dialled.
+    /// Sockets of browsers and sites, with those being dialled; without those in
+    /// [`Statistics::kept`].
     pub proxied: usize,
+    /// Client: connections to sites that wait for another exchange.
+    pub kept: usize,
     /// Requests that wait for a stream, with those that were given up meanwhile.
     pub waiting: usize,
     /// Bytes that wait for a proxied socket or for a stream, outside of the sessions' rings.
@@ -40,6 +43,8 @@ pub struct Counters {
     pub proxied: Sockets,
     /// Client: targets that were to be dialled.
     pub dials: u64,
+    /// Client: requests that took a connection which had carried another one before.
+    pub reused: u64,
     /// Client: and could not be reached.
     pub dial_failures: DialFailures,
     /// Sessions that began.
@@ -188,6 +193,7 @@ impl Core {
         let mut all = Statistics {
             waiting: self.tunnels.values().map(|tunnel| tunnel.waiting.len()).sum(),
             counters: self.counters,
+            kept: self.kept.len(),
             ..Statistics::default()
         };
         for (_, entry) in self.sessions.iter() {
@@ -199,7 +205,7 @@ impl Core {
             match &socket.role {
                 Role::Transport(_) => all.transports += 1,
                 Role::Proxied(proxied) => {
-                    all.proxied += 1;
+                    all.proxied += usize::from(proxied.kept.is_none());
                     all.buffered += proxied.buffered();
                     all.buffered +=
                         self.lent.ranges(proxied).map(|range| range.len()).sum::<usize>();

@@ -174,6 +174,7 @@ impl Core {
 
     fn stop(&mut self, stop: Stop, now: Time) {
         self.stopping = Some(stop);
+        self.close_kept();
         match stop {
             Stop::Drain => {
                 self.timers.set(now.after(self.config.drain_timeout), Timer::Drain);

@@ -93,6 +93,13 @@ impl Ring {
         }
     }
 
+    /// What was lent by the last [`Self::space`].
+    pub(crate) fn lent(&self) -> &[u8] {
+        let chunk = self.chunks.back();
+        let lent = chunk.and_then(|chunk| chunk.bytes.get(chunk.len..chunk.len + self.lent));
+        lent.unwrap_or_default()
+    }
+
     /// Takes in the first `n` bytes of the last [`Self::space`], which is over with this.
     pub(crate) fn append(&mut self, n: usize) {
         let last = self.chunks.len().saturating_sub(1);

@@ -201,10 +201,13 @@ impl Sim {
                 break;
             }
             // A session that was cut off again and again waits before it tries once more. A core
-            // that stops takes no transport any more: there the grace must end.
+            // that stops takes no transport any more, and a session that only the server knows,
+            // as its WELCOME was lost, gets none: there the grace must end.
             calm = !moved;
             if calm {
-                let seconds = if self.stopping { 61 } else { 6 };
+                let sessions = |core: usize| self.world.cores[core].statistics().sessions;
+                let is_lost = sessions(self.world.client()) < sessions(self.home);
+                let seconds = if self.stopping || is_lost { 61 } else { 6 };
                 self.world.pass(Duration::from_secs(seconds));
             }
             assert!(round < 100_000, "it does not calm down");

@@ -85,7 +85,7 @@ pub(crate) struct World {
     pub(crate) hanging: bool,
     random: u64,
     /// Whether reads are cut at random.
-    cuts: bool,
+    pub(crate) cuts: bool,
     pin: [u8; 32],
     /// Writes that are under way, if they are done later than asked for.
     flights: Option<Vec<completion::Flight>>,

@@ -88,7 +88,16 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
 
 /// By which way traffic goes, without credentials.
 fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str, String)> {
-    let EgressSettings { denied: _, deny: _, localhost, sites, rest, tunnel } = egress;
+    let EgressSettings {
+        denied: _,
+        deny: _,
+        localhost,
+        sites,
+        rest,
+        tunnel,
+        exchanges: _,
+        dials: _,
+    } = egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
     };

@@ -16,7 +16,7 @@ mod rewrite;
 
 use alloc::vec::Vec;
 
-pub use self::request::{Outbound, Unfit, read};
+pub use self::request::{Binds, Outbound, Unfit, read};
 pub use self::rewrite::Scene;
 use super::Limits;
 use super::body::{Body, BodyError, Coding, Progress};
@@ -36,6 +36,10 @@ pub struct Back {
     /// Whether a byte of the answer was seen.
     answer_begun: bool,
     status: Option<u16>,
+    /// How long the answer's body says it is.
+    announced: Option<u64>,
+    /// Bytes of it so far, with its framing.
+    body: u64,
 }
 
 /// Whether a request may be sent twice (RFC 9110, section 9.2.2).
@@ -129,6 +133,8 @@ impl Back {
             answer: Answering::head(),
             answer_begun: false,
             status: None,
+            announced: None,
+            body: 0,
         }
     }
 
@@ -206,7 +212,10 @@ impl Back {
                     return Taken { bytes: at, next: Next::More };
                 }
                 Answering::Body { body, .. } => match body.advance(rest) {
-                    Ok(progress) => at += progress.consumed,
+                    Ok(progress) => {
+                        at += progress.consumed;
+                        self.body = self.body.saturating_add(progress.consumed as u64);
+                    }
                     Err(_) => self.answer = Answering::Opaque,
                 },
                 Answering::Raw => return Taken { bytes: input.len(), next: Next::Raw },
@@ -252,6 +261,9 @@ impl Back {
             }
             Follows::Body { framing, .. } => {
                 self.status = Some(response.status);
+                if let Framing::Length(length) = framing {
+                    self.announced = Some(length);
+                }
                 let site = match framing {
                     Framing::UntilClose => Persistence::Close,
                     _ => response.site,
@@ -268,19 +280,10 @@ impl Back {
         if self.answer_begun { SiteEnd::Ends } else { SiteEnd::Silent }
     }
 
-    /// How long the answer's body says it is, if it says so before it comes.
+    /// How large the answer's body is, in bytes: what it says, or what has come with its framing.
     #[must_use]
-    pub fn body_left(&self) -> Option<u64> {
-        match &self.answer {
-            Answering::Body { body, .. } => body.left(),
-            _ => None,
-        }
-    }
-
-    /// Whether the answer is one to HEAD.
-    #[must_use]
-    pub fn is_head(&self) -> bool {
-        self.asked.method == Method::Head
+    pub fn body_size(&self) -> u64 {
+        self.announced.unwrap_or(0).max(self.body)
     }
 }
 

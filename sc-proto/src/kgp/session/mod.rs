@@ -305,6 +305,11 @@ impl Session {
         }
     }
 
+    /// Whether the OPEN of this stream, which the peer sent, has its answer.
+    pub(crate) fn is_answered(&self, key: StreamKey) -> bool {
+        self.streams.get(key).is_some_and(|stream| stream.sending != Direction::Waiting)
+    }
+
     /// This side sends no more on the stream. Without effect if it said so before, or has not
     /// answered the OPEN yet.
     pub(crate) fn finish(&mut self, key: StreamKey, pool: &mut Pool) {

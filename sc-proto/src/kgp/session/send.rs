@@ -63,6 +63,17 @@ impl Session {
         place
     }
 
+    /// The first `n` bytes of the place reserved for this stream, as somebody has filled it.
+    pub(crate) fn reserved(&self, key: StreamKey, n: usize) -> &[u8] {
+        match self.reserved {
+            Some(place) if place.stream == key => {
+                let n = n.min(place.room);
+                self.ring.lent().get(HEADER..HEADER + n).unwrap_or_default()
+            }
+            _ => &[],
+        }
+    }
+
     /// Takes `n` bytes in that were read into the place reserved for this stream.
     /// An error: the place was lost since, and with it the bytes.
     pub(crate) fn commit(
