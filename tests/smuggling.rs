@@ -71,13 +71,7 @@ fn variants(host: &str) -> Vec<Variant> {
             let number = all.len();
             let text = template.replacen('@', alternative, 1);
             let text = text.replace("/vV", &format!("/v{number}"));
-            let text = text
-                .replace("http://HOST", &format!("http://{host}"))
-                .replace(" HOST", &format!(" {host}"))
-                .replace(":HOST", &format!(":{host}"))
-                .replace("@HOST", &format!("@{host}"))
-                .replace(":/HOST", &format!(":/{host}"))
-                .replace("//HOST", &format!("//{host}"));
+            let text = text.replace("SITE", host);
             let bytes = corpus::bytes_of(&text);
             all.push(Variant { number, family: family.to_owned(), bytes });
         }

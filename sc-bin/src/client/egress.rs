@@ -38,7 +38,6 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
                 bypass: detected.bypass.clone(),
             },
         },
-        ..Egress::default()
     }
 }
 
