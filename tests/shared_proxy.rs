@@ -233,3 +233,23 @@ fn a_request_that_comes_back_to_the_server_is_refused() {
     assert_eq!((answer.status(), code(&answer)), (400, Some("loop")), "{}", answer.text());
     assert_eq!(site.connections(), 0);
 }
+
+#[test]
+#[cfg_attr(missing_chromium, ignore = "skipped: chromium is not installed")]
+fn chromium_is_asked_and_its_user_answers() {
+    let server = start(&[]);
+    let jane = server.add_user("jane");
+    let (proxy, site) = (shared_proxy(&server), Site::start());
+    let _plain = client(&server, &jane, "plain");
+    let _odd = client(&server, &jane, ODD_NAME);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/proxy_login.py");
+    for user in ["jane+plain", &format!("jane+{ODD_NAME_WRITTEN}")] {
+        let shown = Command::new("timeout")
+            .args(["60", "/usr/bin/python3", script, &proxy.to_string(), user, &jane.key])
+            .arg(site.url("/hello"))
+            .output()
+            .expect("python3 can be started");
+        let errors = String::from_utf8_lossy(&shown.stderr);
+        assert_eq!(String::from_utf8_lossy(&shown.stdout), "hello from the site\n\n", "{errors}");
+    }
+}

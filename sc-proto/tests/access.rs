@@ -1,6 +1,6 @@
 //! Who may use a proxy port: the embedder is asked once, the answer is remembered for a moment, and
 //! a connection to the shared port goes to the worker of the tunnel that its request is let in to.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod world;
 

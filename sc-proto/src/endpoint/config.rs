@@ -62,7 +62,8 @@ pub struct Ingress {
     /// How long a visitor who was let in is let in again without a question to the embedder. So
     /// long a key that is void may still be good.
     pub remember: Duration,
-    /// What this server calls itself in `Via`: a request that bears it has been here before.
+    /// What all workers of this server call themselves in `Via`: a request that bears it has been
+    /// here before. By default each has a mark of its own, and none is looked for.
     pub mark: Mark,
 }
 

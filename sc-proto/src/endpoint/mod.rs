@@ -158,7 +158,7 @@ impl Core {
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         let random = Random::new(seed);
         Self {
-            mark: route::mark(config.agent, random.mark()),
+            mark: route::mark(&config, random.mark()),
             kept: Kept::default(),
             config,
             worker,

@@ -7,9 +7,9 @@ use alloc::format;
 
 use bytes::Bytes;
 
-use super::Core;
 use super::socket::{Socket, SocketKey};
 use super::tunnel::Carrier;
+use super::{Config, Core};
 use crate::Time;
 use crate::contract::{DialFailure, StreamKind, Target};
 use crate::http1::Failure;
@@ -34,10 +34,15 @@ pub(super) struct Opening {
     pub(super) way: Way,
 }
 
-/// A mark for `Via` that no other core bears (RFC 9110, section 7.6.3).
-pub(super) fn mark(agent: &str, id: [u8; 10]) -> Box<str> {
+/// A mark for `Via` that no other core bears (RFC 9110, section 7.6.3), unless all workers of a
+/// server have one.
+pub(super) fn mark(config: &Config, id: [u8; 10]) -> Box<str> {
+    let of_server = config.ingress.mark.word();
+    if !of_server.is_empty() {
+        return of_server.into();
+    }
     let digits = id.iter().map(|byte| format!("{byte:02x}")).collect::<alloc::string::String>();
-    format!("{agent}-{digits}").into_boxed_str()
+    format!("{}-{digits}", config.agent).into_boxed_str()
 }
 
 impl Core {

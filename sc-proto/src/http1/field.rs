@@ -191,22 +191,6 @@ pub(super) fn has_passed(fields: &[Header<'_>], mark: &str) -> bool {
     })
 }
 
-/// Writes `Via` with this hop behind those before it, in one line (RFC 9110, section 7.6.3).
-pub(super) fn write_via(out: &mut Vec<u8>, fields: &[Header<'_>], version: Version, mark: &str) {
-    let mut hops = Vec::new();
-    for field in named(fields, "via").filter(|field| !field.value.is_empty()) {
-        hops.extend_from_slice(field.value);
-        hops.extend_from_slice(b", ");
-    }
-    let version = match version {
-        Version::Http10 => "1.0 ",
-        Version::Http11 => "1.1 ",
-    };
-    hops.extend_from_slice(version.as_bytes());
-    hops.extend_from_slice(mark.as_bytes());
-    write(out, "Via", &hops);
-}
-
 /// Puts back the fields of an upgrade, which ended at this hop.
 pub(super) fn write_upgrade(out: &mut Vec<u8>, fields: &[Header<'_>]) {
     write(out, "Connection", b"Upgrade");

@@ -56,8 +56,7 @@ pub fn read(
     read_marked(search, input, limits, "")
 }
 
-/// As [`read`], for a proxy that leaves its `mark` in `Via`, and knows a request by it that comes
-/// back.
+/// As [`read`], for a proxy that knows a request which comes back by its `mark` in `Via`.
 pub(super) fn read_marked(
     search: &mut HeadSearch,
     input: &[u8],
@@ -122,7 +121,7 @@ struct Line<'a> {
     method: &'a str,
     url: &'a str,
     version: Version,
-    /// What this proxy calls itself in `Via`; empty: it does not.
+    /// By which word in `Via` this proxy knows a request that comes back; empty: by none.
     mark: &'a str,
 }
 
@@ -208,15 +207,11 @@ impl Line<'_> {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             // RFC 9110, section 10.1.1: what HTTP/1.0 expects is ignored.
             let is_ignored = is("expect") && self.version == Version::Http10;
-            let is_anew = is("max-forwards") || !self.mark.is_empty() && is("via");
-            if !is_ignored && !is_anew {
+            if !is_ignored && !is("max-forwards") {
                 field::write(&mut out, field.name, field.value);
             }
         }
         self.write_max_forwards(&mut out, fields)?;
-        if !self.mark.is_empty() {
-            field::write_via(&mut out, fields, self.version, self.mark);
-        }
         field::write_framing(&mut out, framing);
         match upgrade {
             Upgrade::Asked => field::write_upgrade(&mut out, fields),

@@ -61,8 +61,7 @@ impl Front {
         Self::marked(limits, Mark::default())
     }
 
-    /// As [`Front::new`], for a proxy that leaves `mark` in `Via`, and refuses a request that
-    /// bears it.
+    /// As [`Front::new`], for a proxy that refuses a request which bears its `mark`.
     #[must_use]
     pub fn marked(limits: Limits, mark: Mark) -> Self {
         Self { limits, mark, state: State::Idle(HeadSearch::new()) }

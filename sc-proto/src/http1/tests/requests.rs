@@ -2,7 +2,6 @@
 
 use std::format;
 use std::string::{String, ToString};
-use std::vec::Vec;
 
 use super::play::in_all_splits;
 use crate::contract::StreamKind;
@@ -222,28 +221,15 @@ fn limits_are_exact() {
 }
 
 #[test]
-fn a_proxy_with_a_mark_leaves_it_and_knows_it_again() {
+fn a_proxy_knows_its_own_mark_again() {
     const MARK: &str = "sc_server-0123456789";
     let read = |fields: &str| {
         let text = format!("GET http://a/ HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let (mut search, limits) = (HeadSearch::new(), Limits::default());
-        let read = request::read_marked(&mut search, text.as_bytes(), &limits, MARK);
-        read.map(|read| String::from_utf8(read.unwrap().1.head.to_vec()).unwrap())
+        request::read_marked(&mut search, text.as_bytes(), &limits, MARK).map(drop)
     };
-    for (before, after) in [
-        ("", "1.1 sc_server-0123456789"),
-        (
-            "Via: 1.0 fred\r\nX: 1\r\nvia: 1.1 b (c)\r\n",
-            "1.0 fred, 1.1 b (c), 1.1 sc_server-0123456789",
-        ),
-        (
-            "Via: 1.1 sc_server-01234567890\r\n",
-            "1.1 sc_server-01234567890, 1.1 sc_server-0123456789",
-        ),
-    ] {
-        let head = read(before).unwrap();
-        let via: Vec<_> = head.lines().filter_map(|line| line.strip_prefix("Via: ")).collect();
-        assert_eq!(via, [after], "{head}");
+    for other in ["", "Via: 1.0 fred\r\nvia: 1.1 b (c)\r\n", "Via: 1.1 sc_server-01234567890\r\n"] {
+        assert_eq!(read(other), Ok(()), "{other}");
     }
     for again in
         ["Via: 1.1 sc_server-0123456789\r\n", "Via: 1.1 a,1.1\tsc_server-0123456789(x)\r\n"]
