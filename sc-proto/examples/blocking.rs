@@ -139,6 +139,7 @@ impl Driver {
                 }
             }
             Action::ShutdownWrite(id) => drop(self.stream(id).map(|s| s.shutdown(Shutdown::Write))),
+            Action::LongPath(_) => {}
             Action::Close { socket, mode } => {
                 sockets::close(self.sockets.remove(&socket).flatten(), mode)
             }

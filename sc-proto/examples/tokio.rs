@@ -122,6 +122,7 @@ impl Driver {
             Action::ShutdownWrite(id) => {
                 let _ = self.sockets.get(&id).map(Socket::shutdown_write);
             }
+            Action::LongPath(_) => {}
             Action::Close { socket, mode } => {
                 let _ = self.sockets.remove(&socket).map(|socket| socket.close(mode));
             }

@@ -91,6 +91,7 @@
 //!                 Action::ShutdownWrite(id) => {
 //!                     let _ = sockets.get_mut(&id).map(Pipe::end);
 //!                 }
+//!                 Action::LongPath(_) => {}
 //!                 Action::Close { socket: id, .. } => drop(sockets.remove(&id)),
 //!                 // To another core of the same process; here is none.
 //!                 Action::HandOver { socket: id, .. } => drop(sockets.remove(&id)),

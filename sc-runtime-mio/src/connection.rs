@@ -7,6 +7,7 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use sc_proto::{CloseMode, Read, Write};
+use socket2::SockRef;
 
 use crate::capacity::Permit;
 use crate::tcp::{self, Incoming, retried};
@@ -92,6 +93,11 @@ impl Connection {
     /// Sends the end of data. A failure shows in the reads.
     pub(crate) fn shutdown_write(&self) {
         let _ = self.stream.shutdown(Shutdown::Write);
+    }
+
+    /// Sets a transport up for a long path.
+    pub(crate) fn prepare_for_distance(&self) {
+        tcp::prepare_for_distance(SockRef::from(&self.stream));
     }
 
     /// Closes the socket.

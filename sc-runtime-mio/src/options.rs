@@ -15,7 +15,7 @@ pub struct Options {
     /// on below 7/8.
     pub max_sockets: Option<usize>,
     /// How much a worker does between two polls of the operating system: one unit per action of
-    /// the core and one per 4 KiB moved. Small values are fairer, large ones poll less.
+    /// the core and one per 512 bytes moved. Small values are fairer, large ones poll less.
     pub turn_budget: usize,
     /// Most connections accepted between two polls.
     pub accepts_per_turn: usize,

@@ -30,6 +30,15 @@ pub(crate) const PAUSES_TOLD: Duration = Duration::from_secs(10);
 /// has gone, and must not run dry until the worker's next turn.
 pub(crate) const TRANSPORT_UNSENT: u32 = 128 * 1024;
 
+/// As [`TRANSPORT_UNSENT`], on a long path: congestion control that spreads packets over time holds
+/// more back in the kernel, and takes a pause of the worker for a slow application.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const DISTANT_UNSENT: u32 = 512 * 1024;
+
+/// Most bytes that a transport's send buffer is set to: 80 ms at 1 Gbit/s, with the kernel's books.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const LARGEST_SEND_BUFFER: usize = 16 * 1024 * 1024;
+
 /// How long a proxied connection may be silent before the kernel asks whether its peer lives.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(120);
 
@@ -85,6 +94,43 @@ pub(crate) fn set_options(socket: SockRef<'_>, class: SocketClass) {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = TRANSPORT_UNSENT;
+}
+
+/// Sets a transport up for a long path: congestion control that measures instead of taking every
+/// lost packet for a full queue, where the machine has it and lets us; and a send buffer for more
+/// than the kernel grows it to by itself, where its limits allow that. What fails leaves the socket
+/// as it was.
+pub(crate) fn prepare_for_distance(socket: SockRef<'_>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        if let Err(error) = socket.set_tcp_congestion(b"bbr") {
+            log::debug!("cannot set TCP_CONGESTION to bbr: {error}");
+        }
+        if let Err(error) = socket.set_tcp_notsent_lowat(DISTANT_UNSENT) {
+            log::debug!("cannot set TCP_NOTSENT_LOWAT: {error}");
+        }
+        // The kernel doubles what is set, and from then on leaves the size alone.
+        if let Some(size) = larger_send_buffer()
+            && let Err(error) = socket.set_send_buffer_size(size)
+        {
+            log::debug!("cannot set SO_SNDBUF: {error}");
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = socket;
+}
+
+/// What to set the send buffer to, so that it gets larger than the kernel would make it; `None` where
+/// its limit for what programs set is lower than that.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn larger_send_buffer() -> Option<usize> {
+    let limits = ["/proc/sys/net/core/wmem_max", "/proc/sys/net/ipv4/tcp_wmem"];
+    let [set, grown] = limits.map(|path| {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.split_whitespace().next_back()?.parse::<usize>().ok()
+    });
+    let size = set?.min(LARGEST_SEND_BUFFER);
+    (2 * size > grown?).then_some(size)
 }
 
 /// Writes once to a socket that does not block.

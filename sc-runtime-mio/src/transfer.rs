@@ -9,8 +9,9 @@ use sc_proto::{Core, Read, SocketId, Time, Write};
 use crate::connection::Connection;
 use crate::tcp::MAX_SLICES;
 
-/// Bytes that cost as much as an action, for the budget of a turn.
-pub(crate) const BYTES_PER_UNIT: usize = 4 * 1024;
+/// Bytes that cost as much as an action, for the budget of a turn: a full one is half a MiB, some
+/// hundred microseconds. For so long a small request is not seen.
+pub(crate) const BYTES_PER_UNIT: usize = 512;
 
 /// Reads once for [`Action::Read`](sc_proto::Action::Read); says how many bytes came. Without a
 /// connection the read fails.

@@ -314,6 +314,11 @@ impl Worker {
                     connection.shutdown_write();
                 }
             }
+            Action::LongPath(id) => {
+                if let Some(connection) = self.sockets.get_mut(id) {
+                    connection.prepare_for_distance();
+                }
+            }
             Action::Close { socket, mode } => self.close(socket, mode),
             Action::HandOver { socket, to, state } => self.hand_over(socket, to, state),
         }

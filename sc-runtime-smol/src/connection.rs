@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use async_executor::{LocalExecutor, Task};
 use sc_proto::{CloseMode, Read, SocketId, Write};
+use socket2::SockRef;
 
 use crate::news::News;
 use crate::places::Place;
@@ -134,6 +135,11 @@ impl Connection {
     /// Sends the end of data. A failure shows in the reads.
     pub(crate) fn shutdown_write(&self) {
         let _ = self.wire.io.get_ref().shutdown(Shutdown::Write);
+    }
+
+    /// Sets a transport up for a long path.
+    pub(crate) fn prepare_for_distance(&self) {
+        tcp::prepare_for_distance(SockRef::from(self.wire.io.get_ref()));
     }
 
     /// Closes the socket.

@@ -339,6 +339,11 @@ impl Worker {
                     connection.shutdown_write();
                 }
             }
+            Action::LongPath(id) => {
+                if let Some(connection) = self.sockets.get_mut(id) {
+                    connection.prepare_for_distance();
+                }
+            }
             Action::Close { socket, mode } => match self.sockets.remove(socket) {
                 Some(connection) => connection.close(mode),
                 None => drop(self.dials.remove(socket)),

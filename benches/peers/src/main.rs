@@ -1,10 +1,12 @@
-//! Measures sc beside other tunnels on one machine: rows a to g of `docs/performance.md`.
+//! Measures sc beside other tunnels on one machine: the rows of `docs/performance.md`.
 //!
 //! [`peer`] starts the tunnels, [`load`] is what browsers would do, [`origin`] the site, [`row`]
 //! what is measured, [`results`] and [`report`] what is written down. Rounds are interleaved: in
 //! each, every row is run for all peers in turn, each time with new processes, so that a slow
-//! minute of the machine is everybody's.
+//! minute of the machine is everybody's; and each [`cell`] is a process, so that what goes wrong in
+//! one is not the end of all.
 
+mod cell;
 mod load;
 mod machine;
 mod options;
@@ -27,11 +29,13 @@ use peer::Peer;
 use results::Results;
 
 fn main() -> ExitCode {
-    match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => {
-            run(&options);
-            ExitCode::SUCCESS
-        }
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.split_first() {
+        Some((first, rest)) if first == cell::ARGUMENT => cell::run(rest),
+        _ => Options::parse(arguments.into_iter()).map(|options| run(&options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("{problem}\n\n{}", options::USAGE);
             ExitCode::from(2)
@@ -54,10 +58,15 @@ fn run(options: &Options) {
                 row.title()
             );
             for peer in in_turn(&peers, round) {
-                if row.concerns(peer) {
-                    let sample = row.measure(peer, origin.address, options.times);
-                    println!("  {:13} {}", peer.name(), report::line(&sample));
-                    results.add(row, peer, sample);
+                if !row.concerns(peer) {
+                    continue;
+                }
+                match cell::measure(row, peer, origin.address, options.times) {
+                    Ok(sample) => {
+                        println!("  {:13} {}", peer.name(), report::line(&sample));
+                        results.add(row, peer, sample);
+                    }
+                    Err(problem) => println!("  {:13} has no figures: {problem}", peer.name()),
                 }
             }
         }

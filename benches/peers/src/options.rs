@@ -10,7 +10,7 @@ use crate::row::{Row, Times};
 pub(crate) const USAGE: &str = "\
 usage: benches/peers/run [options]
   --rounds N        rounds, each with every row and peer (default 5)
-  --seconds S       how long one cell is measured (default 2, row h takes twice that)
+  --seconds S       how long one cell is measured (default 2, row h takes more)
   --warm-up S       how long its load runs before (default 0.7)
   --rows abc        rows, by letter (default all)
   --peers x,y       peers, by name (default all that are installed)
@@ -71,11 +71,9 @@ fn seconds(name: &str, value: &str) -> Result<Duration, String> {
 }
 
 fn row(letter: char) -> Result<Row, String> {
-    let found = Row::ALL.into_iter().find(|row| row.letter() == letter);
-    found.ok_or_else(|| format!("there is no row {letter}"))
+    Row::named(letter.encode_utf8(&mut [0; 4])).ok_or_else(|| format!("there is no row {letter}"))
 }
 
 fn peer(name: &str) -> Result<Peer, String> {
-    let found = Peer::ALL.into_iter().find(|peer| peer.name() == name);
-    found.ok_or_else(|| format!("there is no peer {name}"))
+    Peer::named(name).ok_or_else(|| format!("there is no peer {name}"))
 }

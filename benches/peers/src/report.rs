@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::machine;
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::results::{Figure, Results};
-use crate::row::Sample;
+use crate::results::{Figure, Results, Sample};
 use crate::targets;
 
 /// Between these two lines of a page the tables go.

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::peer::Peer;
-use crate::row::{Row, Sample};
+use crate::row::Row;
+
+/// One run's figures by name, in the order of the columns.
+pub(crate) type Sample = Vec<(String, f64)>;
 
 /// The samples, by row and peer.
 #[derive(Debug, Default)]
@@ -25,16 +28,16 @@ impl Results {
     }
 
     /// The names of a row's figures, in order.
-    pub(crate) fn columns(&self, row: Row) -> Vec<&'static str> {
+    pub(crate) fn columns(&self, row: Row) -> Vec<&str> {
         let of_row = self.samples.iter().find(|((of, _), _)| *of == row);
         let first = of_row.and_then(|(_, samples)| samples.first());
-        first.into_iter().flatten().map(|(name, _)| *name).collect()
+        first.into_iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 
     /// Every round's value of one figure.
     pub(crate) fn values(&self, row: Row, peer: Peer, column: &str) -> Vec<f64> {
         let samples = self.samples.get(&(row, peer.name())).into_iter().flatten();
-        samples.flatten().filter(|(name, _)| *name == column).map(|(_, value)| *value).collect()
+        samples.flatten().filter(|(name, _)| name == column).map(|(_, value)| *value).collect()
     }
 
     /// Median, least and most of one figure.
@@ -65,7 +68,7 @@ mod tests {
     fn a_figure_is_the_median_between_the_extremes() {
         let mut results = Results::default();
         for value in [5.0, 1.0, 3.0, 9.0] {
-            results.add(Row::Bulk, Peer::Sc, vec![("MB/s", value)]);
+            results.add(Row::Bulk, Peer::Sc, vec![("MB/s".to_owned(), value)]);
         }
         let figure = results.figure(Row::Bulk, Peer::Sc, "MB/s");
         assert_eq!(figure, Some(Figure { median: 4.0, least: 1.0, most: 9.0 }));

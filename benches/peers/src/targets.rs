@@ -40,6 +40,22 @@ const RELATIVE: &[(Row, &str, Bound, f64, Peer)] = &[
     (Row::KeepAlive, "CPU µs/req", AtMost, 0.75, Peer::Rathole),
     (Row::Reconnect, "req/s", AtLeast, 3.4, Peer::Rathole),
     (Row::Reconnect, "CPU µs/req", AtMost, 0.25, Peer::Rathole),
+    (Row::Far, "1, no loss", AtLeast, 1.0, Peer::Direct),
+    (Row::Far, "32, no loss", AtLeast, 0.95, Peer::Direct),
+    (Row::Far, "1, 0.1 %", AtLeast, 1.0, Peer::Direct),
+    (Row::Far, "32, 0.1 %", AtLeast, 1.0, Peer::Direct),
+    (Row::Far, "1, 1 %", AtLeast, 1.0, Peer::Direct),
+    (Row::Far, "32, 1 %", AtLeast, 1.0, Peer::Direct),
+];
+
+/// What wstunnel does, as a multiple of what rathole does in the row and figure that are named, by
+/// the measurement in the project's issue of both on one machine: for where wstunnel is not
+/// installed. Its CPU in row b is known beside rathole's in row a only.
+const AS_WSTUNNEL: &[(Row, &str, Bound, f64, f64, Row)] = &[
+    (Row::Bulk, "MB/s", AtLeast, 1.1, 907.0 / 583.0, Row::Bulk),
+    (Row::Bulk, "CPU s/GiB", AtMost, 0.9, 1.58 / 2.9, Row::Bulk),
+    (Row::Bulk32, "MB/s", AtLeast, 1.1, 861.0 / 689.0, Row::Bulk32),
+    (Row::Bulk32, "CPU s/GiB", AtMost, 0.85, 1.84 / 2.9, Row::Bulk),
 ];
 
 /// Demands that are figures: row, figure, bound, limit.
@@ -62,6 +78,18 @@ pub(crate) fn judge(results: &Results) -> Vec<Target> {
         if let Some((ours, theirs)) = pair {
             let demand = format!("{figure} {} {factor} × {}", bound.sign(), rival.name());
             targets.push(bound.judge(row, demand, ours, factor * theirs));
+        }
+    }
+    for &(row, figure, bound, factor, ratio, of) in AS_WSTUNNEL {
+        let theirs = results.median(of, Peer::Rathole, figure);
+        let known = results.median(row, Peer::Wstunnel, figure).is_some();
+        if let Some((ours, theirs)) = ours(row, figure).zip(theirs).filter(|_| !known) {
+            let demand = format!(
+                "{figure} {} {factor} × wstunnel, taken as {ratio:.2} × rathole in {}",
+                bound.sign(),
+                of.letter()
+            );
+            targets.push(bound.judge(row, demand, ours, factor * ratio * theirs));
         }
     }
     for &(row, figure, bound, limit) in ABSOLUTE {

@@ -1,5 +1,7 @@
 //! The small answers.
 
+use std::borrow::Cow;
+
 use sc_proto::contract::TunnelId;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,9 @@ use super::hex;
 pub(crate) struct ErrorBody {
     /// What happened and what to do next.
     pub(crate) error: String,
+    /// The same in a word for programs, as `no-such-tunnel`. It does not change.
+    #[serde(default)]
+    pub(crate) code: Cow<'static, str>,
 }
 
 /// The answer to `DELETE /{user}/tunnels/{id}`.

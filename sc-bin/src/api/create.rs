@@ -1,7 +1,9 @@
 //! Making a tunnel: `POST /{user}/tunnels`.
 
 use sc_proto::contract::TunnelSecret;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 use super::hex::{self, CertificateSha256};
 use super::metadata::Metadata;
@@ -43,8 +45,17 @@ pub(crate) struct CreateTunnel {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) extra_info: Option<String>,
     /// About the client.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "object_or_null")]
     pub(crate) metadata: Option<Metadata>,
+}
+
+/// No array: one would be read as the fields in their order.
+fn object_or_null<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Metadata>, D::Error> {
+    let fields = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    let read = |fields| serde_json::from_value(Value::Object(fields));
+    fields.map(read).transpose().map_err(D::Error::custom)
 }
 
 /// The answer: the tunnel, and what only its creator is told, once.

@@ -12,6 +12,8 @@ mod metadata;
 mod rules;
 mod tunnel;
 mod updates;
+#[cfg(feature = "server")]
+mod versions;
 
 pub(crate) use answer::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs};
 pub(crate) use create::{CreateAnswer, CreateTunnel, KgpAccess, Messages};
@@ -21,7 +23,13 @@ pub(crate) use rules::{RuleSyntax, Rules, RulesError};
 #[cfg(feature = "server")]
 pub(crate) use tunnel::ip_address;
 pub(crate) use tunnel::{Protocol, SHARED, Status, Tunnel};
-pub(crate) use updates::{Configuration, Heartbeat, Region, Updates, Versions};
+#[cfg(feature = "server")]
+pub(crate) use updates::Region;
+pub(crate) use updates::{Configuration, Heartbeat, Updates};
+#[cfg(feature = "server")]
+pub(crate) use versions::{
+    Checksum, Download, DownloadAnswer, PlatformDownload, VersionStatus, Versions,
+};
 
 /// What every path of the API begins with.
 pub(crate) const BASE: &str = "/rest/v1";

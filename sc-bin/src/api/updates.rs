@@ -36,6 +36,14 @@ pub(crate) struct Configuration {
     pub(crate) server_status_timeout: u32,
     /// How long a client that ends waits for running jobs.
     pub(crate) job_wait_timeout: u32,
+    /// Signs of life without an answer before a connection counts as dead.
+    pub(crate) max_missed_acks: u32,
+    /// Most bytes a second that the client reads from sites. None: no limit.
+    pub(crate) scproxy_read_limit: Option<u64>,
+    /// Most bytes a second that it writes to them.
+    pub(crate) scproxy_write_limit: Option<u64>,
+    /// Names of what is being tried out.
+    pub(crate) experimental: Vec<String>,
 }
 
 impl Default for Configuration {
@@ -49,6 +57,10 @@ impl Default for Configuration {
             server_status_interval: 10,
             server_status_timeout: 5,
             job_wait_timeout: 300,
+            max_missed_acks: 300,
+            scproxy_read_limit: None,
+            scproxy_write_limit: None,
+            experimental: Vec::new(),
         }
     }
 }
@@ -62,17 +74,6 @@ pub(crate) struct Region {
     pub(crate) url: String,
 }
 
-/// The answer to `GET /public/tunnels/info/versions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Versions {
-    /// The version of this server, which is the newest client it knows.
-    pub(crate) latest_version: String,
-    /// The version the client said it is.
-    pub(crate) client_version: String,
-    /// Texts for the user.
-    pub(crate) warning: Vec<String>,
-}
-
 /// The body of `POST /{user}/tunnels/{id}/connected`, sent every
 /// [`Configuration::client_status_interval`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,4 +82,21 @@ pub(crate) struct Heartbeat {
     pub(crate) kgp_is_connected: bool,
     /// Seconds since that changed.
     pub(crate) kgp_seconds_since_last_status_change: u64,
+    /// How much memory its machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<Memory>,
+}
+
+/// The memory of a client's machine, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// All there is.
+    pub(crate) total: u64,
+    /// What programs could get.
+    pub(crate) available: u64,
+    /// What they have.
+    pub(crate) used: u64,
+    /// What nobody has.
+    pub(crate) free: u64,
 }

@@ -1,7 +1,9 @@
 //! The command line of `sc server`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use super::accounts::{DEFAULT_ORGANISATION, Role};
 use super::settings::{Options, SettingsError};
 
 /// Run the server: REST API, tunnel listener and the tunnels' proxy ports
@@ -21,16 +23,39 @@ pub(crate) struct ServerArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum ServerCommand {
-    /// Add, list and remove users, and change their access keys; also while the server runs
+    /// Add, change, list and remove users, and change their access keys; also while the server runs
     User {
         #[command(subcommand)]
         action: UserAction,
 
-        /// The server's data directory
-        /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
-        #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR", global = true)]
-        data_dir: Option<PathBuf>,
+        #[command(flatten)]
+        place: DataPlace,
     },
+    /// Add, list and remove teams, whose members share tunnels; also while the server runs
+    Team {
+        #[command(subcommand)]
+        action: TeamAction,
+
+        #[command(flatten)]
+        place: DataPlace,
+    },
+    /// Add, list and remove organisations; also while the server runs
+    #[command(visible_alias = "org")]
+    Organisation {
+        #[command(subcommand)]
+        action: OrganisationAction,
+
+        #[command(flatten)]
+        place: DataPlace,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DataPlace {
+    /// The server's data directory
+    /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
+    #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR", global = true)]
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -39,6 +64,22 @@ pub(super) enum UserAction {
     Add {
         /// The user's name
         name: String,
+
+        #[command(flatten)]
+        options: UserOptions,
+    },
+    /// Change a user's role or limit
+    Set {
+        /// The user's name
+        name: String,
+
+        /// What it may do
+        #[arg(long, value_name = "ROLE")]
+        role: Option<Role>,
+
+        /// Most tunnels it may have at once, or "none"
+        #[arg(long, value_name = "N")]
+        tunnel_limit: Option<Limit>,
     },
     /// List the users
     List,
@@ -52,6 +93,144 @@ pub(super) enum UserAction {
         /// The user's name
         name: String,
     },
+}
+
+/// What a new user is, beside its name.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct UserOptions {
+    /// What it may do
+    #[arg(long, value_name = "ROLE", default_value = "member")]
+    pub(super) role: Role,
+
+    /// A team it is in; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(super) team: Vec<String>,
+
+    /// Whose sub-account it is
+    #[arg(long, value_name = "USER")]
+    pub(super) parent: Option<String>,
+
+    /// Most tunnels it may have at once
+    #[arg(long, value_name = "N")]
+    pub(super) tunnel_limit: Option<Limit>,
+
+    #[command(flatten)]
+    pub(super) organisation: InOrganisation,
+}
+
+/// The organisation that something belongs to.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct InOrganisation {
+    /// The organisation it belongs to [default: default]
+    #[arg(long, value_name = "NAME")]
+    organisation: Option<String>,
+}
+
+impl InOrganisation {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        self.organisation.as_deref().unwrap_or(DEFAULT_ORGANISATION)
+    }
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum TeamAction {
+    /// Add a team and print its id
+    Add {
+        /// The team's name
+        name: String,
+
+        #[command(flatten)]
+        organisation: InOrganisation,
+    },
+    /// List the teams and their members
+    List,
+    /// Remove a team; its members stay users
+    Remove {
+        /// The team's name
+        name: String,
+
+        #[command(flatten)]
+        organisation: InOrganisation,
+    },
+    /// Make a user a member of a team
+    Join {
+        /// The team's name
+        name: String,
+        /// The user's name
+        user: String,
+
+        #[command(flatten)]
+        organisation: InOrganisation,
+    },
+    /// End a membership
+    Leave {
+        /// The team's name
+        name: String,
+        /// The user's name
+        user: String,
+
+        #[command(flatten)]
+        organisation: InOrganisation,
+    },
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum OrganisationAction {
+    /// Add an organisation
+    Add {
+        /// Its name
+        name: String,
+
+        /// Most tunnels it may have at once
+        #[arg(long, value_name = "N")]
+        tunnel_limit: Option<Limit>,
+    },
+    /// List the organisations
+    List,
+    /// Change an organisation's limit
+    Set {
+        /// Its name
+        name: String,
+
+        /// Most tunnels it may have at once, or "none"
+        #[arg(long, value_name = "N")]
+        tunnel_limit: Limit,
+    },
+    /// Remove an organisation without users
+    Remove {
+        /// Its name
+        name: String,
+    },
+}
+
+/// A limit, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// At most so many.
+    AtMost(u32),
+    /// No limit.
+    None,
+}
+
+impl Limit {
+    /// The number, if there is a limit.
+    pub(super) fn number(self) -> Option<u32> {
+        match self {
+            Self::AtMost(number) => Some(number),
+            Self::None => None,
+        }
+    }
+}
+
+impl FromStr for Limit {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "none" => Ok(Self::None),
+            number => number.parse().map(Self::AtMost).map_err(|_| "write a number, or none"),
+        }
+    }
 }
 
 impl ServerArgs {
@@ -99,10 +278,25 @@ mod tests {
 
     #[test]
     fn users_are_a_command_of_their_own() {
-        for good in ["user add jane --data-dir /d", "user --data-dir /d list", "user rotate jane"] {
+        for good in [
+            "user add jane --data-dir /d",
+            "user --data-dir /d list",
+            "user rotate jane",
+            "user add bob --role service --team a --team b --tunnel-limit 3",
+            "user set bob --tunnel-limit none",
+            "team join web bob --data-dir /d",
+            "org set default --tunnel-limit 7",
+        ] {
             assert!(parse(good).unwrap().command.is_some(), "{good}");
         }
-        for bad in ["user", "user add", "user add a b", "--workers 0", "--proxy-ports 2-1"] {
+        for bad in [
+            "user",
+            "user add",
+            "user add a b",
+            "user add a --role king",
+            "--workers 0",
+            "--proxy-ports 2-1",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

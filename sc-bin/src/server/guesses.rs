@@ -1,127 +1,152 @@
-//! How often somebody may guess an access key: bounded for each address and for each account.
+//! Guessing access keys is slowed, for each account and for each address. The REST API and
+//! whatever else takes access keys ask here before they look at one, and tell how it went.
 //!
-//! A wrong key puts a debt on the address it came from and on the account it was for, which is paid
-//! off by time. An address that owes too much is held back. An account that owes too much is looked
-//! at only for addresses that owe nothing: so many addresses together get one guess each, and the
-//! account's user, who comes from another address with the right key, is let in all the same.
-//! Whoever guesses from the user's own address locks that address out, and no other.
+//! Keys have 128 random bits, so nobody guesses one; this keeps the attempts from costing others
+//! anything. Whoever is slowed is answered without a look at the key. A key that was right a while
+//! ago is no guess: a user is never locked out by strangers, nor by an own script with an old key.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What a wrong key costs an address, and how much it may owe: ten, then ten a minute.
-const ADDRESS: Price = Price { each: Duration::from_secs(6), most: Duration::from_secs(60) };
-/// What it costs the account: thirty, then thirty a minute.
-const ACCOUNT: Price = Price { each: Duration::from_secs(2), most: Duration::from_secs(60) };
-/// Most addresses, and most accounts, whose debts are kept.
-const MAX_DEBTORS: usize = 4096;
-/// No user has a longer name.
-const MAX_ACCOUNT: usize = 64;
+use super::access_key::sha256_of_key;
 
-#[derive(Clone, Copy, Debug)]
-struct Price {
-    each: Duration,
-    most: Duration,
-}
+/// Wrong keys of one account from one address until the next has to wait.
+const FREE_OF_PAIR: u32 = 10;
+/// Of any account, from one address.
+const FREE_OF_ADDRESS: u32 = 50;
+/// Of one account, from anywhere.
+const FREE_OF_ACCOUNT: u32 = 200;
+/// The first wait. Each wrong key after it doubles the wait.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for an address.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest wait for an account, whatever others try: a new key of its user comes through.
+const LONGEST_OF_ACCOUNT: Duration = Duration::from_secs(2);
+/// After so long without a wrong key all is forgotten.
+const MEMORY: Duration = Duration::from_secs(900);
+/// Most entries of each kind. The oldest make room.
+const MAX_ENTRIES: usize = 10_000;
 
-/// All debts. Time comes in as an argument, and does not go back.
+/// One more try has to wait so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many wrong access keys: wait {} s", .0.as_secs().max(1))]
+pub(crate) struct Wait(pub(crate) Duration);
+
+/// Wrong keys of late.
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
-    addresses: Debts<IpAddr>,
-    accounts: Debts<String>,
+    seen: Mutex<Seen>,
 }
 
-/// It is not looked at a key for so long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct HeldBack {
-    /// Until the next try counts.
-    pub(crate) retry_after: Duration,
+#[derive(Debug, Default)]
+struct Seen {
+    pairs: HashMap<(String, IpAddr), Trail>,
+    addresses: HashMap<IpAddr, Trail>,
+    accounts: HashMap<String, Trail>,
+    /// The hash of the key that was right last, by account.
+    right: HashMap<String, ([u8; 32], Instant)>,
+}
+
+/// Wrong keys in a row.
+#[derive(Clone, Copy, Debug)]
+struct Trail {
+    wrong: u32,
+    last: Instant,
 }
 
 impl Guesses {
-    /// Whether to look at a key from there for that account.
-    pub(crate) fn may_try(
+    /// Whether a key may be looked at now.
+    pub(crate) fn admit(
         &self,
-        from: IpAddr,
-        account: &str,
+        user: &str,
+        key: &str,
+        peer: IpAddr,
         now: Instant,
-    ) -> Result<(), HeldBack> {
-        let address = self.addresses.owed(&network(from), now);
-        if let Some(retry_after) = ADDRESS.wait(address) {
-            return Err(HeldBack { retry_after });
+    ) -> Result<(), Wait> {
+        let (seen, peer) = (self.seen(), network(peer));
+        if seen.right.get(user).is_some_and(|(hash, _)| *hash == sha256_of_key(key)) {
+            return Ok(());
         }
-        let of_account = self.accounts.owed(account, now);
-        match ACCOUNT.wait(of_account) {
-            Some(retry_after) if !address.is_zero() => {
-                Err(HeldBack { retry_after: retry_after.max(address) })
-            }
+        let pair = seen.pairs.get(&(user.to_owned(), peer));
+        let waits = [
+            wait(pair, FREE_OF_PAIR, LONGEST_WAIT, now),
+            wait(seen.addresses.get(&peer), FREE_OF_ADDRESS, LONGEST_WAIT, now),
+            wait(seen.accounts.get(user), FREE_OF_ACCOUNT, LONGEST_OF_ACCOUNT, now),
+        ];
+        match waits.into_iter().max() {
+            Some(longest) if !longest.is_zero() => Err(Wait(longest)),
             _ => Ok(()),
         }
     }
 
-    /// The key was wrong.
-    pub(crate) fn was_wrong(&mut self, from: IpAddr, account: &str, now: Instant) {
-        self.addresses.charge(network(from), ADDRESS, now);
-        if account.len() <= MAX_ACCOUNT {
-            self.accounts.charge(account.to_owned(), ACCOUNT, now);
+    /// The key was wrong, or there is no such user.
+    pub(crate) fn wrong(&self, user: &str, peer: IpAddr, now: Instant) {
+        let (mut seen, peer) = (self.seen(), network(peer));
+        one_more(&mut seen.pairs, (user.to_owned(), peer), now);
+        one_more(&mut seen.addresses, peer, now);
+        one_more(&mut seen.accounts, user.to_owned(), now);
+    }
+
+    /// The key was right.
+    pub(crate) fn right(&self, user: &str, key: &str, now: Instant) {
+        let mut seen = self.seen();
+        if !seen.right.contains_key(user) {
+            make_room(&mut seen.right, |(_, at)| *at, now);
         }
+        seen.right.insert(user.to_owned(), (sha256_of_key(key), now));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Price {
-    /// How long who owes so much has to wait, if at all.
-    fn wait(self, owed: Duration) -> Option<Duration> {
-        let room = self.most - self.each;
-        (owed > room).then(|| owed.saturating_sub(room))
-    }
+/// How long a trail makes the next try wait.
+fn wait(trail: Option<&Trail>, free: u32, longest: Duration, now: Instant) -> Duration {
+    let Some(trail) = trail.filter(|trail| trail.wrong >= free) else {
+        return Duration::ZERO;
+    };
+    let doublings = (trail.wrong - free).min(16);
+    let span = FIRST_WAIT.saturating_mul(1 << doublings).min(longest);
+    span.saturating_sub(now.saturating_duration_since(trail.last))
 }
 
-/// Until when each debtor pays.
-#[derive(Debug)]
-struct Debts<K>(HashMap<K, Instant>);
-
-impl<K> Default for Debts<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
+fn one_more<K: Hash + Eq + Clone>(trails: &mut HashMap<K, Trail>, key: K, now: Instant) {
+    if !trails.contains_key(&key) {
+        make_room(trails, |trail| trail.last, now);
     }
+    let trail = trails.entry(key).or_insert(Trail { wrong: 0, last: now });
+    if now.saturating_duration_since(trail.last) >= MEMORY {
+        trail.wrong = 0;
+    }
+    *trail = Trail { wrong: trail.wrong.saturating_add(1), last: now };
 }
 
-impl<K: Eq + Hash + Clone> Debts<K> {
-    fn owed<Q>(&self, debtor: &Q, now: Instant) -> Duration
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: Eq + Hash + ?Sized,
-    {
-        let until = self.0.get(debtor);
-        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+/// Forgets what is old when there are too many; if nothing is, the older half.
+fn make_room<K: Hash + Eq + Clone, V>(
+    entries: &mut HashMap<K, V>,
+    at: impl Fn(&V) -> Instant,
+    now: Instant,
+) {
+    if entries.len() < MAX_ENTRIES {
+        return;
     }
-
-    fn charge(&mut self, debtor: K, price: Price, now: Instant) {
-        if self.0.len() >= MAX_DEBTORS && !self.0.contains_key(&debtor) {
-            self.make_room(now);
-        }
-        let until = self.0.entry(debtor).or_insert(now);
-        *until = (*until).max(now) + price.each;
-        *until = (*until).min(now + price.most + price.each);
+    entries.retain(|_, entry| now.saturating_duration_since(at(entry)) < MEMORY);
+    if entries.len() < MAX_ENTRIES {
+        return;
     }
-
-    /// Forgets who has paid, or who owes least.
-    fn make_room(&mut self, now: Instant) {
-        self.0.retain(|_, until| *until > now);
-        if self.0.len() >= MAX_DEBTORS
-            && let Some(least) = self.0.iter().min_by_key(|(_, until)| **until)
-        {
-            let least = least.0.clone();
-            self.0.remove(&least);
-        }
-    }
+    let mut moments: Vec<Instant> = entries.values().map(&at).collect();
+    moments.sort_unstable();
+    let middle = moments[moments.len() / 2];
+    entries.retain(|_, entry| at(entry) > middle);
 }
 
 /// Who has an IPv6 address usually has the 2^64 beside it.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
+pub(super) fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
         v4 => v4,
     }
@@ -131,66 +156,69 @@ fn network(from: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn ip(last: u32) -> IpAddr {
-        IpAddr::V4(last.into())
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
-    /// Guesses until held back; says how often.
-    fn guess(guesses: &mut Guesses, from: IpAddr, account: &str, now: Instant) -> usize {
-        let mut tries = 0;
-        while tries < 1000 && guesses.may_try(from, account, now).is_ok() {
-            guesses.was_wrong(from, account, now);
-            tries += 1;
+    #[test]
+    fn a_guesser_waits_longer_each_time() {
+        let (guesses, begun) = (Guesses::default(), Instant::now());
+        let peer = ip("192.0.2.1");
+        for _ in 0..FREE_OF_PAIR {
+            guesses.admit("jane", "x", peer, begun).unwrap();
+            guesses.wrong("jane", peer, begun);
         }
-        tries
-    }
-
-    #[test]
-    fn an_address_has_ten_guesses_and_then_ten_a_minute() {
-        let (mut guesses, now) = (Guesses::default(), Instant::now());
-        let mut account = 0;
-        let mut tries = |guesses: &mut Guesses, now| {
-            account += 1;
-            guess(guesses, ip(1), &account.to_string(), now)
-        };
-        assert_eq!(tries(&mut guesses, now), 10);
-        let held_back = guesses.may_try(ip(1), "x", now).unwrap_err();
-        assert_eq!(held_back.retry_after, Duration::from_secs(6));
-        assert_eq!(tries(&mut guesses, now + Duration::from_secs(6)), 1);
-        assert_eq!(tries(&mut guesses, now + Duration::from_secs(66)), 10);
-        // Others are not held back by it, but its neighbours in its network are.
-        assert_eq!(guesses.may_try(ip(2), "1", now), Ok(()));
-        let six = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert_eq!(guess(&mut guesses, six("2001:db8::1"), "y", now), 10);
-        assert!(guesses.may_try(six("2001:db8::2"), "z", now).is_err());
-        assert!(guesses.may_try(six("2001:db8:0:1::2"), "z", now).is_ok());
-    }
-
-    #[test]
-    fn many_addresses_get_one_guess_each_and_the_user_is_not_locked_out() {
-        let (mut guesses, now) = (Guesses::default(), Instant::now());
-        let tries: usize = (0..100).map(|at| guess(&mut guesses, ip(at), "jane", now)).sum();
-        assert_eq!(tries, 30 + 97, "thirty by three addresses, then one by each");
-        // An address that has not guessed is looked at, and so is another account.
-        assert_eq!(guesses.may_try(ip(1000), "jane", now), Ok(()));
-        assert_eq!(guesses.may_try(ip(50), "bob", now), Ok(()));
-        assert!(guesses.may_try(ip(50), "jane", now).is_err());
-        // It is over when nobody guesses any more.
-        let later = now + Duration::from_secs(120);
-        assert_eq!(guesses.may_try(ip(50), "jane", later), Ok(()));
-    }
-
-    #[test]
-    fn the_table_is_bounded_and_the_worst_stay_in_it() {
-        let (mut guesses, now) = (Guesses::default(), Instant::now());
-        assert_eq!(guess(&mut guesses, ip(0), "jane", now), 10);
-        for at in 1..2 * MAX_DEBTORS as u32 {
-            guesses.was_wrong(ip(at), &at.to_string(), now);
+        assert_eq!(guesses.admit("jane", "x", peer, begun), Err(Wait(FIRST_WAIT)));
+        let mut now = begun + FIRST_WAIT;
+        guesses.admit("jane", "x", peer, now).unwrap();
+        guesses.wrong("jane", peer, now);
+        assert_eq!(guesses.admit("jane", "x", peer, now), Err(Wait(2 * FIRST_WAIT)));
+        for _ in 0..20 {
+            guesses.wrong("jane", peer, now);
         }
-        assert_eq!(guesses.addresses.0.len(), MAX_DEBTORS);
-        assert_eq!(guesses.accounts.0.len(), MAX_DEBTORS);
-        assert!(guesses.may_try(ip(0), "x", now).is_err());
-        guesses.was_wrong(ip(7), &"x".repeat(MAX_ACCOUNT + 1), now);
-        assert!(guesses.accounts.0.keys().all(|name| name.len() <= MAX_ACCOUNT));
+        assert_eq!(guesses.admit("jane", "x", peer, now), Err(Wait(LONGEST_WAIT)));
+        // Nobody else is slowed, from there or elsewhere.
+        guesses.admit("bob", "x", peer, now).unwrap();
+        guesses.admit("jane", "x", ip("192.0.2.2"), now).unwrap();
+        now += MEMORY;
+        guesses.wrong("jane", peer, now);
+        guesses.admit("jane", "x", peer, now).unwrap();
+    }
+
+    #[test]
+    fn a_scan_over_accounts_or_addresses_is_slowed_too() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        let peer = ip("2001:db8::1");
+        for number in 0..FREE_OF_ADDRESS {
+            guesses.wrong(&format!("user{number}"), peer, now);
+        }
+        assert!(guesses.admit("other", "x", ip("2001:db8::2"), now).is_err(), "its network");
+        for number in 0..FREE_OF_ACCOUNT {
+            guesses.wrong("jane", ip(&format!("10.0.0.{}", number % 250)), now);
+        }
+        assert_eq!(guesses.admit("jane", "x", ip("192.0.2.9"), now), Err(Wait(FIRST_WAIT)));
+    }
+
+    #[test]
+    fn who_has_had_the_right_key_is_not_slowed() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        let peer = ip("192.0.2.1");
+        guesses.right("jane", "right", now);
+        for _ in 0..10_000 {
+            guesses.wrong("jane", peer, now);
+        }
+        guesses.admit("jane", "right", peer, now).unwrap();
+        assert!(guesses.admit("jane", "wrong", peer, now).is_err());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        for number in 0..2 * MAX_ENTRIES {
+            let at = now + Duration::from_millis(number as u64);
+            guesses.wrong(&format!("user{number}"), ip("192.0.2.1"), at);
+        }
+        let seen = guesses.seen();
+        assert!(seen.pairs.len() <= MAX_ENTRIES && seen.accounts.len() <= MAX_ENTRIES);
     }
 }

@@ -5,6 +5,8 @@
 //! one that takes in what the workers tell, and those of `metrics` if it has an address.
 
 mod access_key;
+mod accounts;
+mod announcements;
 mod args;
 mod certificate;
 mod data_dir;

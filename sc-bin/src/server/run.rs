@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::args::{ServerArgs, ServerCommand};
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
-use super::user_command::{self, Output, UserCommandError};
+use super::user_command::{self, Action, Output, UserCommandError};
 use crate::interrupt::Interrupts;
 use crate::monitor::{Notice, ServiceManager};
 
@@ -29,9 +29,16 @@ enum RunError {
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
     let done = match args.command.clone() {
-        Some(ServerCommand::User { action, data_dir }) => {
+        Some(command) => {
+            let (action, place) = match command {
+                ServerCommand::User { action, place } => (Action::User(action), place),
+                ServerCommand::Team { action, place } => (Action::Team(action), place),
+                ServerCommand::Organisation { action, place } => {
+                    (Action::Organisation(action), place)
+                }
+            };
             let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
-            user_command::run(action, data_dir, &mut out).map_err(RunError::from)
+            user_command::run(action, place.data_dir, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };

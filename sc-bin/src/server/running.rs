@@ -17,11 +17,12 @@ use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
 use super::data_plane::{DataPlane, Listeners};
+use super::guesses::Guesses;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
-use super::rest::{self, RestState, RestTlsError};
+use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, Question, Tunnels, unix_now};
 use super::user_command;
@@ -188,8 +189,16 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
-    let (tunnels, events) =
-        start_tunnels(settings, registry.clone(), certificate, listeners, announced_port)?;
+    let announcements = settings.announcements.clone();
+    let guesses = Arc::default();
+    let (tunnels, events) = start_tunnels(
+        settings,
+        registry.clone(),
+        certificate,
+        listeners,
+        announced_port,
+        &guesses,
+    )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -200,6 +209,9 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
             troubles: LogLimit::new("uses of keys that are not recorded"),
+            guesses,
+            rates: Rates::default(),
+            announcements,
             scheme,
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
@@ -239,6 +251,7 @@ fn start_tunnels(
     certificate: TunnelCertificate,
     listeners: Listeners,
     tunnel_port: u16,
+    guesses: &Arc<Guesses>,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
@@ -259,7 +272,8 @@ fn start_tunnels(
     };
     let ports = ProxyPorts::new(settings.proxy_ip, settings.proxy_ports);
     let limit = settings.unconnected_limit;
-    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit);
+    let guesses = Arc::clone(guesses);
+    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit, guesses);
     Ok((Arc::new(tunnels), events))
 }
 
@@ -477,6 +491,9 @@ async fn keep_house(state: Arc<RestState>) {
             let before = unix_now().saturating_sub(PRUNE_AGE);
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
+            }
+            if let Err(error) = registry.prune_deeds(before).await {
+                log::warn!("old records of who did what are not removed: {error}");
             }
         }
     }

@@ -12,6 +12,7 @@ use sc_proto::contract::{AddressGuard, Host};
 use sc_proto::endpoint::{Ingress, OwnPorts};
 use serde::Deserialize;
 
+use super::announcements::{Announcements, AnnouncementsError};
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
 use super::metrics::{MetricsServer, MetricsSettingsError};
@@ -123,6 +124,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "SC_SERVER_METRICS_AUTH_FILE")]
     metrics_auth_file: Option<PathBuf>,
 
+    /// YAML file with messages for users of clients, and where clients can be downloaded
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_ANNOUNCEMENTS")]
+    announcements: Option<PathBuf>,
+
     /// Signs of life without an answer before a tunnel connection counts as dead [default: 2]
     #[arg(long, value_name = "N", env = "SC_SERVER_MAX_MISSED_ACKS",
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
@@ -178,6 +183,8 @@ pub(crate) struct Settings {
     pub(crate) endurance: Endurance,
     /// Where metrics are served, if anywhere.
     pub(crate) metrics: Option<MetricsServer>,
+    /// What clients are told.
+    pub(crate) announcements: Announcements,
 }
 
 /// How the REST API is protected.
@@ -245,6 +252,9 @@ pub(crate) enum SettingsError {
     /// A name without an address.
     #[error("--proxy-host {0:?} has no address on this machine")]
     ProxyHostUnknown(String),
+    /// Announcements.
+    #[error(transparent)]
+    Announcements(#[from] AnnouncementsError),
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsSettingsError),
@@ -278,6 +288,7 @@ impl Settings {
             unconnected_limit: UNCONNECTED_LIMIT,
             endurance: Endurance::default(),
             metrics: None,
+            announcements: Announcements::default(),
         }
     }
 }
@@ -328,6 +339,7 @@ impl Options {
             max_missed_acks: self.max_missed_acks.or(other.max_missed_acks),
             metrics_address: self.metrics_address.or(other.metrics_address),
             metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
+            announcements: self.announcements.or(other.announcements),
         }
     }
 
@@ -384,6 +396,10 @@ impl Options {
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
             endurance,
             metrics: MetricsServer::of(self.metrics_address, self.metrics_auth_file)?,
+            announcements: match &self.announcements {
+                Some(file) => Announcements::from_file(file)?,
+                None => Announcements::default(),
+            },
             ..Settings::local(data_dir)
         })
     }

@@ -133,6 +133,7 @@ impl Driver {
                 self.core.write_done(id, outcome, self.now);
             }
             Action::ShutdownWrite(id) => drop(self.socket(id).map(|s| s.shutdown_write())),
+            Action::LongPath(_) => {}
             Action::Close { socket: id, mode } => self.close(id, mode),
             // With one core there is nobody to hand over to.
             Action::HandOver { socket: id, .. } => self.close(id, CloseMode::Abort),

@@ -119,6 +119,7 @@ impl World {
                 self.arrived[other].1 = true;
                 self.wake(other);
             }
+            Action::LongPath(_) => {}
             Action::Close { socket: id, .. } | Action::HandOver { socket: id, .. } => {
                 let other = self.sockets.remove(&(core, id))? ^ 1;
                 self.arrived[other].1 = true;

@@ -33,6 +33,10 @@ pub enum Action {
     },
     /// Half-close: no more will be written. Reading goes on.
     ShutdownWrite(SocketId),
+    /// The peer of this transport is far away: once for each, when its first round trip has shown
+    /// it. A driver may set the socket up for a line that is long and loses packets (`TCP_CONGESTION`,
+    /// buffers), or do nothing.
+    LongPath(SocketId),
     /// Close the socket, or stop dialling it. The id is dead from here on.
     Close {
         /// Which.

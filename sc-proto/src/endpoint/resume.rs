@@ -36,8 +36,11 @@ const LONG_TRY: Duration = Duration::from_secs(4);
 /// first try is not made at once any more.
 const STEADY: Duration = Duration::from_secs(1);
 const QUICK_LOSSES: u32 = 3;
-/// The longest wait after a dial that failed: it cost nobody more than one packet, and the link's
-/// return is to be noticed soon.
+/// The wait after a dial that failed, for the first so many: it cost nobody more than one packet, and
+/// the link's return is to be noticed within a tenth of a second. These are the first two seconds.
+const DIAL_WAIT: Duration = Duration::from_millis(80);
+const QUICK_DIALS: u32 = 32;
+/// The longest wait after those.
 const LONGEST_DIAL_WAIT: Duration = Duration::from_millis(400);
 
 /// Client: how the server is reached again.
@@ -102,6 +105,14 @@ impl Outage {
     /// The sockets of all tries.
     fn take_sockets(&mut self) -> [Option<SocketKey>; 2] {
         [self.trying.take(), self.patient.take()]
+    }
+}
+
+/// The wait after the `n`th dial that failed.
+fn dial_wait(n: u32) -> Duration {
+    match n.checked_sub(QUICK_DIALS) {
+        None | Some(0) => DIAL_WAIT,
+        Some(more) => backoff(more).min(LONGEST_DIAL_WAIT),
     }
 }
 
@@ -293,8 +304,8 @@ impl Core {
             outage.trying = None;
         }
         let wait = match failure {
-            ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => FIRST_WAIT,
-            ConnectFailure::Dial(_) => backoff(outage.attempt).min(LONGEST_DIAL_WAIT),
+            ConnectFailure::Dial(DialFailure::TimedOut | DialFailure::Unreachable) => DIAL_WAIT,
+            ConnectFailure::Dial(_) => dial_wait(outage.attempt),
             // The server has had work with it.
             ConnectFailure::Transport(_) | ConnectFailure::ServerName(_) => {
                 outage.burden = outage.burden.saturating_add(1);
@@ -478,6 +489,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_limit() {
+        let dials = [1, 32, 33, 34, 35, 36, u32::MAX].map(|n| dial_wait(n).as_millis());
+        assert_eq!(dials, [80, 80, 100, 200, 400, 400, 400]);
         assert_eq!([1, 2, 3, 7, 1000].map(|n| backoff(n).as_millis()), [100, 200, 400, 5000, 5000]);
     }
 }

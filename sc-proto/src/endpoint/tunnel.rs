@@ -12,8 +12,8 @@ use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Stop, TunnelEnd, TunnelId,
-    TunnelSecret, WorkerId,
+    Action, ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Stop, TunnelEnd,
+    TunnelId, TunnelSecret, WorkerId,
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
@@ -239,9 +239,12 @@ impl Core {
     pub(super) fn after_session(&mut self, key: SessionKey, now: Time) {
         self.retime_session(key);
         self.queue_sources(key);
-        let Some(entry) = self.sessions.get(key) else {
+        let Some(entry) = self.sessions.get_mut(key) else {
             return;
         };
+        if entry.session.finds_path_long() {
+            self.actions.push_back(Action::LongPath(entry.transport.into()));
+        }
         let tunnel = entry.tunnel;
         self.retry_waiting(tunnel, now);
         self.note_drained(key);

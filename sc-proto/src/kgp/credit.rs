@@ -133,12 +133,15 @@ impl Window {
         self.settle(pool);
     }
 
-    /// Doubles the window if a whole one was emptied within two round trips.
+    /// Doubles the window if a whole one was emptied within four round trips. One that alone slows its
+    /// stream takes one to two, as the peer hears of new credit by halves; and congestion control
+    /// that spreads packets over time needs half as long again, and never learns what the path can do
+    /// behind a window that stays too small.
     fn grow(&mut self, rtt: Duration, pool: &WindowPool, now: Time) {
         if self.consumed - self.fill_mark < self.size {
             return;
         }
-        let fast = now.since(self.fill_began) < (2 * rtt).max(SHORTEST_FILL);
+        let fast = now.since(self.fill_began) < (4 * rtt).max(SHORTEST_FILL);
         // No stream takes more than a part of what is left, so that some is left for all others.
         if fast && self.size <= pool.free / 4 {
             self.size = (2 * self.size).min(pool.max_window);

@@ -33,6 +33,18 @@ pub(crate) enum Pulse {
     Dead,
 }
 
+/// From this round trip time on a path is long. Two busy machines side by side take less.
+const LONG_PATH: Duration = Duration::from_millis(10);
+
+/// What is known of the path's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    /// There was no round trip yet.
+    Unknown,
+    /// The first one has been looked at.
+    Known,
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub(crate) struct Liveness {
@@ -49,6 +61,8 @@ pub(crate) struct Liveness {
     next: Time,
     tokens: u64,
     rtt: Option<Duration>,
+    best_rtt: Option<Duration>,
+    path: Path,
     measured: Time,
 }
 
@@ -67,6 +81,8 @@ impl Liveness {
             next: now.after(keepalive),
             tokens: 0,
             rtt: None,
+            best_rtt: None,
+            path: Path::Unknown,
             measured: now,
         }
     }
@@ -74,6 +90,23 @@ impl Liveness {
     /// The smoothed round trip time, once there was one.
     pub(crate) fn rtt(&self) -> Option<Duration> {
         self.rtt
+    }
+
+    /// The shortest round trip time so far: that of the path without what waits on it.
+    pub(crate) fn best_rtt(&self) -> Option<Duration> {
+        self.best_rtt
+    }
+
+    /// Whether the first round trip has shown a long path. Asked until there was one; then the
+    /// answer is no.
+    pub(crate) fn finds_path_long(&mut self) -> bool {
+        match (self.path, self.best_rtt) {
+            (Path::Unknown, Some(rtt)) => {
+                self.path = Path::Known;
+                rtt >= LONG_PATH
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn deadline(&self) -> Time {
@@ -174,6 +207,7 @@ impl Liveness {
             let sample = now.since(sent);
             // RFC 6298, section 2: one eighth of the new sample.
             self.rtt = Some(self.rtt.map_or(sample, |rtt| (rtt * 7 + sample) / 8));
+            self.best_rtt = Some(self.best_rtt.map_or(sample, |best| best.min(sample)));
             self.pinged = None;
         }
     }
@@ -309,6 +343,18 @@ mod tests {
     }
 
     #[test]
+    fn a_long_path_is_found_once() {
+        for (ms, long) in [(9, false), (10, true), (80, true)] {
+            let mut l = liveness();
+            assert!(!l.finds_path_long(), "nothing is known yet");
+            let token = l.ping(at(0));
+            l.pong(token, at(ms));
+            assert_eq!(l.finds_path_long(), long, "{ms} ms");
+            assert!(!l.finds_path_long());
+        }
+    }
+
+    #[test]
     fn the_round_trip_time_is_smoothed_and_odd_pongs_are_ignored() {
         let mut l = liveness();
         assert!(l.wants_measurement(at(0)));
@@ -320,6 +366,8 @@ mod tests {
         let token = l.ping(at(1000));
         l.pong(token, at(1000));
         assert_eq!(l.rtt(), Some(Duration::from_millis(70)));
+        assert_eq!(l.best_rtt(), Some(Duration::ZERO));
+        assert!(!l.finds_path_long(), "by then a shorter one came");
         assert!(!l.wants_measurement(at(1500)));
         assert!(l.wants_measurement(at(2000)));
     }

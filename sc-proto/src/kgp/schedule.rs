@@ -3,13 +3,15 @@
 //! After the scheme of FQ-CoDel (RFC 8290, section 4.2) without its queue management. A stream
 //! that becomes ready joins the *fresh* list with a small allowance; what needs more goes to the
 //! *bulk* list and waits its turn there. A fresh stream that runs dry stays in the bulk list for
-//! one round, so that a steady trickle cannot pass for new again and again.
+//! one round: what is left of its allowance it may still send ahead, as soon as it has more, but
+//! only after the round it gets another. So small requests in a row never wait for bulk, and a
+//! steady trickle cannot send more than one allowance ahead of each round.
 
 use alloc::collections::VecDeque;
 
 use super::stream::{Direction, StreamKey, Streams};
 
-/// What a fresh stream may send ahead of all bulk, in bytes.
+/// What a fresh stream may send ahead of all bulk, in bytes, in each round of the bulk list.
 const FRESH_QUANTUM: usize = 16 * 1024;
 /// What a bulk stream may send in its turn, in bytes: one large read.
 const BULK_QUANTUM: usize = 64 * 1024;
@@ -28,6 +30,11 @@ pub(crate) enum Place {
     Bulk,
     /// In the bulk list, with nothing to send at the moment.
     Dry,
+    /// In the bulk list until the round is over, with nothing to send at the moment and something
+    /// left of what it may send ahead.
+    Rested,
+    /// As rested, but with something to send: in the fresh list as well.
+    Again,
 }
 
 /// A stream's part in the scheduling.
@@ -38,7 +45,16 @@ pub(crate) struct Turn {
     deficit: usize,
 }
 
-/// The two lists of a session. A stream is in at most one of them, once.
+/// Whose turn it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Among {
+    /// Any stream's.
+    All,
+    /// Only that of a stream in the fresh list.
+    Fresh,
+}
+
+/// The two lists of a session. A stream is in each of them at most once.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     fresh: VecDeque<StreamKey>,
@@ -53,24 +69,32 @@ impl Schedule {
                 *turn = Turn { place: Place::Fresh, deficit: FRESH_QUANTUM };
                 self.fresh.push_back(key);
             }
+            Place::Rested => {
+                turn.place = Place::Again;
+                self.fresh.push_back(key);
+            }
             Place::Dry => turn.place = Place::Bulk,
-            Place::Fresh | Place::Bulk => {}
+            Place::Fresh | Place::Bulk | Place::Again => {}
         }
     }
 
-    /// Whether no stream is in any list.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.fresh.is_empty() && self.bulk.is_empty()
+    /// Whether there are none of those streams.
+    pub(crate) fn has_none(&self, among: Among) -> bool {
+        self.fresh.is_empty() && (among == Among::Fresh || self.bulk.is_empty())
     }
 
     /// The stream whose turn it is, and how many bytes it may send.
-    pub(crate) fn next(&mut self, streams: &mut Streams) -> Option<(StreamKey, usize)> {
+    pub(crate) fn next(
+        &mut self,
+        among: Among,
+        streams: &mut Streams,
+    ) -> Option<(StreamKey, usize)> {
         // Each step either answers or takes an entry a step further; the lists are finite.
         loop {
             let (from_fresh, key) = match (self.fresh.front(), self.bulk.front()) {
                 (Some(key), _) => (true, *key),
-                (None, Some(key)) => (false, *key),
-                (None, None) => return None,
+                (None, Some(key)) if among == Among::All => (false, *key),
+                (None, _) => return None,
             };
             let Some(stream) = streams.get_mut(key) else {
                 self.pop(from_fresh);
@@ -81,14 +105,17 @@ impl Schedule {
             if from_fresh && !may_send {
                 // Out of credit is like dry: it may not be fresh again at once.
                 self.dry(key, turn);
-            } else if turn.place == Place::Dry || !may_send {
+            } else if matches!(turn.place, Place::Dry | Place::Rested) || !may_send {
                 // Dry for a whole round, or not allowed to send: `ready` brings it back.
                 turn.place = Place::Out;
                 self.pop(from_fresh);
             } else if turn.deficit == 0 {
+                let listed = turn.place == Place::Again;
                 *turn = Turn { place: Place::Bulk, deficit: BULK_QUANTUM };
                 self.pop(from_fresh);
-                self.bulk.push_back(key);
+                if !listed {
+                    self.bulk.push_back(key);
+                }
             } else {
                 return Some((key, turn.deficit));
             }
@@ -103,16 +130,18 @@ impl Schedule {
     /// The stream, which is first in its list, has nothing to send now.
     pub(crate) fn dry(&mut self, key: StreamKey, turn: &mut Turn) {
         match turn.place {
-            Place::Fresh => {
+            Place::Fresh | Place::Again => {
                 match self.fresh.front() {
                     Some(front) if *front == key => drop(self.fresh.pop_front()),
                     _ => self.fresh.retain(|other| *other != key),
                 }
-                *turn = Turn { place: Place::Dry, deficit: 0 };
-                self.bulk.push_back(key);
+                if turn.place == Place::Fresh {
+                    self.bulk.push_back(key);
+                }
+                turn.place = if turn.deficit > 0 { Place::Rested } else { Place::Dry };
             }
             Place::Bulk => turn.place = Place::Dry,
-            Place::Out | Place::Dry => {}
+            Place::Out | Place::Dry | Place::Rested => {}
         }
     }
 
@@ -160,7 +189,7 @@ mod tests {
         }
         let mut sent = [0_usize; 8];
         for _ in 0..10_000 {
-            let (key, max) = schedule.next(&mut streams).unwrap();
+            let (key, max) = schedule.next(Among::All, &mut streams).unwrap();
             // Streams with small reads get no less than those with large ones.
             let i = keys.iter().position(|k| *k == key).unwrap();
             let n = max.min(1000 * (i + 1));
@@ -179,16 +208,26 @@ mod tests {
             ready(&mut schedule, &mut streams, *key);
         }
         for _ in 0..20 {
-            let (key, max) = schedule.next(&mut streams).unwrap();
+            let (key, max) = schedule.next(Among::All, &mut streams).unwrap();
             schedule.spent(&mut streams.get_mut(key).unwrap().turn, max);
         }
         ready(&mut schedule, &mut streams, keys[2]);
-        assert_eq!(schedule.next(&mut streams).unwrap(), (keys[2], FRESH_QUANTUM));
-        schedule.spent(&mut streams.get_mut(keys[2]).unwrap().turn, 100);
+        assert_eq!(schedule.next(Among::All, &mut streams).unwrap(), (keys[2], FRESH_QUANTUM));
+        // Small pieces go ahead one after another, until the allowance is used up.
+        for left in [FRESH_QUANTUM - 6000, FRESH_QUANTUM - 12_000] {
+            schedule.spent(&mut streams.get_mut(keys[2]).unwrap().turn, 6000);
+            schedule.dry(keys[2], &mut streams.get_mut(keys[2]).unwrap().turn);
+            assert_ne!(schedule.next(Among::All, &mut streams).unwrap().0, keys[2]);
+            assert_eq!(schedule.next(Among::Fresh, &mut streams), None);
+            ready(&mut schedule, &mut streams, keys[2]);
+            assert_eq!(schedule.next(Among::Fresh, &mut streams), Some((keys[2], left)));
+        }
+        schedule.spent(&mut streams.get_mut(keys[2]).unwrap().turn, FRESH_QUANTUM);
+        // From here on it waits its turn behind the bulk streams.
+        assert_ne!(schedule.next(Among::All, &mut streams).unwrap().0, keys[2]);
         schedule.dry(keys[2], &mut streams.get_mut(keys[2]).unwrap().turn);
-        // Ready again at once: it waits its turn behind the bulk streams.
         ready(&mut schedule, &mut streams, keys[2]);
-        assert_ne!(schedule.next(&mut streams).unwrap().0, keys[2]);
+        assert_eq!(schedule.next(Among::Fresh, &mut streams), None);
     }
 
     #[test]
@@ -197,24 +236,52 @@ mod tests {
         let mut schedule = Schedule::default();
         ready(&mut schedule, &mut streams, keys[0]);
         for _ in 0..2 {
-            let (key, max) = schedule.next(&mut streams).unwrap();
+            let (key, max) = schedule.next(Among::All, &mut streams).unwrap();
             schedule.spent(&mut streams.get_mut(key).unwrap().turn, max);
         }
-        let mut first = 0;
-        for _ in 0..100 {
+        let mut sent = [0; 2];
+        for _ in 0..2000 {
             streams.get_mut(keys[1]).unwrap().credit = 100;
             ready(&mut schedule, &mut streams, keys[1]);
             for _ in 0..2 {
-                let (key, max) = schedule.next(&mut streams).unwrap();
+                let (key, max) = schedule.next(Among::All, &mut streams).unwrap();
                 let stream = streams.get_mut(key).unwrap();
                 let n = max.min(1000).min(stream.credit as usize);
                 stream.credit -= n as u64;
                 schedule.spent(&mut stream.turn, n);
-                first += usize::from(key == keys[1]);
+                sent[usize::from(key == keys[1])] += n;
             }
         }
-        // Twice in each turn of the bulk stream, which has 64 reads.
-        assert!(first < 10, "first {first} times");
+        // In each round of the other one: an allowance, and a turn.
+        let rounds = sent[0] / BULK_QUANTUM + 1;
+        assert!(sent[1] <= rounds * (FRESH_QUANTUM + BULK_QUANTUM), "{sent:?}");
+        assert!(sent[0] > sent[1], "{sent:?}");
+    }
+
+    #[test]
+    fn each_round_of_the_bulk_list_brings_a_new_allowance() {
+        let (mut streams, keys) = streams(3);
+        let mut schedule = Schedule::default();
+        for key in &keys[..2] {
+            ready(&mut schedule, &mut streams, *key);
+        }
+        let (mut ahead, mut bulk) = (0, 0);
+        for _ in 0..10_000 {
+            ready(&mut schedule, &mut streams, keys[2]);
+            let (key, max) = schedule.next(Among::All, &mut streams).unwrap();
+            let turn = &mut streams.get_mut(key).unwrap().turn;
+            let n = if key == keys[2] { max.min(1000) } else { max };
+            schedule.spent(turn, n);
+            if key == keys[2] {
+                ahead += n;
+                schedule.dry(key, turn);
+            } else {
+                bulk += n;
+            }
+        }
+        // In each round: two turns of bulk streams, one of its own, and one allowance.
+        let rounds = bulk / (2 * BULK_QUANTUM) + 1;
+        assert!(bulk > 0 && ahead <= rounds * (FRESH_QUANTUM + BULK_QUANTUM), "{ahead} of {bulk}");
     }
 
     #[test]
@@ -236,9 +303,9 @@ mod tests {
         let mut schedule = Schedule::default();
         streams.get_mut(keys[0]).unwrap().credit = 0;
         ready(&mut schedule, &mut streams, keys[0]);
-        assert_eq!(schedule.next(&mut streams), None);
+        assert_eq!(schedule.next(Among::All, &mut streams), None);
         streams.get_mut(keys[0]).unwrap().credit = 5;
         ready(&mut schedule, &mut streams, keys[0]);
-        assert!(schedule.next(&mut streams).is_some());
+        assert!(schedule.next(Among::All, &mut streams).is_some());
     }
 }

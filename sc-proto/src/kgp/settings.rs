@@ -23,6 +23,10 @@ pub struct Settings {
     /// Most bytes kept for sending again, in bytes. Reading of sockets pauses there.
     /// At least 256 KiB.
     pub max_retained: u64,
+    /// Bytes on their way to the peer, over a path with a short round trip, at which bulk waits for
+    /// an acknowledgement: small flows come behind them. A longer path holds more by itself. From
+    /// 256 KiB on.
+    pub prompt_bytes: u64,
     /// How often a keepalive is sent on an idle transport. From 100 ms to one hour.
     pub keepalive: Duration,
     /// Keepalives without an answer before the transport counts as dead. At least 1.
@@ -37,6 +41,7 @@ impl Default for Settings {
             max_window: 16 * 1024 * 1024,
             window_pool: 64 * 1024 * 1024,
             max_retained: 32 * 1024 * 1024,
+            prompt_bytes: 768 * 1024,
             keepalive: Duration::from_secs(2),
             max_missed_acks: 2,
         }
@@ -57,12 +62,16 @@ impl Settings {
             max_window: self.max_window.clamp(initial_window, 1 << 30),
             window_pool: self.window_pool.min(1 << 50),
             max_retained: self.max_retained.clamp(256 * 1024, 1 << 50),
+            prompt_bytes: self.prompt_bytes.max(LEAST_PROMPT),
             keepalive: self.keepalive.clamp(shortest, longest),
             max_missed_acks: self.max_missed_acks.max(1),
         }
     }
 }
 
+/// The least of [`Settings::prompt_bytes`]: with less, the transport would run dry between two
+/// acknowledgements.
+const LEAST_PROMPT: u64 = 256 * 1024;
 /// The least that one of several connections may keep for sending again, and the least that its
 /// streams share, in bytes: what 80 ms at 50 MB/s need.
 const LEAST_SHARE: u64 = 4 * 1024 * 1024;
@@ -78,6 +87,8 @@ impl Settings {
             max_streams: (self.max_streams / u32::from(count.max(1))).max(1),
             window_pool: share(self.window_pool),
             max_retained: share(self.max_retained),
+            // They meet again at the peer, where one worker takes them in.
+            prompt_bytes: (self.prompt_bytes / u64::from(count.max(1))).max(LEAST_PROMPT),
             ..self
         }
     }
@@ -114,6 +125,7 @@ mod tests {
             max_window: 0,
             window_pool: 0,
             max_retained: 0,
+            prompt_bytes: 0,
             keepalive: Duration::ZERO,
             max_missed_acks: 0,
         };
@@ -123,6 +135,7 @@ mod tests {
             max_window: u32::MAX,
             window_pool: u64::MAX,
             max_retained: u64::MAX,
+            prompt_bytes: u64::MAX,
             keepalive: Duration::MAX,
             max_missed_acks: u32::MAX,
         };

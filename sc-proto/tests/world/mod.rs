@@ -422,6 +422,7 @@ impl World {
                 }
                 self.wake(other);
             }
+            Action::LongPath(_) => {}
             Action::HandOver { socket, to, state } => self.hand_over(core, socket, to, state),
         }
     }

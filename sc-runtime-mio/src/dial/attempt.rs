@@ -15,6 +15,9 @@ use crate::capacity::Permit;
 use crate::connection::{Connection, interest};
 use crate::tcp;
 
+/// No system takes a source port below this one by itself.
+const FIRST_SOURCE_PORT: u16 = 1024;
+
 /// A connect on its way.
 #[derive(Debug)]
 pub(super) struct Attempt {
@@ -64,29 +67,34 @@ impl Attempt {
         self.token
     }
 
-    /// Judges the connect after an event, by `SO_ERROR` and the peer's address, since events alone
-    /// may be spurious.
+    /// Judges the connect after an event, by the peer's address and, if there is none, `SO_ERROR`,
+    /// since events alone may be spurious.
     pub(super) fn progress(&self, event: &Event) -> Progress {
-        match self.stream.take_error() {
-            Ok(None) => {}
-            Ok(Some(error)) | Err(error) => return self.failed(&error),
-        }
         match self.stream.peer_addr() {
-            Ok(peer) if self.stream.local_addr().is_ok_and(|local| local == peer) => {
-                // A port nobody listens on, in the range the kernel takes source ports from, can
-                // by chance be connected to itself (RFC 9293, section 3.5, simultaneous open).
-                Progress::Failed(DialFailure::Refused)
-            }
+            Ok(peer) if self.is_connected_to_itself(peer) => Progress::Failed(DialFailure::Refused),
             Ok(peer) => Progress::Connected(peer),
-            Err(error) if is_unconnected(&error) => {
-                if event.is_error() || event.is_read_closed() || event.is_write_closed() {
-                    Progress::Failed(DialFailure::Other)
-                } else {
-                    Progress::Pending
-                }
-            }
-            Err(error) => self.failed(&error),
+            Err(error) => self.unconnected(&error, event),
         }
+    }
+
+    /// Why there is no connection; `error` is what the question for the peer's address said.
+    fn unconnected(&self, error: &io::Error, event: &Event) -> Progress {
+        match self.stream.take_error() {
+            Ok(Some(error)) | Err(error) => self.failed(&error),
+            Ok(None) if !is_unconnected(error) => self.failed(error),
+            Ok(None) if event.is_error() || event.is_read_closed() || event.is_write_closed() => {
+                Progress::Failed(DialFailure::Other)
+            }
+            Ok(None) => Progress::Pending,
+        }
+    }
+
+    /// A port nobody listens on, in the range the kernel takes source ports from, can by chance be
+    /// connected to itself (RFC 9293, section 3.5, simultaneous open). The well-known ports are
+    /// never in that range, so the usual dial is spared the question.
+    fn is_connected_to_itself(&self, peer: SocketAddr) -> bool {
+        peer.port() >= FIRST_SOURCE_PORT
+            && self.stream.local_addr().is_ok_and(|local| local == peer)
     }
 
     pub(super) fn into_connection(self, class: SocketClass) -> Connection {

@@ -197,14 +197,28 @@ impl Namespaces {
         if let Some(control) = self.control {
             // By the route, which may name any; a namespace's default may only be what the machine
             // allows to everyone.
-            let (network, name) = (self.address(CLOUD - 1), control.name());
-            for namespace in [&self.cloud, &self.office] {
-                namespace
-                    .ip(&format!("route replace {network}/29 dev {BETWEEN} congctl lock {name}"));
-            }
+            self.route_between(&format!("congctl lock {}", control.name()));
         }
         let (rest, via) = (self.address(2), self.cloud_address());
         self.office.ip(&format!("route replace {rest} via {via}"));
+    }
+
+    /// Makes the congestion control a default, which programs may leave for another one, as on any
+    /// machine. Until then the routes hold them to it.
+    ///
+    /// # Panics
+    /// If an interface is down.
+    pub fn let_programs_choose(&self) {
+        if let Some(control) = self.control {
+            self.route_between(&format!("congctl {}", control.name()));
+        }
+    }
+
+    fn route_between(&self, attributes: &str) {
+        let network = self.address(CLOUD - 1);
+        for namespace in [&self.cloud, &self.office] {
+            namespace.ip(&format!("route replace {network}/29 dev {BETWEEN} {attributes}"));
+        }
     }
 
     /// Checks that the tunnel over the link uses it, on both sides, as the kernel says.

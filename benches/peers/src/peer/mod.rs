@@ -93,6 +93,11 @@ impl Peer {
         Self::Direct,
     ];
 
+    /// The one of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|peer| peer.name() == name)
+    }
+
     /// The name in tables and options.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -57,6 +57,11 @@ impl Row {
         Self::Far,
     ];
 
+    /// The one of this letter.
+    pub(crate) fn named(letter: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|row| letter == row.letter().to_string())
+    }
+
     /// The letter in tables and options.
     pub(crate) fn letter(self) -> char {
         match self {
@@ -96,12 +101,7 @@ impl Row {
             Self::Far => {
                 matches!(
                     peer,
-                    Peer::Sc
-                        | Peer::ScOther
-                        | Peer::Rathole
-                        | Peer::Wstunnel
-                        | Peer::Ssh
-                        | Peer::Direct
+                    Peer::Sc | Peer::ScOther | Peer::Rathole | Peer::Wstunnel | Peer::Direct
                 )
             }
             Self::Mixed => peer != Peer::ScSmol,

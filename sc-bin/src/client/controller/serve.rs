@@ -338,6 +338,7 @@ impl Controller {
             kgp_seconds_since_last_status_change: now
                 .saturating_duration_since(self.link_changed)
                 .as_secs(),
+            memory: None,
         }
     }
 

@@ -1,9 +1,13 @@
-//! The registry: users and the records of tunnels, in SQLite in the data directory.
+//! The registry: organisations, users, teams, the records of tunnels, what was done and by whom; in
+//! SQLite in the data directory.
 //!
 //! The server and the `sc server user` commands open it at the same time; SQLite's write-ahead
 //! log and a busy timeout let them. What a *running* tunnel needs (its secret, its socket) is not
 //! here but in [`tunnels`](super::tunnels): it dies with the process anyway.
 
+mod audit;
+mod crashes;
+mod teams;
 mod tunnels;
 mod users;
 
@@ -13,11 +17,14 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use super::data_dir::{self, DataDir};
+pub(crate) use audit::Deed;
+pub(crate) use crashes::CrashReport;
+pub(crate) use teams::{Team, TeamError};
 pub(crate) use tunnels::{End, was_given_up};
-pub(crate) use users::{User, UserError};
+pub(crate) use users::{NewUser, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 3.
+// be seen by an incremental build, for example of this number: 5.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/server/registry/migrations");
 
 /// How long a write waits for the writer of another process.
@@ -124,12 +131,12 @@ mod tests {
         let dir = DataDir::open(temporary.path()).unwrap();
         let first = Registry::open(&dir).await.unwrap();
         let second = Registry::open(&dir).await.unwrap();
-        first.add_user("jane", &[1; 32], 7).await.unwrap();
-        assert_eq!(second.key_of("jane").await.unwrap(), Some([1; 32]));
+        first.add_user(&NewUser::member("jane"), &[1; 32], 7).await.unwrap();
+        assert!(second.account("jane").await.unwrap().is_some());
         first.close().await;
         second.close().await;
         let third = Registry::open(&dir).await.unwrap();
-        assert_eq!(third.users().await.unwrap().len(), 1);
+        assert_eq!(third.users(None).await.unwrap().len(), 1);
     }
 
     #[cfg(unix)]
@@ -137,7 +144,7 @@ mod tests {
     async fn nobody_else_can_read_it() {
         use std::os::unix::fs::PermissionsExt as _;
         let (registry, dir) = test_support::registry().await;
-        registry.add_user("jane", &[1; 32], 7).await.unwrap();
+        registry.add_user(&NewUser::member("jane"), &[1; 32], 7).await.unwrap();
         let mut seen = 0;
         for entry in std::fs::read_dir(dir.path()).unwrap() {
             let entry = entry.unwrap();

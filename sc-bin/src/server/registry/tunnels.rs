@@ -208,15 +208,10 @@ impl Registry {
         Ok(done.rows_affected())
     }
 
-    /// One tunnel of a user.
-    pub(crate) async fn tunnel(
-        &self,
-        owner: &str,
-        id: TunnelId,
-    ) -> Result<Option<Tunnel>, RegistryError> {
-        let row = sqlx::query("SELECT * FROM tunnels WHERE id = ? AND owner = ?")
+    /// One tunnel.
+    pub(crate) async fn tunnel(&self, id: TunnelId) -> Result<Option<Tunnel>, RegistryError> {
+        let row = sqlx::query("SELECT * FROM tunnels WHERE id = $1")
             .bind(id.to_string())
-            .bind(owner)
             .fetch_optional(&self.pool)
             .await?;
         row.as_ref().map(tunnel_of).transpose()
@@ -350,8 +345,7 @@ mod tests {
         let mut expected = tunnel(1, "jane");
         let id = expected.id;
         registry.insert_tunnel(&expected).await.unwrap();
-        assert_eq!(registry.tunnel("jane", id).await.unwrap(), Some(expected.clone()));
-        assert_eq!(registry.tunnel("bob", id).await.unwrap(), None);
+        assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected.clone()));
 
         registry.tunnel_launched(id, 2000).await.unwrap();
         registry.tunnel_connected(id, 2001).await.unwrap();
@@ -368,7 +362,7 @@ mod tests {
         expected.shutdown_time = Some(2002);
         expected.user_shutdown = Some(true);
         expected.shutdown_reason = Some("sigterm".to_owned());
-        assert_eq!(registry.tunnel("jane", id).await.unwrap(), Some(expected));
+        assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected));
     }
 
     #[tokio::test]
@@ -397,7 +391,7 @@ mod tests {
         registry.tunnel_halting(id, &end(0, "second")).await.unwrap();
         registry.end_left_over_tunnels(&left).await.unwrap();
         assert_eq!(given_up().await, None);
-        let record = registry.tunnel("jane", id).await.unwrap().unwrap();
+        let record = registry.tunnel(id).await.unwrap().unwrap();
         assert_eq!(record.shutdown_reason.as_deref(), Some("serverlike"));
     }
 

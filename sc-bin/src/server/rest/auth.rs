@@ -1,6 +1,6 @@
 //! Who calls: HTTP Basic with user name and access key (RFC 7617).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,19 +11,41 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::access_key;
+use super::super::accounts::Account;
 use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
+use super::rates::CALLS_A_SECOND;
 
 /// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// The user who calls, in the user's own part of the API: authenticated, and named by the path.
+/// Who calls, authenticated.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(pub(super) String);
+pub(super) struct Caller(pub(super) Account);
+
+/// Who calls, and whose part of the API: the user that the path names.
+#[derive(Clone, Debug)]
+pub(super) struct Visit {
+    /// Who calls.
+    pub(super) caller: Account,
+    /// Whom the path names; the caller knows that there is one.
+    pub(super) owner: Account,
+}
 
 impl FromRequestParts<Arc<RestState>> for Caller {
+    type Rejection = RestError;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &Arc<RestState>,
+    ) -> Result<Self, RestError> {
+        authenticate(parts, state).await.map(Self)
+    }
+}
+
+impl FromRequestParts<Arc<RestState>> for Visit {
     type Rejection = RestError;
 
     async fn from_request_parts(
@@ -34,17 +56,22 @@ impl FromRequestParts<Arc<RestState>> for Caller {
         let params = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|_| RestError::NoSuchPath)?;
-        match params.iter().find(|(name, _)| *name == "user") {
-            Some((_, user)) if user == caller => Ok(Self(caller)),
-            Some((_, user)) => Err(RestError::NotYours(user.to_owned())),
-            None => Err(RestError::NoSuchPath),
+        let user = params.iter().find(|(name, _)| *name == "user");
+        let (_, user) = user.ok_or(RestError::NoSuchPath)?;
+        if user == caller.name {
+            return Ok(Self { owner: caller.clone(), caller });
         }
+        // One whom the caller has nothing to do with does not exist.
+        let owner = state.registry.account(user).await?.filter(|owner| caller.knows(owner));
+        let owner = owner.ok_or_else(|| RestError::NotYours(user.to_owned()))?;
+        Ok(Self { caller, owner })
     }
 }
 
-async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestError> {
+async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestError> {
+    let peer = parts.extensions.get().map(|Peer(peer)| *peer);
     let refused = || {
-        if let Some(Peer(peer)) = parts.extensions.get()
+        if let Some(peer) = peer
             && state.strangers.admits(Instant::now())
         {
             log::info!("REST: {peer}: wrong or no credentials");
@@ -53,17 +80,27 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<String, RestEr
     };
     let header = parts.headers.get(header::AUTHORIZATION);
     let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
-    let stored = state.registry.key_of(&user).await?;
-    if !bool::from(access_key::verify(&key, stored.as_ref())) {
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let now = Instant::now();
+    state.guesses.admit(&user, &key, address, now).map_err(RestError::Guesses)?;
+    let holder = state.registry.key_holder(&user).await?;
+    let stored = holder.as_ref().map(|holder| &holder.key_sha256);
+    let is_right = bool::from(access_key::verify(&key, stored));
+    let Some(holder) = holder.filter(|_| is_right) else {
+        state.guesses.wrong(&user, address, now);
         return Err(refused());
+    };
+    state.guesses.right(&user, &key, now);
+    if !state.rates.admits(&user, now) {
+        return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
     if let Err(error) = state.registry.key_used(&user, unix_now()).await
-        && state.troubles.admits(Instant::now())
+        && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.
         log::warn!("REST: the use of a key is not recorded: {error}");
     }
-    Ok(user)
+    Ok(holder.account)
 }
 
 /// Reads `Basic base64(user:key)`.

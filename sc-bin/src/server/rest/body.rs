@@ -1,4 +1,4 @@
-//! What handlers leave unread of a request's body.
+//! The bodies of requests: read as JSON, or left unread by their handlers.
 //!
 //! A connection that is closed with unread bytes is reset, and the caller does not see why it was
 //! refused. So the rest of a body is taken and thrown away before the answer goes out.
@@ -10,14 +10,35 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
+use axum::extract::rejection::BytesRejection;
 use axum::http::header;
 use hyper::body::{Frame, SizeHint};
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
+
+use super::error::RestError;
 
 /// Most that is read only to be thrown away, in bytes.
 const MAX_DISCARDED: u64 = 4 * 1024 * 1024;
 /// And for how long.
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Reads a JSON object, whatever its `Content-Type` says.
+pub(super) fn parse<T: DeserializeOwned>(
+    body: Result<Bytes, BytesRejection>,
+) -> Result<T, RestError> {
+    let body = body.map_err(|rejection| RestError::Body {
+        status: rejection.status(),
+        text: rejection.body_text(),
+    })?;
+    // An array would be read as the fields in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(RestError::BadRequest("the body is not a JSON object".to_owned()));
+    }
+    serde_json::from_slice(&body).map_err(|error| {
+        RestError::BadRequest(format!("the body is not what this call takes: {error}"))
+    })
+}
 
 /// A body that comes back when it is dropped.
 struct Lent {

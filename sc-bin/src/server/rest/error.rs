@@ -4,7 +4,8 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::super::registry::RegistryError;
+use super::super::guesses::Wait;
+use super::super::registry::{RegistryError, TeamError, UserError};
 use super::super::tunnels::CreateError;
 use super::MAX_BODY;
 use crate::api::ErrorBody;
@@ -18,11 +19,20 @@ pub(super) enum RestError {
     /// Somebody else's part of the API.
     #[error("no user {0:?} whose tunnels you may see or change: use your own name in the path")]
     NotYours(String),
+    /// Something that the caller sees but may not do.
+    #[error("your role does not allow you to {0}")]
+    Forbidden(&'static str),
+    /// A user was not added, changed or removed.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// A team was not.
+    #[error(transparent)]
+    Team(#[from] TeamError),
     /// No such tunnel, or somebody else's.
     #[error("you have no tunnel {0:?}")]
     NoTunnel(String),
     /// Not a path of the API.
-    #[error("no such path: see docs/server.md for the REST API")]
+    #[error("no such path: see docs/rest-api.md")]
     NoSuchPath,
     /// A path of the API, but not with this method.
     #[error("this path does not take this method: see the Allow header")]
@@ -47,6 +57,18 @@ pub(super) enum RestError {
     /// A tunnel was not made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// No download that fits.
+    #[error(
+        "no download of the client is known for {0}: the server's operator names them by \
+         --announcements"
+    )]
+    NoDownload(String),
+    /// More calls than one user may make.
+    #[error("too many calls: at most {0} a second are answered, wait a moment")]
+    TooManyCalls(u32),
+    /// Wrong keys came too often.
+    #[error(transparent)]
+    Guesses(Wait),
     /// The registry failed.
     #[error("the server cannot read or write its registry: see its log")]
     Registry(#[from] RegistryError),
@@ -56,10 +78,85 @@ pub(super) enum RestError {
 }
 
 impl RestError {
+    /// The word for programs. Words are documented in docs/rest-api.md and do not change.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::NotYours(_) => "no-such-user",
+            Self::Forbidden(_) => "forbidden",
+            Self::User(error) => match error {
+                UserError::Name(_) => "bad-name",
+                UserError::Exists(_) => "exists",
+                UserError::Unknown(_) => "no-such-user",
+                UserError::NoOrganisation(_) => "no-such-organisation",
+                UserError::Parent(_) => "bad-parent",
+                UserError::Registry(_) => "registry-failed",
+                UserError::Random(_) => "internal",
+            },
+            Self::Team(error) => match error {
+                TeamError::Name(_) => "bad-name",
+                TeamError::Exists(_) => "exists",
+                TeamError::Unknown(_) => "no-such-team",
+                TeamError::HasUsers(_) => "not-empty",
+                TeamError::Stranger(_) => "no-such-user",
+                TeamError::Registry(_) => "registry-failed",
+            },
+            Self::NoTunnel(_) => "no-such-tunnel",
+            Self::NoSuchPath => "no-such-path",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::BadRequest(_) => "bad-request",
+            Self::TooLarge => "body-too-large",
+            Self::Body { status, .. } if *status == StatusCode::PAYLOAD_TOO_LARGE => {
+                "body-too-large"
+            }
+            Self::Body { .. } => "bad-body",
+            Self::TooSlow => "timeout",
+            Self::NoDownload(_) => "no-download",
+            Self::TooManyCalls(_) => "too-many-calls",
+            Self::Guesses(_) => "too-many-guesses",
+            Self::Create(error) => match error {
+                CreateError::Name => "bad-name",
+                CreateError::Rules(_) => "bad-rules",
+                CreateError::Protocol(_) => "protocol-not-offered",
+                CreateError::Pool => "pool-without-name",
+                CreateError::Shared(_) => "bad-sharing",
+                CreateError::TooLong { .. } => "field-too-long",
+                CreateError::TooMany(_)
+                | CreateError::OrganisationLimit { .. }
+                | CreateError::UserLimit { .. } => "too-many-tunnels",
+                CreateError::Port(_) => "no-proxy-port",
+                CreateError::Stopping | CreateError::DataPlane(_) => "stopping",
+                CreateError::Registry(_) => "registry-failed",
+                CreateError::Random(_) => "internal",
+            },
+            Self::Registry(_) => "registry-failed",
+            Self::Broken => "internal",
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath | Self::NoDownload(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::User(error) => match error {
+                UserError::Unknown(_) => StatusCode::NOT_FOUND,
+                UserError::Name(_)
+                | UserError::Exists(_)
+                | UserError::NoOrganisation(_)
+                | UserError::Parent(_) => StatusCode::BAD_REQUEST,
+                UserError::Registry(_) | UserError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            Self::Team(error) => match error {
+                TeamError::Unknown(_) | TeamError::Stranger(_) => StatusCode::NOT_FOUND,
+                TeamError::Name(_) | TeamError::Exists(_) | TeamError::HasUsers(_) => {
+                    StatusCode::BAD_REQUEST
+                }
+                TeamError::Registry(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -72,6 +169,8 @@ impl RestError {
                 | CreateError::Pool
                 | CreateError::Shared(_)
                 | CreateError::TooLong { .. }
+                | CreateError::OrganisationLimit { .. }
+                | CreateError::UserLimit { .. }
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,
                 CreateError::Port(_) | CreateError::Stopping | CreateError::DataPlane(_) => {
                     StatusCode::SERVICE_UNAVAILABLE
@@ -87,22 +186,31 @@ impl RestError {
 
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
-        let status = self.status();
+        let (status, code) = (self.status(), self.code());
         // The caller is told that something failed, the log what.
         let error = match &self {
-            Self::Registry(inner) | Self::Create(CreateError::Registry(inner)) => {
+            Self::Registry(inner)
+            | Self::Create(CreateError::Registry(inner))
+            | Self::User(UserError::Registry(inner))
+            | Self::Team(TeamError::Registry(inner)) => {
                 log::error!("REST: {inner}");
                 "the server cannot read or write its registry: see its log".to_owned()
             }
             other => other.to_string(),
         };
-        let mut answer = (status, Json(ErrorBody { error })).into_response();
+        let mut answer = (status, Json(ErrorBody { error, code: code.into() })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderValue::from_static("Basic realm=\"sc\", charset=\"UTF-8\"");
             answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let retry_after = match &self {
+            Self::Guesses(Wait(wait)) => Some(wait.as_secs().max(1)),
+            Self::TooManyCalls(_) => Some(1),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(5),
+            _ => None,
+        };
+        if let Some(seconds) = retry_after {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         answer
     }

@@ -1,18 +1,24 @@
 //! The REST API: HTTP, on its own thread.
 //!
-//! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `tunnels`
-//! and `info` answer, `error` says what went wrong, `body` takes what nobody read. What is answered
-//! is decided in [`tunnels`](super::tunnels).
+//! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `rates`
+//! how often. `tunnels`, `users`, `info` and `crashes` answer, `error` says what went wrong, `etag` spares
+//! who polls, `body` takes what nobody read. What is answered is decided in
+//! [`tunnels`](super::tunnels); `openapi` describes it all.
 
 mod auth;
 mod body;
+mod crashes;
 mod error;
+mod etag;
 mod info;
+mod openapi;
 mod places;
 mod query;
+mod rates;
 mod serve;
 mod tls;
 mod tunnels;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +27,16 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
+use super::announcements::Announcements;
+use super::guesses::Guesses;
 use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
 use error::RestError;
+pub(crate) use rates::Rates;
 pub(crate) use serve::serve;
 pub(crate) use tls::{RestTlsError, acceptor};
 
@@ -48,26 +57,53 @@ pub(crate) struct RestState {
     pub(crate) strangers: LogLimit,
     /// For log lines about a registry that cannot be written.
     pub(crate) troubles: LogLimit,
+    /// Wrong keys of late.
+    pub(crate) guesses: Arc<Guesses>,
+    /// What is left to each user.
+    pub(crate) rates: Rates,
+    /// What clients are told.
+    pub(crate) announcements: Announcements,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
     /// This API, as seen from this machine.
     pub(crate) url: String,
 }
 
-/// All paths of the API.
+/// All paths of the API, below [`BASE`], as the OpenAPI document has them.
+fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
+    vec![
+        ("/{user}/tunnels", get(tunnels::list).post(tunnels::create)),
+        ("/{user}/all_tunnels", get(tunnels::list_all)),
+        ("/{user}/tunnels/{id}", get(tunnels::show).delete(tunnels::delete)),
+        ("/{user}/tunnels/{id}/num_jobs", get(tunnels::num_jobs)),
+        ("/{user}/tunnels/{id}/connected", post(tunnels::connected)),
+        ("/{user}/tunnels/info/updates", get(info::updates)),
+        ("/{user}/errors", get(crashes::list).post(crashes::report)),
+        ("/users", get(users::list).post(users::add)),
+        ("/users/{name}", get(users::show).patch(users::change).delete(users::remove)),
+        ("/users/{name}/accesskey/change", post(users::rotate)),
+        ("/teams", get(users::list_teams).post(users::add_team)),
+        ("/teams/{id}", delete(users::remove_team)),
+        ("/teams/{id}/members/{name}", put(users::join).delete(users::leave)),
+        ("/organisation", get(users::organisation)),
+        ("/audit", get(users::audit)),
+        ("/public/tunnels/info/versions", get(info::versions)),
+        ("/public/tunnels/sauce-connect/download", get(info::download)),
+        ("/public/openapi.json", get(openapi::document)),
+    ]
+}
+
+/// The API as a service.
 pub(crate) fn router(state: Arc<RestState>) -> Router {
-    let path = |path: &str| format!("{BASE}{path}");
-    Router::new()
-        .route(&path("/{user}/tunnels"), get(tunnels::list).post(tunnels::create))
-        .route(&path("/{user}/all_tunnels"), get(tunnels::list_all))
-        .route(&path("/{user}/tunnels/{id}"), get(tunnels::show).delete(tunnels::delete))
-        .route(&path("/{user}/tunnels/{id}/num_jobs"), get(tunnels::num_jobs))
-        .route(&path("/{user}/tunnels/{id}/connected"), post(tunnels::connected))
-        .route(&path("/{user}/tunnels/info/updates"), get(info::updates))
-        .route(&path("/public/tunnels/info/versions"), get(info::versions))
+    let mut router = Router::new();
+    for (path, methods) in paths() {
+        router = router.route(&format!("{BASE}{path}"), methods);
+    }
+    router
         .fallback(async || RestError::NoSuchPath)
         .method_not_allowed_fallback(async || RestError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(etag::tag))
         .layer(middleware::from_fn(answer_in_time))
         .with_state(state)
 }

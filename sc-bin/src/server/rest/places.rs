@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::server::guesses::network;
+
 /// The places there are.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -80,14 +82,6 @@ impl Drop for Place {
         }
         drop(counts);
         self.places.freed.notify_one();
-    }
-}
-
-/// Who has an IPv6 address usually has the 2^64 beside it.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
-        v4 => v4,
     }
 }
 

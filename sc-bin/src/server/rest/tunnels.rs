@@ -9,11 +9,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use sc_proto::contract::TunnelId;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
+use super::super::accounts::{Account, Sharing};
 use super::super::tunnels::Streams;
 use super::RestState;
-use super::auth::Caller;
+use super::auth::Visit;
+use super::body::parse;
 use super::error::RestError;
 use super::query::Parameters;
 use crate::api::{
@@ -38,32 +40,81 @@ const NO_JOBS: u32 = 0;
 
 /// `POST /{user}/tunnels`.
 pub(super) async fn create(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     body: Body,
 ) -> Result<Json<CreateAnswer>, RestError> {
     let request: CreateTunnel = parse(body)?;
+    let Visit { caller, owner } = visit;
+    if !caller.may_start_for(&owner) {
+        return Err(RestError::Forbidden("start this tunnel"));
+    }
     let tunnels = Arc::clone(&state.tunnels);
     // In a task of its own: a caller who hangs up must not leave half a tunnel.
-    let made = tokio::spawn(tunnels.create(caller, request)).await;
+    let made = tokio::spawn(tunnels.create(caller.name, owner, request)).await;
     Ok(Json(made.map_err(|_| RestError::Broken)??))
 }
 
 /// `GET /{user}/tunnels`.
 pub(super) async fn list(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     query: Parameters,
 ) -> Result<Response, RestError> {
-    let mut own = state.tunnels.live_of(&caller);
-    thin_out(&mut own, &query)?;
-    let ids = |own: &[Tunnel]| own.iter().map(|tunnel| tunnel.id.to_string()).collect::<Vec<_>>();
-    Ok(match (query.flag("all", false)?, query.flag("full", false)?) {
-        (false, false) => Json(ids(&own)).into_response(),
-        (false, true) => Json(own).into_response(),
-        (true, false) => Json(BTreeMap::from([(caller, ids(&own))])).into_response(),
-        (true, true) => Json(BTreeMap::from([(caller, own)])).into_response(),
+    let (all, full) = (query.flag("all", false)?, query.flag("full", false)?);
+    let mut tunnels = match all {
+        true => usable_by_both(&state, &visit).await?,
+        false => state.tunnels.live_of(&visit.owner.name),
+    };
+    tunnels.retain(|tunnel| {
+        tunnel.owner != visit.owner.name
+            || visit.caller.may_use_of(&visit.owner, sharing_of(tunnel))
+    });
+    thin_out(&mut tunnels, &query)?;
+    if !all {
+        return Ok(match full {
+            true => Json(tunnels).into_response(),
+            false => Json(ids(&tunnels)).into_response(),
+        });
+    }
+    let mut by_owner = BTreeMap::from([(visit.owner.name, Vec::new())]);
+    for tunnel in tunnels {
+        by_owner.entry(tunnel.owner.clone()).or_insert_with(Vec::new).push(tunnel);
+    }
+    Ok(match full {
+        true => Json(by_owner).into_response(),
+        false => {
+            let ids = by_owner.into_iter().map(|(owner, tunnels)| (owner, ids(&tunnels)));
+            Json(ids.collect::<BTreeMap<_, _>>()).into_response()
+        }
     })
+}
+
+/// Live tunnels of the whole organisation that both the caller and the path's user may use.
+async fn usable_by_both(state: &RestState, visit: &Visit) -> Result<Vec<Tunnel>, RestError> {
+    let Visit { caller, owner: user } = visit;
+    let mut tunnels = state.tunnels.live();
+    let owners = match tunnels.iter().any(|tunnel| tunnel.owner != caller.name) {
+        true => state.registry.users(Some(&caller.organisation)).await?,
+        // As on most small servers.
+        false => vec![caller.clone()],
+    };
+    tunnels.retain(|tunnel| {
+        let owner = owners.iter().find(|owner| owner.name == tunnel.owner);
+        let sharing = sharing_of(tunnel);
+        owner.is_some_and(|owner| {
+            caller.may_use_of(owner, sharing) && user.may_use_of(owner, sharing)
+        })
+    });
+    Ok(tunnels)
+}
+
+fn ids(tunnels: &[Tunnel]) -> Vec<String> {
+    tunnels.iter().map(|tunnel| tunnel.id.to_string()).collect()
+}
+
+fn sharing_of(tunnel: &Tunnel) -> Sharing {
+    if tunnel.shared_tunnel { Sharing::Shared } else { Sharing::Private }
 }
 
 /// What the parameters `protocol` and `filter` leave of a list.
@@ -102,63 +153,98 @@ fn unknown_value(name: &str, value: &str, known: &str) -> RestError {
 
 /// `GET /{user}/all_tunnels`.
 pub(super) async fn list_all(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     query: Parameters,
 ) -> Result<Json<BTreeMap<&'static str, Vec<Tunnel>>>, RestError> {
     let limit = query.number("limit", DEFAULT_LIMIT, MAX_LIMIT)?;
-    let tunnels = state.tunnels.newest(&caller, limit).await?;
+    let mut tunnels = state.tunnels.newest(&visit.owner.name, limit).await?;
+    tunnels.retain(|tunnel| visit.caller.may_use_of(&visit.owner, sharing_of(tunnel)));
     Ok(Json(BTreeMap::from([("tunnels", tunnels)])))
 }
 
 /// `GET /{user}/tunnels/{id}`.
 pub(super) async fn show(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     path: TunnelPath,
 ) -> Result<Json<Tunnel>, RestError> {
-    Ok(Json(find(&state, &caller, path).await?))
+    Ok(Json(find(&state, &visit, path).await?.tunnel))
 }
 
 /// `DELETE /{user}/tunnels/{id}`.
 pub(super) async fn delete(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     path: TunnelPath,
     query: Parameters,
+    body: Body,
 ) -> Result<Json<DeleteAnswer>, RestError> {
-    let streams = match query.flag("wait_for_jobs", true)? && query.flag("wait", true)? {
+    let said = said_at_end(&query, body)?;
+    let streams = match said.wait_for_jobs.unwrap_or(true) && said.wait.unwrap_or(true) {
         true => Streams::MayFinish,
         false => Streams::AreCut,
     };
-    let id = find(&state, &caller, path).await?.id;
-    let reason = query.text("reason").map(str::to_owned);
+    let found = find(&state, &visit, path).await?;
+    if !visit.caller.may_stop_of(&found.owner) {
+        return Err(RestError::Forbidden("end this tunnel"));
+    }
+    let (id, reason, by) = (found.tunnel.id, said.reason, visit.caller.name);
     let tunnels = Arc::clone(&state.tunnels);
     let ended =
-        tokio::spawn(async move { tunnels.end_on_request(id, reason, streams).await }).await;
+        tokio::spawn(async move { tunnels.end_on_request(id, by, reason, streams).await }).await;
     ended.map_err(|_| RestError::Broken)?;
     Ok(Json(DeleteAnswer { result: true, id, jobs_running: NO_JOBS }))
 }
 
+/// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct SaidAtEnd {
+    wait_for_jobs: Option<bool>,
+    wait: Option<bool>,
+    reason: Option<String>,
+}
+
+fn said_at_end(query: &Parameters, body: Body) -> Result<SaidAtEnd, RestError> {
+    let body = match body {
+        Ok(body) if body.trim_ascii().is_empty() => SaidAtEnd::default(),
+        body => parse(body)?,
+    };
+    let flag = |name: &str, in_body: Option<bool>| match query.text(name) {
+        Some(_) => query.flag(name, true).map(Some),
+        None => Ok(in_body),
+    };
+    Ok(SaidAtEnd {
+        wait_for_jobs: flag("wait_for_jobs", body.wait_for_jobs)?,
+        wait: flag("wait", body.wait)?,
+        reason: query.text("reason").map(str::to_owned).or(body.reason),
+    })
+}
+
 /// `GET /{user}/tunnels/{id}/num_jobs`.
 pub(super) async fn num_jobs(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     path: TunnelPath,
 ) -> Result<Json<NumJobs>, RestError> {
-    let id = find(&state, &caller, path).await?.id;
+    let id = find(&state, &visit, path).await?.tunnel.id;
     Ok(Json(NumJobs { id, jobs_running: NO_JOBS }))
 }
 
 /// `POST /{user}/tunnels/{id}/connected`.
 pub(super) async fn connected(
-    Caller(caller): Caller,
+    visit: Visit,
     State(state): Shared,
     path: TunnelPath,
     body: Body,
 ) -> Result<Json<HeartbeatAnswer>, RestError> {
     let heartbeat: Heartbeat = parse(body)?;
-    let id = find(&state, &caller, path).await?.id;
+    let found = find(&state, &visit, path).await?;
+    if !visit.caller.may_stop_of(&found.owner) {
+        return Err(RestError::Forbidden("speak for this tunnel's client"));
+    }
+    let id = found.tunnel.id;
     if heartbeat.kgp_is_connected {
         state.tunnels.heartbeat(id).await;
     } else {
@@ -168,25 +254,32 @@ pub(super) async fn connected(
     Ok(Json(HeartbeatAnswer { result: true, id }))
 }
 
+/// A tunnel that the caller may see.
+struct Found {
+    tunnel: Tunnel,
+    owner: Account,
+}
+
+/// The tunnel that the path names. Its owner is whom the path names, or the path names the caller.
 async fn find(
     state: &RestState,
-    caller: &str,
+    visit: &Visit,
     Path((_, id)): TunnelPath,
-) -> Result<Tunnel, RestError> {
+) -> Result<Found, RestError> {
+    let Visit { caller, owner: user } = visit;
     let Ok(parsed) = id.parse::<TunnelId>() else {
         return Err(RestError::NoTunnel(id));
     };
-    let found = state.tunnels.find(caller, parsed).await?;
-    found.ok_or(RestError::NoTunnel(id))
-}
-
-/// Reads a JSON body, whatever its `Content-Type` says.
-fn parse<T: DeserializeOwned>(body: Body) -> Result<T, RestError> {
-    let body = body.map_err(|rejection| RestError::Body {
-        status: rejection.status(),
-        text: rejection.body_text(),
-    })?;
-    serde_json::from_slice(&body).map_err(|error| {
-        RestError::BadRequest(format!("the body is not what this call takes: {error}"))
-    })
+    let Some(tunnel) = state.tunnels.find(parsed).await? else {
+        return Err(RestError::NoTunnel(id));
+    };
+    let owner = match tunnel.owner == user.name {
+        true => Some(user.clone()),
+        false if caller.name == user.name => state.registry.account(&tunnel.owner).await?,
+        false => None,
+    };
+    match owner.filter(|owner| caller.may_use_of(owner, sharing_of(&tunnel))) {
+        Some(owner) => Ok(Found { tunnel, owner }),
+        None => Err(RestError::NoTunnel(id)),
+    }
 }

@@ -68,7 +68,8 @@ fn members_of_a_pool_live_side_by_side_until_another_takes_their_name() {
     assert_eq!(server.record(&first["id"])["tunnel_pool"], true);
     assert_eq!(server.get("/tunnels").1.as_array().unwrap().len(), 2);
     let thinned = server.get("/tunnels?filter=one_per_pool").1;
-    assert_eq!(thinned, json!([first["id"]]));
+    let thinned = thinned.as_array().unwrap();
+    assert!(thinned.len() == 1 && [&first["id"], &second["id"]].contains(&&thinned[0]));
     // Whoever does not say that it is a pool has the name alone.
     let alone = server.create(r#"{"tunnel_identifier": "a"}"#);
     assert_eq!(server.get("/tunnels").1, json!([alone["id"]]));

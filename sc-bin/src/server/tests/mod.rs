@@ -3,8 +3,10 @@
 mod http_limits;
 mod life;
 mod metrics;
+mod polling;
 mod real_client;
 mod rest_api;
+mod rights;
 mod start_stop;
 mod users;
 

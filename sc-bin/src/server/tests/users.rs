@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::args::UserAction;
-use super::super::user_command::{self, Output, UserCommandError};
+use clap::Parser as _;
+
+use super::super::args::{ServerArgs, ServerCommand};
+use super::super::user_command::{self, Action, Output, UserCommandError};
 use super::{TestServer, USER, basic, is_in_files, request};
 
 #[test]
@@ -23,12 +25,28 @@ fn only_a_hash_of_the_key_is_on_disk() {
     assert!(!is_in_files(&dir.path().join("data"), &key), "nor after the end");
 }
 
-/// Carries out a user command and says what it printed as its answer.
-fn command(server: &TestServer, action: UserAction) -> Result<String, UserCommandError> {
+#[derive(Debug, clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn parsed(line: &str) -> Action {
+    let words = std::iter::once("server").chain(line.split_whitespace());
+    match Cli::try_parse_from(words).unwrap().server.command.unwrap() {
+        ServerCommand::User { action, .. } => Action::User(action),
+        ServerCommand::Team { action, .. } => Action::Team(action),
+        ServerCommand::Organisation { action, .. } => Action::Organisation(action),
+    }
+}
+
+/// Carries out a command and says what it printed as its answer.
+pub(super) fn command(server: &TestServer, line: &str) -> Result<String, UserCommandError> {
+    let action = parsed(line);
     let (mut answer, mut notes) = (Vec::new(), Vec::new());
     let mut out = Output { answer: &mut answer, notes: &mut notes };
     user_command::run(action, Some(server.data_dir()), &mut out)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    Ok(String::from_utf8_lossy(&answer).trim().to_owned())
 }
 
 fn status_for(server: &TestServer, user: &str, key: &str) -> u16 {
@@ -39,19 +57,18 @@ fn status_for(server: &TestServer, user: &str, key: &str) -> u16 {
 #[test]
 fn users_change_while_the_server_runs() {
     let server = TestServer::start();
-    let name = |name: &str| name.to_owned();
-    let add = |who: &str| command(&server, UserAction::Add { name: name(who) });
+    let add = |who: &str| command(&server, &format!("user add {who}"));
     server.create("{}");
     assert!(add(USER).is_err(), "there is one");
     let printed = add("bob").unwrap();
-    let key = printed.strip_suffix('\n').unwrap();
+    let key = printed.as_str();
     assert_eq!(status_for(&server, "bob", key), 200, "the key stands alone and works");
-    let list = command(&server, UserAction::List).unwrap();
+    let list = command(&server, "user list").unwrap();
     let names: Vec<_> = list.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!(names, ["bob", "jane"]);
     assert!(!list.contains(key));
 
-    let rotated = command(&server, UserAction::Rotate { name: name("bob") }).unwrap();
+    let rotated = command(&server, "user rotate bob").unwrap();
     assert_eq!(status_for(&server, "bob", key), 401, "the old key is void at once");
     assert_eq!(status_for(&server, "bob", rotated.trim()), 200);
     server.running.after(Duration::ZERO);
@@ -63,10 +80,7 @@ fn users_change_while_the_server_runs() {
 fn a_removed_user_loses_access_and_tunnels() {
     let server = TestServer::start();
     let tunnel = server.create("{}");
-    let remove = || {
-        let name = USER.to_owned();
-        command(&server, UserAction::Remove { name })
-    };
+    let remove = || command(&server, "user remove jane");
     remove().unwrap();
     assert!(remove().is_err());
     assert_eq!(server.get("/tunnels").0, 401);

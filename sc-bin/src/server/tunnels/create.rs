@@ -14,10 +14,11 @@ use crate::api::{
     CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, RuleSyntax, RulesError, SHARED,
     Status, Tunnel, ip_address,
 };
+use crate::server::accounts::{Account, Sharing};
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
 use crate::server::random::{self, NoRandomness};
-use crate::server::registry::{RegistryError, was_given_up};
+use crate::server::registry::{Deed, RegistryError, was_given_up};
 
 /// Longest name of a tunnel, in bytes.
 const MAX_NAME: usize = 256;
@@ -62,6 +63,22 @@ pub(crate) enum CreateError {
     /// Too many tunnels.
     #[error("too many active tunnels: {0} >= {MAX_TUNNELS}. End one first")]
     TooMany(usize),
+    /// Too many of the organisation.
+    #[error("Too many active org tunnels: {count} >= {limit}")]
+    OrganisationLimit {
+        /// With this one.
+        count: u32,
+        /// As many as there may be.
+        limit: u32,
+    },
+    /// Too many of the owner.
+    #[error("Too many active tunnels: {count} >= {limit}")]
+    UserLimit {
+        /// With this one.
+        count: u32,
+        /// As many as there may be.
+        limit: u32,
+    },
     /// The server stops.
     #[error("the server is shutting down: try again when it is back")]
     Stopping,
@@ -88,18 +105,9 @@ enum Pooling {
     Alone,
 }
 
-/// Whether others may use a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sharing {
-    /// As far as the owner's role allows.
-    Shared,
-    /// Only its owner, and who is responsible for the owner.
-    Private,
-}
-
 /// A request that can be fulfilled.
 struct Wanted {
-    owner: String,
+    owner: Account,
     name: Option<String>,
     pooling: Pooling,
     sharing: Sharing,
@@ -109,7 +117,7 @@ struct Wanted {
 }
 
 impl Tunnels {
-    /// Makes a tunnel for `owner`. Another one of the same owner and name, or both unnamed, is
+    /// Makes a tunnel for `owner`, asked for by the user `by`. Another one of the same owner and name, or both unnamed, is
     /// asked to end first. The proxy port stays with the name, if it can be had, so that browsers
     /// outlive the restart of a client. A tunnel that the server itself had ended comes back with
     /// the id it had, too; its secret is a new one.
@@ -118,14 +126,16 @@ impl Tunnels {
     /// spawns it.
     pub(crate) async fn create(
         self: Arc<Self>,
-        owner: String,
+        by: String,
+        owner: Account,
         request: CreateTunnel,
     ) -> Result<CreateAnswer, CreateError> {
         let wanted = check(owner, request)?;
         let mut ports = self.life.lock().await;
         self.check_room()?;
+        self.check_limits(&wanted).await?;
         for old in self.colliding(&wanted) {
-            self.end_collided(&mut ports, old).await;
+            self.end_collided(&mut ports, old, &by).await;
         }
         let (wish, before) = self.remembered(&wanted).await?;
         let kept = self.kept_ports().await?;
@@ -133,10 +143,19 @@ impl Tunnels {
         let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
         self.registry.insert_tunnel(&tunnel).await?;
-        let tunnel = self.launch(tunnel, &secret, wanted.routing, proxy).await?;
+        let organisation = wanted.owner.organisation.clone();
+        let tunnel = self.launch(tunnel, &organisation, &secret, wanted.routing, proxy).await?;
+        let deed = Deed {
+            time: unix_now(),
+            actor: Some(by),
+            action: "tunnel-started".to_owned(),
+            subject: tunnel.id.to_string(),
+            detail: tunnel.tunnel_identifier.clone(),
+        };
+        self.note(&organisation, deed).await;
         let mut messages = wanted.messages;
         if let (Pooling::Member, Some(name)) = (wanted.pooling, &wanted.name) {
-            let members = self.pool_size(&wanted.owner, name);
+            let members = self.pool_size(&wanted.owner.name, name);
             messages.info.push(format!("this tunnel is one of {members} in the pool {name:?}"));
         }
         Ok(CreateAnswer {
@@ -155,13 +174,36 @@ impl Tunnels {
         }
     }
 
+    /// Whether the owner and its organisation may have one more. Those that are ending, or end for
+    /// this one, do not count.
+    async fn check_limits(&self, wanted: &Wanted) -> Result<(), CreateError> {
+        let owner = &wanted.owner;
+        let of_organisation = self.registry.organisation(&owner.organisation).await?;
+        let ending = self.colliding(wanted);
+        let (mut organisation, mut user) = (1, 1);
+        for live in self.state().live.values() {
+            if live.halting.is_some() || ending.contains(&live.record.id) {
+                continue;
+            }
+            organisation += u32::from(live.organisation == owner.organisation);
+            user += u32::from(live.record.owner == owner.name);
+        }
+        match (of_organisation.and_then(|one| one.tunnel_limit), owner.tunnel_limit) {
+            (Some(limit), _) if organisation > limit => {
+                Err(CreateError::OrganisationLimit { count: organisation, limit })
+            }
+            (_, Some(limit)) if user > limit => Err(CreateError::UserLimit { count: user, limit }),
+            _ => Ok(()),
+        }
+    }
+
     /// Tunnels that have to end for this one: those of its name, but for the members of the pool
     /// that it joins.
     fn colliding(&self, wanted: &Wanted) -> Vec<TunnelId> {
         let joins = wanted.pooling == Pooling::Member;
         let state = self.state();
         let same = state.live.values().filter(|live| {
-            live.record.owner == wanted.owner
+            live.record.owner == wanted.owner.name
                 && live.record.tunnel_identifier == wanted.name
                 && !(joins && live.record.tunnel_pool)
         });
@@ -185,7 +227,7 @@ impl Tunnels {
         &self,
         wanted: &Wanted,
     ) -> Result<(Option<u16>, Option<Tunnel>), RegistryError> {
-        let (owner, name) = (&wanted.owner, wanted.name.as_deref());
+        let (owner, name) = (&wanted.owner.name, wanted.name.as_deref());
         let (newest, before) = match wanted.pooling {
             // The newest record may be another member's, who is well.
             Pooling::Member => {
@@ -222,8 +264,8 @@ impl Tunnels {
         let proxy_port = proxy.local_addr().map_or(0, |address| address.port());
         Ok(Tunnel {
             id,
-            owner: wanted.owner.clone(),
-            team_ids: Vec::new(),
+            owner: wanted.owner.name.clone(),
+            team_ids: wanted.owner.teams.iter().cloned().collect(),
             status: Status::Booting,
             is_ready: false,
             protocol: Protocol::Kgp,
@@ -255,6 +297,7 @@ impl Tunnels {
     async fn launch(
         &self,
         mut tunnel: Tunnel,
+        organisation: &str,
         secret: &TunnelSecret,
         routing: Routing,
         proxy: TcpListener,
@@ -270,7 +313,7 @@ impl Tunnels {
         let now = unix_now();
         tunnel.status = Status::Running;
         tunnel.launch_time = Some(now);
-        self.take_in(tunnel.clone(), place);
+        self.take_in(tunnel.clone(), organisation.to_owned(), place);
         log::info!("{} created, proxy {}", Label(&tunnel), tunnel.proxy_address);
         // It runs, and that is what counts; the record says so a bit less well.
         if let Err(error) = self.registry.tunnel_launched(tunnel.id, now).await {
@@ -279,14 +322,15 @@ impl Tunnels {
         Ok(tunnel)
     }
 
-    fn take_in(&self, record: Tunnel, place: Place) {
+    fn take_in(&self, record: Tunnel, organisation: String, place: Place) {
         let sessions = Sessions::none(Instant::now());
-        let live = Live { place, sessions, halting: None, told: Default::default(), record };
+        let told = Default::default();
+        let live = Live { place, sessions, halting: None, told, organisation, record };
         self.state().live.insert(live.record.id, live);
     }
 }
 
-fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
+fn check(owner: Account, request: CreateTunnel) -> Result<Wanted, CreateError> {
     let name = request.tunnel_identifier.clone().filter(|name| !name.is_empty());
     if let Some(name) = &name
         && (name.len() > MAX_NAME || name.chars().any(char::is_control))
@@ -321,15 +365,15 @@ fn check(owner: String, request: CreateTunnel) -> Result<Wanted, CreateError> {
         _ => RuleSyntax::Patterns,
     };
     let routing = request.rules.compile(syntax)?;
-    let messages = warnings(sharing);
+    let messages = warnings(&owner, sharing);
     Ok(Wanted { owner, name, pooling, sharing, routing, messages, request })
 }
 
 /// What was asked for and is not done.
-fn warnings(sharing: Sharing) -> Messages {
+fn warnings(owner: &Account, sharing: Sharing) -> Messages {
     let mut messages = Messages::default();
-    if sharing == Sharing::Shared {
-        let text = "this server does not share tunnels yet: only you can use this one";
+    if sharing == Sharing::Shared && !owner.has_whom_to_share_with() {
+        let text = "this tunnel is shared with your sub-accounts alone: you are in no team";
         messages.warning.push(text.to_owned());
     }
     messages
@@ -350,6 +394,7 @@ fn host_and_port(host: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::accounts::Role;
 
     #[test]
     fn a_name_is_checked_and_an_empty_one_is_none() {
@@ -357,17 +402,22 @@ mod tests {
             tunnel_identifier: Some(name.to_owned()),
             ..CreateTunnel::default()
         };
-        assert_eq!(check("jane".into(), with("")).ok().unwrap().name, None);
-        assert_eq!(check("jane".into(), with("é")).ok().unwrap().name.as_deref(), Some("é"));
+        let jane = || Account {
+            name: "jane".to_owned(),
+            organisation: "default".to_owned(),
+            role: Role::Member,
+            teams: BTreeSet::new(),
+            parent: None,
+            tunnel_limit: None,
+            created: 0,
+            last_used: None,
+            key_created: 0,
+        };
+        assert_eq!(check(jane(), with("")).ok().unwrap().name, None);
+        assert_eq!(check(jane(), with("é")).ok().unwrap().name.as_deref(), Some("é"));
         for bad in ["a\nb", "\0", &"a".repeat(257)] {
-            assert!(matches!(check("jane".into(), with(bad)), Err(CreateError::Name)), "{bad:?}");
+            assert!(matches!(check(jane(), with(bad)), Err(CreateError::Name)), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn what_is_not_done_is_warned_about() {
-        assert_eq!(warnings(Sharing::Private), Messages::default());
-        assert_eq!(warnings(Sharing::Shared).warning.len(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sc_proto::contract::{Stop, TunnelId};
 use super::{Halting, Label, Live, Phase, Tunnels, unix_now};
 use crate::api::Status;
 use crate::server::ports::ProxyPorts;
-use crate::server::registry::End;
+use crate::server::registry::{Deed, End};
 
 /// Longest reason kept, in characters.
 const MAX_REASON: usize = 200;
@@ -15,10 +15,18 @@ const MAX_REASON: usize = 200;
 /// Why a tunnel ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EndReason {
-    /// Its owner asked, by REST; with the reason that was given.
-    Request(Option<String>),
-    /// Its owner started another one of that name.
-    Collision,
+    /// Somebody asked, by REST.
+    Request {
+        /// Who.
+        by: String,
+        /// The reason that was given.
+        reason: Option<String>,
+    },
+    /// Somebody started another one of that name.
+    Collision {
+        /// Who.
+        by: String,
+    },
     /// It was without its client for too long.
     Unconnected,
     /// Its owner was removed.
@@ -33,17 +41,27 @@ impl EndReason {
     /// What the record says about it.
     pub(crate) fn at(&self, unix_seconds: u64) -> End {
         let reason = match self {
-            Self::Request(Some(reason)) if !reason.is_empty() => {
+            Self::Request { reason: Some(reason), .. } if !reason.is_empty() => {
                 reason.chars().filter(|c| !c.is_control()).take(MAX_REASON).collect()
             }
-            Self::Request(_) => "request".to_owned(),
-            Self::Collision => "collision".to_owned(),
+            Self::Request { .. } => "request".to_owned(),
+            Self::Collision { .. } => "collision".to_owned(),
             Self::Unconnected => "serverTimeout".to_owned(),
             Self::OwnerRemoved => "ownerRemoved".to_owned(),
             Self::ServerShutdown => "serverShutdown".to_owned(),
             Self::ServerRestart => "serverRestart".to_owned(),
         };
-        End { at: unix_seconds, user_shutdown: matches!(self, Self::Request(_)), reason }
+        End { at: unix_seconds, user_shutdown: matches!(self, Self::Request { .. }), reason }
+    }
+}
+
+impl EndReason {
+    /// Who wanted it; nobody: the server.
+    fn by(&self) -> Option<&str> {
+        match self {
+            Self::Request { by, .. } | Self::Collision { by } => Some(by),
+            _ => None,
+        }
     }
 }
 
@@ -69,14 +87,15 @@ impl Tunnels {
         self.end_held(&mut ports, id, why).await;
     }
 
-    /// Ends a tunnel on its owner's request. Not to be dropped half-way, as [`Tunnels::create`].
+    /// Ends a tunnel on the request of the user `by`. Not to be dropped half-way, as [`Tunnels::create`].
     pub(crate) async fn end_on_request(
         &self,
         id: TunnelId,
+        by: String,
         reason: Option<String>,
         streams: Streams,
     ) {
-        let why = EndReason::Request(reason);
+        let why = EndReason::Request { by, reason };
         let mut ports = self.life.lock().await;
         match streams {
             Streams::MayFinish => self.halt_or_end(&mut ports, id, why).await,
@@ -86,11 +105,12 @@ impl Tunnels {
 
     /// Ends a tunnel whose place a newer one of its name takes: what runs may finish, unless its
     /// client is not there at the moment, which the newer one was started for, then.
-    pub(super) async fn end_collided(&self, ports: &mut ProxyPorts, id: TunnelId) {
+    pub(super) async fn end_collided(&self, ports: &mut ProxyPorts, id: TunnelId, by: &str) {
+        let why = EndReason::Collision { by: by.to_owned() };
         let connected = self.state().live.get(&id).is_some_and(|live| live.sessions.is_connected());
         match connected {
-            true => self.halt_or_end(ports, id, EndReason::Collision).await,
-            false => self.end_held(ports, id, EndReason::Collision).await,
+            true => self.halt_or_end(ports, id, why).await,
+            false => self.end_held(ports, id, why).await,
         }
     }
 
@@ -130,30 +150,39 @@ impl Tunnels {
 
     /// Ends a tunnel. Whoever makes or ends one holds `ports`, from [`Tunnels::life`].
     pub(super) async fn end_held(&self, ports: &mut ProxyPorts, id: TunnelId, why: EndReason) {
-        let (place, end) = {
+        let (place, end, organisation, deed) = {
             // One step, so that whoever looks finds one or the other.
             let mut state = self.state();
             let Some(live) = state.live.remove(&id) else {
                 return;
             };
             // The first reason counts.
-            let end = live.halting.map_or(why, |halting| halting.why).at(unix_now());
+            let why = live.halting.map_or(why, |halting| halting.why);
+            let end = why.at(unix_now());
             let mut record = live.record;
-            let by = if end.user_shutdown { "its owner" } else { "the server" };
+            let by = why.by().unwrap_or("the server");
             log::info!("{} ended by {by}: {:?}", Label(&record), end.reason);
+            let deed = Deed {
+                time: end.at,
+                actor: why.by().map(str::to_owned),
+                action: "tunnel-ended".to_owned(),
+                subject: id.to_string(),
+                detail: Some(end.reason.clone()),
+            };
             record.status = Status::Terminated;
             record.is_ready = false;
             record.shutdown_time = Some(end.at);
             record.user_shutdown = Some(end.user_shutdown);
             record.shutdown_reason = Some(end.reason.clone());
             state.ended.insert(id, record);
-            (live.place, end)
+            (live.place, end, live.organisation, deed)
         };
         self.data_plane.remove_tunnel(id, place);
         ports.released();
         if let Err(error) = self.registry.tunnel_ended(id, &end).await {
             log::error!("tunnel {id}: its end is not recorded: {error}");
         }
+        self.note(&organisation, deed).await;
         self.state().ended.remove(&id);
     }
 
@@ -189,7 +218,7 @@ impl Tunnels {
         if live.is_empty() {
             return;
         }
-        let users = match self.registry.users().await {
+        let users = match self.registry.users(None).await {
             Ok(users) => users,
             Err(error) => {
                 return log::error!("cannot tell whether owners of tunnels are gone: {error}");
@@ -273,12 +302,14 @@ mod tests {
 
     #[test]
     fn a_reason_is_kept_short_and_clean() {
-        let reason = |text: &str| EndReason::Request(Some(text.to_owned())).at(7).reason;
+        let reason = |text: &str| {
+            EndReason::Request { by: "jane".to_owned(), reason: Some(text.to_owned()) }.at(7).reason
+        };
         assert_eq!(reason("sigterm"), "sigterm");
         assert_eq!(reason("a\n\u{1b}b"), "ab");
         assert_eq!(reason(""), "request");
         assert_eq!(reason(&"é".repeat(500)).chars().count(), MAX_REASON);
-        assert!(EndReason::Request(None).at(7).user_shutdown);
+        assert!(EndReason::Request { by: "jane".to_owned(), reason: None }.at(7).user_shutdown);
         assert!(!EndReason::Unconnected.at(7).user_shutdown);
     }
 }

@@ -12,7 +12,7 @@ mod figures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sc_proto::WorkerId;
@@ -20,9 +20,10 @@ use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
 use super::data_plane::{DataPlane, Place};
+use super::guesses::Guesses;
 use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
-use super::registry::{Registry, RegistryError};
+use super::registry::{Deed, Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
 use access::Gate;
 pub(crate) use access::Question;
@@ -89,6 +90,8 @@ enum Phase {
 #[derive(Debug)]
 struct Live {
     record: Tunnel,
+    /// What its owner belongs to.
+    organisation: String,
     place: Place,
     sessions: Sessions,
     halting: Option<Halting>,
@@ -161,6 +164,7 @@ impl Tunnels {
         announced: Announced,
         ports: ProxyPorts,
         unconnected_limit: Duration,
+        guesses: Arc<Guesses>,
     ) -> Self {
         Self {
             registry,
@@ -175,7 +179,7 @@ impl Tunnels {
             }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
-            gate: Gate::new(),
+            gate: Gate::new(guesses),
         }
     }
 
@@ -188,16 +192,28 @@ impl Tunnels {
         records
     }
 
-    /// A tunnel of a user, running or ended.
-    pub(crate) async fn find(
-        &self,
-        owner: &str,
-        id: TunnelId,
-    ) -> Result<Option<Tunnel>, RegistryError> {
+    /// All tunnels that have not ended, oldest first.
+    pub(crate) fn live(&self) -> Vec<Tunnel> {
+        let state = self.state();
+        let mut records: Vec<Tunnel> =
+            state.live.values().map(|live| live.record.clone()).collect();
+        records.sort_by_key(|tunnel| (tunnel.creation_time, tunnel.id));
+        records
+    }
+
+    /// How many tunnels of an organisation are not ending.
+    pub(crate) fn active_in(&self, organisation: &str) -> usize {
+        let state = self.state();
+        let own = state.live.values().filter(|live| live.organisation == organisation);
+        own.filter(|live| live.halting.is_none()).count()
+    }
+
+    /// A tunnel, running or ended.
+    pub(crate) async fn find(&self, id: TunnelId) -> Result<Option<Tunnel>, RegistryError> {
         if let Some(record) = self.state().newest(id) {
-            return Ok((record.owner == owner).then(|| record.clone()));
+            return Ok(Some(record.clone()));
         }
-        let record = self.registry.tunnel(owner, id).await?;
+        let record = self.registry.tunnel(id).await?;
         Ok(record.map(|record| self.current(record)))
     }
 
@@ -229,6 +245,13 @@ impl Tunnels {
     pub(crate) fn sum_up_strangers(&self) {
         self.strangers.sum_up();
         self.gate.sum_up();
+    }
+
+    /// Writes down who did something to a tunnel; nobody: this server.
+    async fn note(&self, organisation: &str, deed: Deed) {
+        if let Err(error) = self.registry.note(organisation, &deed).await {
+            log::error!("{} of {} is not recorded: {error}", deed.action, deed.subject);
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -29,6 +29,11 @@ impl Session {
         self.frame_rest = 0;
     }
 
+    /// Whether the path of the transport has turned out to be long; says so once.
+    pub(crate) fn finds_path_long(&mut self) -> bool {
+        self.liveness.as_mut().is_some_and(Liveness::finds_path_long)
+    }
+
     /// Whether a frame that overtakes the ring may go now: none is under way in part.
     pub(crate) fn takes_control(&self) -> bool {
         self.frame_rest == 0

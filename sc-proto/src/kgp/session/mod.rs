@@ -32,7 +32,7 @@ pub use statistics::StreamStatistics;
 
 /// An acknowledgement waits this long for company, at most.
 const ACK_DELAY: Duration = Duration::from_millis(25);
-/// So many unacknowledged bytes received call for an ACK at once.
+/// So many unacknowledged bytes received call for an ACK at once, or fewer.
 const ACK_BYTES: u64 = 256 * 1024;
 /// Reading sockets pauses while so many bytes wait for the transport, so that a small request
 /// never queues behind megabytes.

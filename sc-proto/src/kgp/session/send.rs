@@ -1,16 +1,23 @@
 //! Bytes and frames going out.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{
-    ACK_BYTES, CreditDue, Direction, Frame, MAX_UNSENT, PingDue, Pool, Reserved, Session, SpeakDue,
-    StreamKey, Time,
+    ACK_BYTES, CreditDue, Direction, Frame, Liveness, MAX_UNSENT, PingDue, Pool, Reserved, Session,
+    SpeakDue, StreamKey, Time,
 };
 use crate::kgp::frame::{FrameBytes, FrameType, HEADER, frame_length, put_header};
 use crate::kgp::pool::CHUNK;
+use crate::kgp::schedule::Among;
 
 /// Most bytes that are still sent by a side that goes at once.
 const MAX_LAST_WORDS: u64 = 2 * MAX_UNSENT;
+/// A round trip so short is one within a machine or a network nearby.
+const PROMPT_RTT: Duration = Duration::from_micros(500);
+/// How many bytes a path holds for each microsecond of its round trip beyond [`PROMPT_RTT`]: more
+/// than a link of 25 Gbit/s, so that it is never what slows one down.
+const PATH_RATE: u64 = 4 * 1024;
 /// A read is not begun with less room than this; a new chunk is taken instead.
 const MIN_READ: usize = 4 * 1024;
 
@@ -28,10 +35,8 @@ impl Session {
     /// The stream whose socket is to be read next, and how many bytes at most. `None` while
     /// nothing is ready, or what was read before has to go first.
     pub(crate) fn next_source(&mut self) -> Option<(StreamKey, usize)> {
-        if !self.has_room() {
-            return None;
-        }
-        let (key, turn) = self.schedule.next(&mut self.streams)?;
+        let among = self.may_read()?;
+        let (key, turn) = self.schedule.next(among, &mut self.streams)?;
         let stream = self.streams.get(key)?;
         let credit = usize::try_from(stream.credit).unwrap_or(usize::MAX);
         let max = turn.min(credit).min(self.peer.max_data.into()).min(CHUNK - HEADER);
@@ -40,7 +45,26 @@ impl Session {
 
     /// Whether [`Self::next_source`] may have an answer.
     pub(crate) fn has_sources(&self) -> bool {
-        self.has_room() && !self.schedule.is_empty()
+        self.may_read().is_some_and(|among| !self.schedule.has_none(among))
+    }
+
+    /// Which sources may be read now. What is on its way to the peer already is enough for bulk to
+    /// wait; small flows may follow it at once.
+    fn may_read(&self) -> Option<Among> {
+        let path_is_full = self.ring.retained() >= self.path_limit();
+        self.has_room().then_some(if path_is_full { Among::Fresh } else { Among::All })
+    }
+
+    /// How many unacknowledged bytes keep the path busy. With more, they would wait at the peer:
+    /// where a round trip is short no link is slower than the two processes, and whatever comes
+    /// behind waits until the peer has worked all of it off.
+    fn path_limit(&self) -> u64 {
+        let best = self.liveness.as_ref().and_then(Liveness::best_rtt);
+        best.map_or(u64::MAX, |best| {
+            let beyond = best.saturating_sub(PROMPT_RTT).as_micros();
+            let more = u64::try_from(beyond).unwrap_or(u64::MAX).saturating_mul(PATH_RATE);
+            self.settings.prompt_bytes.saturating_add(more)
+        })
     }
 
     /// Whether the ring takes more for now.
@@ -153,8 +177,15 @@ impl Session {
     /// nothing else.
     fn ack_is_due(&self) -> bool {
         let unacked = self.received - self.acked;
-        let is_time = unacked >= ACK_BYTES || self.ack_deadline.is_none() || self.is_ending();
+        let is_time =
+            unacked >= self.ack_bytes() || self.ack_deadline.is_none() || self.is_ending();
         unacked > 0 && is_time
+    }
+
+    /// So many unacknowledged bytes received call for an ACK at once: a third of what a peer with the
+    /// same settings has on its way.
+    pub(super) fn ack_bytes(&self) -> u64 {
+        (self.settings.prompt_bytes / 3).clamp(1, ACK_BYTES)
     }
 
     /// The next frame that overtakes the ring, until there is none. Frames that only ride along

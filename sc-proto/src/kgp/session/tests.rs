@@ -1,6 +1,7 @@
 //! What a session promises, one test for each promise. Promises about time and places in the
 //! ring are in `tests/timing.rs` and `tests/places.rs`; all at once is in `tests/simulation.rs`.
 
+mod path;
 mod places;
 mod simulation;
 mod timing;

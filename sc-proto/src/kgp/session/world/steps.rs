@@ -22,6 +22,7 @@ pub(crate) fn settings(choice: &mut impl Choice) -> Settings {
         max_window: 100_000 << choice.below(6),
         window_pool,
         max_retained: (256 * 1024) << choice.below(4),
+        prompt_bytes: (256 * 1024) << choice.below(3),
         ..Settings::default()
     }
 }
