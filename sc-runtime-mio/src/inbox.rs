@@ -14,12 +14,12 @@ use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const COMMANDS: usize = 64;
-/// Transports of other workers that wait at most; they are closed beyond.
+/// Connections of other workers that wait at most; they are closed beyond.
 const ADOPTIONS: usize = 256;
 /// Answers of the resolver that wait at most; its threads block beyond.
 const ANSWERS: usize = 256;
 
-/// A transport on its way to the worker that owns its session.
+/// A connection on its way to the worker of its tunnel.
 #[derive(Debug)]
 pub(crate) struct Adoption {
     pub(crate) connection: Connection,
@@ -71,7 +71,7 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Hands a transport over; gives it back if the worker is behind or gone.
+    /// Hands a connection over; gives it back if the worker is behind or gone.
     pub(crate) fn adopt(&self, adoption: Adoption) -> Result<(), Adoption> {
         match self.adoptions.try_send(adoption) {
             Ok(()) => {}

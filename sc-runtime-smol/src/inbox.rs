@@ -13,10 +13,10 @@ use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const ORDERS: usize = 64;
-/// Transports of other workers that wait at most; they are closed beyond.
+/// Connections of other workers that wait at most; they are closed beyond.
 const ADOPTIONS: usize = 256;
 
-/// A transport on its way to the worker that owns its session.
+/// A connection on its way to the worker of its tunnel.
 #[derive(Debug)]
 pub(crate) struct Adoption {
     pub(crate) stream: Unwatched,
@@ -60,7 +60,7 @@ impl Mailbox {
         })
     }
 
-    /// Hands a transport over; drops it, which closes it, if the worker is behind or gone.
+    /// Hands a connection over; drops it, which closes it, if the worker is behind or gone.
     pub(crate) fn adopt(&self, adoption: Adoption) -> Result<(), Lost> {
         self.adoptions.try_send(adoption).map_err(|_| Lost)
     }
