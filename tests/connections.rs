@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sc_tests::binary;
+use sc_tests::deployment::{Server, Tunnel};
 use sc_tests::link::{Cut, Dials};
 use sc_tests::linked::{Linked, LinkedOptions};
 use sc_tests::shared::Report;
@@ -31,9 +32,13 @@ fn linked() -> Linked {
 
 /// Waits until the server has said of each connection that it is up.
 fn wait_complete(linked: &Linked) {
-    let server = &linked.tunnel.server.process;
-    for number in 1..=CONNECTIONS {
-        let up = format!("connection {number} of {CONNECTIONS}: up: client");
+    wait_for_all(&linked.tunnel, CONNECTIONS);
+}
+
+fn wait_for_all(tunnel: &Tunnel, connections: usize) {
+    let server = &tunnel.server.process;
+    for number in 1..=connections {
+        let up = format!("connection {number} of {connections}: up: client");
         wait::until(&up, || (server.count_lines(&up) > 0).then_some(()));
     }
 }
@@ -45,6 +50,16 @@ fn resumed(linked: &Linked) -> usize {
 /// Some requests, one after the other.
 fn requests(linked: &Linked, site: &Site) -> Vec<Duration> {
     (0..REQUESTS).map(|_| traffic::small_request(linked.tunnel.proxy, site).took).collect()
+}
+
+#[test]
+fn a_tunnel_has_two_connections_if_nobody_says_how_many() {
+    let tunnel = Tunnel::start_on(Server::start(), binary::with_usual_connections);
+    wait_for_all(&tunnel, 2);
+    let site = Site::start();
+    for _ in 0..REQUESTS {
+        traffic::small_request(tunnel.proxy, &site);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use sc_tests::deployment::Server;
+use sc_tests::deployment::{Server, User, key_in};
 use sc_tests::process::Process;
 
 /// Calls for each operation. More find more; this takes well under a minute.
@@ -22,7 +22,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 #[cfg_attr(missing_schemathesis, ignore = "skipped: schemathesis is not installed")]
 fn the_server_does_what_its_description_says() {
     let server = Server::start();
-    let user = server.add_user("jane");
+    // Somebody who may do all that there is.
+    let printed = server.user_command(&["add", "jane", "--role", "org-admin"]);
+    let user = User { name: "jane".to_owned(), key: key_in(&printed) };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("schemathesis.toml");
     // The only user there is.

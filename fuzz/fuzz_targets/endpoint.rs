@@ -447,7 +447,7 @@ impl<'a> World<'a> {
                     self.sockets.push(Socket::new(socket, false));
                 }
             }
-            Action::ShutdownWrite(_) => {}
+            Action::ShutdownWrite(_) | Action::LongPath(_) => {}
             Action::Close { socket, .. } | Action::HandOver { socket, .. } => {
                 self.sockets.retain(|other| other.id != socket);
             }

@@ -133,7 +133,14 @@ impl Handle {
         either!(self, handle => {
             let told = handle.statistics(worker, PATIENCE).map_err(|_| NoAnswer)?;
             let (busy, turns) = (told.work.busy, told.work.turns);
-            Ok(WorkerReport { core: told.core, sessions: told.sessions, busy, turns })
+            Ok(WorkerReport {
+                core: told.core,
+                sessions: told.sessions,
+                busy,
+                turns,
+                #[cfg(feature = "server")]
+                visits: told.visits,
+            })
         })
     }
 

@@ -94,7 +94,7 @@ impl Listeners {
         role: ListenerRole,
         socket: std::net::TcpListener,
     ) -> io::Result<()> {
-        self.remove(id);
+        self.remove(registry, id);
         socket.set_nonblocking(true)?;
         // To listen again changes the backlog of a listening socket.
         SockRef::from(&socket).listen(BACKLOG)?;
@@ -116,9 +116,12 @@ impl Listeners {
     }
 
     /// Closes a listener.
-    pub(crate) fn remove(&mut self, id: ListenerId) {
+    pub(crate) fn remove(&mut self, registry: &Registry, id: ListenerId) {
         for (slot, place) in self.slots.iter_mut().enumerate() {
-            if place.take_if(|listener| listener.id == id).is_some() {
+            if let Some(mut listener) = place.take_if(|listener| listener.id == id) {
+                // A duplicate of the socket may live on elsewhere: closing this one would not end
+                // its registration. If that fails, its events find nobody.
+                let _ = registry.deregister(&mut listener.socket);
                 self.ready.retain(|ready| *ready != slot);
             }
         }

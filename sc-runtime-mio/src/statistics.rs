@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sc_proto::{Core, SessionStatistics, Statistics, Time};
+use sc_proto::{Core, ListenerId, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct WorkerStatistics {
     pub sessions: Vec<SessionStatistics>,
     /// How much it has worked.
     pub work: Work,
+    /// Connections that each listener has taken.
+    pub visits: Vec<(ListenerId, u64)>,
 }
 
 /// How much a worker has worked since it began.
@@ -30,7 +32,12 @@ pub struct Work {
 
 impl WorkerStatistics {
     pub(crate) fn of(core: &Core, work: Work) -> Self {
-        Self { core: core.statistics(), sessions: core.session_statistics().collect(), work }
+        Self {
+            core: core.statistics(),
+            sessions: core.session_statistics().collect(),
+            work,
+            visits: core.visits().collect(),
+        }
     }
 }
 

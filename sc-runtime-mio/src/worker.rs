@@ -208,7 +208,7 @@ impl Worker {
                 }
             }
             Order::Unlisten(id) => {
-                self.listeners.remove(id);
+                self.listeners.remove(self.poll.registry(), id);
                 self.core.remove_listener(id);
             }
             Order::Report(answer) => {

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// How many connections a client makes.
+const CONNECTIONS: &str = "SAUCE_TUNNEL_CONNECTIONS";
+
 /// The path of the binary under test.
 ///
 /// # Panics
@@ -23,7 +26,8 @@ pub fn sc() -> &'static Path {
     })
 }
 
-/// A command that runs the binary with none of the caller's own settings.
+/// A command that runs the binary with none of the caller's own settings, and one connection for a
+/// tunnel.
 pub fn command() -> Command {
     without_settings(Command::new(sc()))
 }
@@ -42,6 +46,12 @@ pub fn command_in_namespace(namespace: &str) -> Command {
     without_settings(ip)
 }
 
+/// `command` with as many connections as nobody has said.
+pub fn with_usual_connections(mut command: Command) -> Command {
+    command.env_remove(CONNECTIONS);
+    command
+}
+
 /// Takes away what would be read as a setting: a developer's own account or proxy, say.
 pub(crate) fn without_settings(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
@@ -51,6 +61,8 @@ pub(crate) fn without_settings(mut command: Command) -> Command {
             command.env_remove(name);
         }
     }
+    // What faults do is told of one connection; a test about several says so.
+    command.env(CONNECTIONS, "1");
     // One runtime for clients and servers of all tests, where it matters which.
     if let Some(runtime) = env::var_os("SC_TESTS_RUNTIME") {
         command.env("SAUCE_RUNTIME", &runtime).env("SC_SERVER_RUNTIME", &runtime);

@@ -8,6 +8,8 @@
 mod answer;
 mod create;
 mod hex;
+#[cfg(feature = "server")]
+mod job;
 mod metadata;
 mod rules;
 mod tunnel;
@@ -18,11 +20,13 @@ mod versions;
 pub(crate) use answer::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs};
 pub(crate) use create::{CreateAnswer, CreateTunnel, KgpAccess, Messages};
 pub(crate) use hex::CertificateSha256;
+#[cfg(feature = "server")]
+pub(crate) use job::{CreateJob, Job, JobStatus};
 pub(crate) use metadata::Metadata;
 pub(crate) use rules::{RuleSyntax, Rules, RulesError};
+pub(crate) use tunnel::{Protocol, Status, Tunnel};
 #[cfg(feature = "server")]
-pub(crate) use tunnel::ip_address;
-pub(crate) use tunnel::{Protocol, SHARED, Status, Tunnel};
+pub(crate) use tunnel::{SHARED, ip_address};
 #[cfg(feature = "server")]
 pub(crate) use updates::Region;
 pub(crate) use updates::{Configuration, Heartbeat, Updates};

@@ -80,6 +80,7 @@ pub(crate) struct Tunnel {
 }
 
 /// What [`Tunnel::shared`] says of a shared tunnel.
+#[cfg(feature = "server")]
 pub(crate) const SHARED: &str = "all";
 
 /// [`Tunnel::ip_address`] for a host: itself, if it is an address.

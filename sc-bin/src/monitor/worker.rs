@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "server")]
+use sc_proto::ListenerId;
 use sc_proto::{SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
@@ -21,6 +23,9 @@ pub(crate) struct WorkerReport {
     pub(crate) busy: Duration,
     /// How often it has gone round.
     pub(crate) turns: u64,
+    /// Connections that each of its listeners has taken.
+    #[cfg(feature = "server")]
+    pub(crate) visits: Vec<(ListenerId, u64)>,
 }
 
 /// A worker did not answer: it has ended, or hangs.

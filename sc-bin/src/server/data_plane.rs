@@ -24,6 +24,13 @@ pub(crate) struct Place {
     listener: ListenerId,
 }
 
+impl Place {
+    /// The proxy port's listener.
+    pub(crate) fn listener(self) -> ListenerId {
+        self.listener
+    }
+}
+
 /// The workers of a server.
 pub(crate) struct DataPlane {
     handle: Handle,
@@ -136,6 +143,19 @@ impl DataPlane {
     pub(crate) fn tell_access(&self, worker: WorkerId, socket: SocketId, access: Access) {
         // With the worker its browsers are gone, too.
         let _ = self.handle.command(worker, Command::Access { socket, access });
+    }
+
+    /// Takes connections for a tunnel from one more socket, on the worker where the tunnel is.
+    pub(crate) fn add_entrance(
+        &self,
+        tunnel: TunnelId,
+        of: Place,
+        socket: TcpListener,
+    ) -> Result<Place, DataPlaneStopped> {
+        let listener = ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed));
+        let place = Place { home: of.home, listener };
+        self.handle.listen(place.home, listener, ListenerRole::Ingress(tunnel), socket)?;
+        Ok(place)
     }
 
     /// Closes a tunnel's proxy port. What runs goes on.

@@ -24,7 +24,7 @@ use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
-use super::tunnels::{Announced, Draining, EndReason, Question, Tunnels, unix_now};
+use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
 use super::user_command;
 use super::watchdog;
 use crate::api::BASE;
@@ -428,6 +428,7 @@ async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
     let registry = Registry::open(dir).await?;
     let end = EndReason::ServerRestart.at(unix_now());
     let left_over = registry.end_left_over_tunnels(&end).await?;
+    registry.end_left_over_jobs(unix_now(), JobEnd::ServerRestart.name()).await?;
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
@@ -484,6 +485,7 @@ async fn keep_house(state: Arc<RestState>) {
         state.troubles.sum_up();
         tunnels.sum_up_strangers();
         tunnels.end_overdue(Instant::now()).await;
+        look_after_jobs(tunnels).await;
         if tick % OWNER_TICKS == 0 {
             tunnels.end_of_removed_owners().await;
         }
@@ -492,11 +494,27 @@ async fn keep_house(state: Arc<RestState>) {
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
             }
+            if let Err(error) = registry.prune_jobs(before).await {
+                log::warn!("old records of jobs are not removed: {error}");
+            }
             if let Err(error) = registry.prune_deeds(before).await {
                 log::warn!("old records of who did what are not removed: {error}");
             }
         }
     }
+}
+
+/// Moves and ends jobs. Workers are asked about them on another thread: they may take a moment.
+async fn look_after_jobs(tunnels: &Arc<Tunnels>) {
+    if !tunnels.has_jobs() {
+        return;
+    }
+    let asked = Arc::clone(tunnels);
+    let Ok(Ok(workers)) = tokio::task::spawn_blocking(move || asked.workers()).await else {
+        return;
+    };
+    let visits = workers.into_iter().flat_map(|worker| worker.visits).collect();
+    tunnels.look_after_jobs(&visits, Instant::now()).await;
 }
 
 #[cfg(test)]
@@ -512,6 +530,7 @@ impl Running {
         self.runtime.block_on(async {
             self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;
+            self.tunnels.look_after_jobs(&std::collections::BTreeMap::new(), then).await;
         });
     }
 }

@@ -97,6 +97,8 @@ pub struct Core {
     /// Where session ids, their secrets and jitter come from.
     random: Random,
     listeners: BTreeMap<ListenerId, ListenerRole>,
+    /// Connections that each listener has taken.
+    visits: BTreeMap<ListenerId, u64>,
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
@@ -164,6 +166,7 @@ impl Core {
             worker,
             random,
             listeners: BTreeMap::new(),
+            visits: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
             sockets: Slab::new(),
@@ -214,6 +217,12 @@ impl Core {
     /// Forgets a listener. Connections it accepted live on.
     pub fn remove_listener(&mut self, listener: ListenerId) {
         self.listeners.remove(&listener);
+        self.visits.remove(&listener);
+    }
+
+    /// How many connections each listener has taken, of those that have taken any.
+    pub fn visits(&self) -> impl Iterator<Item = (ListenerId, u64)> {
+        self.visits.iter().map(|(listener, count)| (*listener, *count))
     }
 
     /// A connection was accepted. `None`: the core does not want it; close it.
@@ -226,7 +235,9 @@ impl Core {
         peer: SocketAddr,
         now: Time,
     ) -> Option<SocketId> {
-        match self.listeners.get(&listener)? {
+        let role = self.listeners.get(&listener)?;
+        *self.visits.entry(listener).or_default() += 1;
+        match role {
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => {
                 let door = Door::Tunnel(*tunnel);

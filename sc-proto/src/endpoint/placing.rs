@@ -1,10 +1,11 @@
 //! Which session of a tunnel takes the next stream.
 //!
 //! A tunnel has a session for each of its client's connections, and a stream stays where it was
-//! opened. So the choice is made once, when it is opened: the session with the least waiting to
-//! be sent, in steps, so that a few bytes decide nothing; then the one with the fewest streams, as
-//! those on a slow or lossy connection take longer to end; then the one that has the fewest bytes
-//! unacknowledged.
+//! opened. So the choice is made once, when it is opened: the session with the fewest streams, as
+//! those on a slow or lossy connection take longer to end; then the one with the least waiting to
+//! be sent, in steps, so that a few bytes decide nothing; then the one that has the fewest bytes
+//! unacknowledged. What waits does not come first: when many downloads begin at once, the later ones
+//! would all go where the earlier ones have not begun yet, and share less than these.
 
 use core::time::Duration;
 
@@ -29,16 +30,16 @@ pub(super) enum NoPlace {
 /// How busy a session is: the least is chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Load {
-    backlog: u64,
     streams: usize,
+    backlog: u64,
     retained: u64,
 }
 
 impl SessionEntry {
     fn load(&self) -> Load {
         Load {
-            backlog: self.session.backlog() / BACKLOG_STEP,
             streams: self.session.stream_count(),
+            backlog: self.session.backlog() / BACKLOG_STEP,
             retained: self.session.retained(),
         }
     }

@@ -152,12 +152,27 @@ fn a_removed_listener_leaves_its_slot_clean() {
     let old = bench.listen(0);
     let _client = connect(old, 1);
     bench.poll();
-    bench.listeners.remove(ListenerId(0));
+    bench.listeners.remove(bench.poll.registry(), ListenerId(0));
     assert!(!bench.listeners.has_work());
     let new = bench.listen(1);
     let _client = connect(new, 1);
     bench.poll();
     assert_eq!(bench.accept_all(NOW).len(), 1);
+}
+
+#[test]
+fn a_removed_listener_hears_nothing_of_its_duplicate() {
+    let mut bench = Bench::new(64);
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, duplicate) = (socket.local_addr().unwrap(), socket.try_clone().unwrap());
+    let registry = bench.poll.registry();
+    bench.listeners.add(registry, &mut bench.tokens, ListenerId(0), ROLE, socket).unwrap();
+    bench.listeners.remove(bench.poll.registry(), ListenerId(0));
+    let _client = connect(address, 1);
+    let mut events = Events::with_capacity(8);
+    bench.poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty());
+    assert!(duplicate.accept().is_ok(), "whoever has it gets the connection");
 }
 
 #[test]

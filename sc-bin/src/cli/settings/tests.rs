@@ -136,7 +136,8 @@ fn what_is_not_there_yet_is_refused() {
 
 #[test]
 fn the_number_of_connections_can_be_said() {
-    assert_eq!(resolve("sc", &env(FULL)).unwrap().connections, 1);
+    let usual = resolve("sc", &env(FULL)).unwrap().connections;
+    assert_eq!(usual, DEFAULT_CONNECTIONS);
     let more = [FULL, &[("SAUCE_TUNNEL_CONNECTIONS", "32")]].concat();
     for (line, count) in [
         ("sc", 32),

@@ -1,4 +1,4 @@
-//! The registry: organisations, users, teams, the records of tunnels, what was done and by whom; in
+//! The registry: organisations, users, teams, the records of tunnels and jobs, what was done and by whom; in
 //! SQLite in the data directory.
 //!
 //! The server and the `sc server user` commands open it at the same time; SQLite's write-ahead
@@ -7,6 +7,7 @@
 
 mod audit;
 mod crashes;
+mod jobs;
 mod teams;
 mod tunnels;
 mod users;
@@ -24,7 +25,7 @@ pub(crate) use tunnels::{End, was_given_up};
 pub(crate) use users::{NewUser, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 5.
+// be seen by an incremental build, for example of this number: 6.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/server/registry/migrations");
 
 /// How long a write waits for the writer of another process.

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::super::guesses::Wait;
 use super::super::registry::{RegistryError, TeamError, UserError};
-use super::super::tunnels::CreateError;
+use super::super::tunnels::{CreateError, JobError};
 use super::MAX_BODY;
 use crate::api::ErrorBody;
 
@@ -31,6 +31,12 @@ pub(super) enum RestError {
     /// No such tunnel, or somebody else's.
     #[error("you have no tunnel {0:?}")]
     NoTunnel(String),
+    /// No such job, or somebody else's.
+    #[error("no job {0:?}")]
+    NoJob(String),
+    /// A job was not made.
+    #[error(transparent)]
+    Job(#[from] JobError),
     /// Not a path of the API.
     #[error("no such path: see docs/rest-api.md")]
     NoSuchPath,
@@ -102,6 +108,16 @@ impl RestError {
                 TeamError::Registry(_) => "registry-failed",
             },
             Self::NoTunnel(_) => "no-such-tunnel",
+            Self::NoJob(_) => "no-such-job",
+            Self::Job(error) => match error {
+                JobError::NoTunnel { .. } => "no-such-tunnel-name",
+                JobError::NotReady(_) => "tunnel-not-ready",
+                JobError::Field(_) => "bad-request",
+                JobError::TooMany => "too-many-jobs",
+                JobError::Port(_) | JobError::NoEntrance => "no-proxy-port",
+                JobError::Registry(_) => "registry-failed",
+                JobError::Random(_) => "internal",
+            },
             Self::NoSuchPath => "no-such-path",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::BadRequest(_) => "bad-request",
@@ -137,9 +153,20 @@ impl RestError {
     fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::NotYours(_) | Self::NoTunnel(_) | Self::NoSuchPath | Self::NoDownload(_) => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotYours(_)
+            | Self::NoTunnel(_)
+            | Self::NoJob(_)
+            | Self::NoSuchPath
+            | Self::NoDownload(_) => StatusCode::NOT_FOUND,
+            Self::Job(error) => match error {
+                JobError::NoTunnel { .. } => StatusCode::NOT_FOUND,
+                JobError::Field(_) => StatusCode::BAD_REQUEST,
+                JobError::NotReady(_)
+                | JobError::TooMany
+                | JobError::Port(_)
+                | JobError::NoEntrance => StatusCode::SERVICE_UNAVAILABLE,
+                JobError::Registry(_) | JobError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
             Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::User(error) => match error {
@@ -191,6 +218,7 @@ impl IntoResponse for RestError {
         let error = match &self {
             Self::Registry(inner)
             | Self::Create(CreateError::Registry(inner))
+            | Self::Job(JobError::Registry(inner))
             | Self::User(UserError::Registry(inner))
             | Self::Team(TeamError::Registry(inner)) => {
                 log::error!("REST: {inner}");

@@ -1,7 +1,7 @@
 //! The REST API: HTTP, on its own thread.
 //!
 //! `serve` speaks HTTP and TLS within the `places` there are, `auth` finds out who calls, `rates`
-//! how often. `tunnels`, `users`, `info` and `crashes` answer, `error` says what went wrong, `etag` spares
+//! how often. `tunnels`, `jobs`, `users`, `info` and `crashes` answer, `error` says what went wrong, `etag` spares
 //! who polls, `body` takes what nobody read. What is answered is decided in
 //! [`tunnels`](super::tunnels); `openapi` describes it all.
 
@@ -11,6 +11,7 @@ mod crashes;
 mod error;
 mod etag;
 mod info;
+mod jobs;
 mod openapi;
 mod places;
 mod query;
@@ -78,6 +79,8 @@ fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
         ("/{user}/tunnels/{id}/num_jobs", get(tunnels::num_jobs)),
         ("/{user}/tunnels/{id}/connected", post(tunnels::connected)),
         ("/{user}/tunnels/info/updates", get(info::updates)),
+        ("/{user}/jobs", get(jobs::list).post(jobs::begin)),
+        ("/{user}/jobs/{id}", get(jobs::show).delete(jobs::end)),
         ("/{user}/errors", get(crashes::list).post(crashes::report)),
         ("/users", get(users::list).post(users::add)),
         ("/users/{name}", get(users::show).patch(users::change).delete(users::remove)),

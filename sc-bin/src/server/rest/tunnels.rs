@@ -35,9 +35,6 @@ const MAX_LIMIT: u32 = 1000;
 const ONE_PER_POOL: &str = "one_per_pool";
 const V2_ALPHA: &str = "v2alpha";
 
-/// Jobs that use a tunnel. Nothing makes jobs yet.
-const NO_JOBS: u32 = 0;
-
 /// `POST /{user}/tunnels`.
 pub(super) async fn create(
     visit: Visit,
@@ -194,7 +191,7 @@ pub(super) async fn delete(
     let ended =
         tokio::spawn(async move { tunnels.end_on_request(id, by, reason, streams).await }).await;
     ended.map_err(|_| RestError::Broken)?;
-    Ok(Json(DeleteAnswer { result: true, id, jobs_running: NO_JOBS }))
+    Ok(Json(DeleteAnswer { result: true, id, jobs_running: state.tunnels.jobs_of(id) }))
 }
 
 /// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
@@ -229,7 +226,7 @@ pub(super) async fn num_jobs(
     path: TunnelPath,
 ) -> Result<Json<NumJobs>, RestError> {
     let id = find(&state, &visit, path).await?.tunnel.id;
-    Ok(Json(NumJobs { id, jobs_running: NO_JOBS }))
+    Ok(Json(NumJobs { id, jobs_running: state.tunnels.jobs_of(id) }))
 }
 
 /// `POST /{user}/tunnels/{id}/connected`.

@@ -1,6 +1,7 @@
 //! The whole server in this process, spoken to over loopback.
 
 mod http_limits;
+mod jobs;
 mod life;
 mod metrics;
 mod polling;

@@ -15,13 +15,13 @@ use crate::api::CreateAnswer;
 use crate::runtime::{Runtime, RuntimeKind};
 
 /// A client's data plane that connects as an answer to a create request says.
-struct Client {
+pub(super) struct Client {
     runtime: Runtime,
     events: Receiver<(WorkerId, Event)>,
 }
 
 impl Client {
-    fn connect(made: &Value) -> Self {
+    pub(super) fn connect(made: &Value) -> Self {
         let answer: CreateAnswer = serde_json::from_value(made.clone()).unwrap();
         let unix_time_at_zero = answer.tunnel.creation_time;
         let config = Config { unix_time_at_zero, ..Config::default() };
@@ -50,13 +50,13 @@ impl Client {
 }
 
 /// A connection through the tunnel, which runs until it is dropped.
-struct Stream {
+pub(super) struct Stream {
     _user: TcpStream,
     _site: TcpStream,
 }
 
 impl Stream {
-    fn open(tunnel: &Value) -> Self {
+    pub(super) fn open(tunnel: &Value) -> Self {
         let site = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut user = TcpStream::connect(tunnel["proxy_address"].as_str().unwrap()).unwrap();
         let address = site.local_addr().unwrap();

@@ -243,7 +243,7 @@ impl Tunnels {
     }
 
     /// Ports of tunnels whose clients may come back for them.
-    async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
+    pub(super) async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
         let since = unix_now().saturating_sub(KEPT_FOR);
         let proxies = self.registry.proxies_given_up(since).await?;
         Ok(proxies.iter().filter_map(|address| port_of(address)).collect())
@@ -384,7 +384,7 @@ fn port_of(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-fn host_and_port(host: &str, port: u16) -> String {
+pub(super) fn host_and_port(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
         _ => format!("{host}:{port}"),

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use sc_proto::contract::{Stop, TunnelId};
 
-use super::{Halting, Label, Live, Phase, Tunnels, unix_now};
+use super::jobs::JobEnd;
+use super::{Halting, Label, Live, Phase, Tunnels, Waiting, unix_now};
 use crate::api::Status;
 use crate::server::ports::ProxyPorts;
 use crate::server::registry::{Deed, End};
@@ -78,6 +79,9 @@ pub(crate) enum Streams {
 /// its streams 30 s.
 const HALTING_LIMIT: Duration = Duration::from_secs(60);
 
+/// How long a tunnel may wait for jobs that still use it.
+const JOBS_LIMIT: Duration = Duration::from_secs(3 * 3600);
+
 impl Tunnels {
     /// Ends a tunnel. One that has ended stays as it is.
     ///
@@ -98,7 +102,13 @@ impl Tunnels {
         let why = EndReason::Request { by, reason };
         let mut ports = self.life.lock().await;
         match streams {
-            Streams::MayFinish => self.halt_or_end(&mut ports, id, why).await,
+            Streams::MayFinish => {
+                self.halt_or_end(&mut ports, id, why, Waiting::Jobs).await;
+                self.move_jobs(Instant::now()).await;
+                if self.jobs_of(id) == 0 {
+                    self.jobs_are_done(id);
+                }
+            }
             Streams::AreCut => self.end_held(&mut ports, id, why).await,
         }
     }
@@ -109,14 +119,20 @@ impl Tunnels {
         let why = EndReason::Collision { by: by.to_owned() };
         let connected = self.state().live.get(&id).is_some_and(|live| live.sessions.is_connected());
         match connected {
-            true => self.halt_or_end(ports, id, why).await,
+            true => self.halt_or_end(ports, id, why, Waiting::Streams).await,
             false => self.end_held(ports, id, why).await,
         }
     }
 
     /// Lets what runs finish, or ends the tunnel if there is nothing that could run.
-    async fn halt_or_end(&self, ports: &mut ProxyPorts, id: TunnelId, why: EndReason) {
-        if !self.halt(id, &why) {
+    async fn halt_or_end(
+        &self,
+        ports: &mut ProxyPorts,
+        id: TunnelId,
+        why: EndReason,
+        waiting: Waiting,
+    ) {
+        if !self.halt(id, &why, waiting) {
             return self.end_held(ports, id, why).await;
         }
         ports.released();
@@ -127,7 +143,7 @@ impl Tunnels {
 
     /// Takes no new connections and lets what runs finish, if the tunnel has its client. Says
     /// whether it has.
-    fn halt(&self, id: TunnelId, why: &EndReason) -> bool {
+    fn halt(&self, id: TunnelId, why: &EndReason, waiting: Waiting) -> bool {
         let mut state = self.state();
         let Some(live) = state.live.get_mut(&id) else {
             return false;
@@ -141,11 +157,25 @@ impl Tunnels {
             live.record.is_ready = false;
             live.record.user_shutdown = Some(end.user_shutdown);
             live.record.shutdown_reason = Some(end.reason);
-            live.halting = Some(Halting { why: why.clone(), since: Instant::now() });
-            self.data_plane.drain_tunnel(id, live.place);
+            live.halting = Some(Halting { why: why.clone(), since: Instant::now(), waiting });
+            match waiting {
+                Waiting::Jobs => self.data_plane.close_proxy(live.place),
+                Waiting::Streams => self.data_plane.drain_tunnel(id, live.place),
+            }
             log::info!("{} ends when what runs is done", Label(&live.record));
         }
         true
+    }
+
+    /// A tunnel has no more jobs. If it is to end, what runs may finish now.
+    pub(super) fn jobs_are_done(&self, id: TunnelId) {
+        let mut state = self.state();
+        let Some(live) = state.live.get_mut(&id) else { return };
+        let place = live.place;
+        if let Some(halting) = live.halting.as_mut().filter(|one| one.waiting == Waiting::Jobs) {
+            (halting.waiting, halting.since) = (Waiting::Streams, Instant::now());
+            self.data_plane.drain_tunnel(id, place);
+        }
     }
 
     /// Ends a tunnel. Whoever makes or ends one holds `ports`, from [`Tunnels::life`].
@@ -190,6 +220,12 @@ impl Tunnels {
     pub(crate) async fn end_overdue(&self, now: Instant) {
         let is_over = |since: Instant, limit| now.saturating_duration_since(since) >= limit;
         let is_due = |live: &Live| match (&live.halting, live.sessions.unconnected_since()) {
+            (Some(Halting { waiting: Waiting::Jobs, since, .. }), None) => {
+                is_over(*since, JOBS_LIMIT)
+            }
+            (Some(Halting { waiting: Waiting::Jobs, .. }), Some(since)) => {
+                is_over(since, self.unconnected_limit)
+            }
             (Some(halting), _) => is_over(halting.since, HALTING_LIMIT),
             (None, Some(since)) => is_over(since, self.unconnected_limit),
             (None, None) => false,
@@ -208,14 +244,14 @@ impl Tunnels {
         }
     }
 
-    /// Ends tunnels whose owner is no user any more.
+    /// Ends tunnels and jobs whose owner is no user any more.
     pub(crate) async fn end_of_removed_owners(&self) {
         let live: Vec<_> = {
             let state = self.state();
             let all = state.live.values();
             all.map(|live| (live.record.id, live.record.owner.clone())).collect()
         };
-        if live.is_empty() {
+        if live.is_empty() && !self.has_jobs() {
             return;
         }
         let users = match self.registry.users(None).await {
@@ -227,6 +263,11 @@ impl Tunnels {
         for (id, owner) in live {
             if !users.iter().any(|user| user.name == owner) {
                 self.end(id, EndReason::OwnerRemoved).await;
+            }
+        }
+        for (id, owner) in self.job_owners() {
+            if !users.iter().any(|user| user.name == owner) {
+                self.end_job(&id, JobEnd::OwnerRemoved).await;
             }
         }
     }

@@ -9,6 +9,7 @@ mod create;
 mod end;
 mod events;
 mod figures;
+mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,6 +32,8 @@ pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
 pub(crate) use figures::TunnelFigures;
+use jobs::Jobs;
+pub(crate) use jobs::{JobEnd, JobError};
 
 /// What clients and browsers are told about this server.
 #[derive(Clone, Debug)]
@@ -70,6 +73,7 @@ struct State {
     /// Last records of tunnels that have ended and are being written down. Their clients ask for
     /// the reason at once.
     ended: BTreeMap<TunnelId, Tunnel>,
+    jobs: Jobs,
 }
 
 impl State {
@@ -103,6 +107,16 @@ struct Live {
 struct Halting {
     why: EndReason,
     since: Instant,
+    waiting: Waiting,
+}
+
+/// What a tunnel that is to end waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// Jobs that no other tunnel could take. Their connections are still taken.
+    Jobs,
+    /// Streams that run.
+    Streams,
 }
 
 /// Whether a session has its client at this moment.
@@ -176,6 +190,7 @@ impl Tunnels {
                 phase: Phase::Serving,
                 live: BTreeMap::new(),
                 ended: BTreeMap::new(),
+                jobs: Jobs::default(),
             }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),

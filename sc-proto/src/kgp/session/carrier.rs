@@ -22,6 +22,7 @@ impl Session {
     /// [`Self::resume`]. Until then sockets are read only as far as there is room.
     pub(crate) fn detach(&mut self) {
         self.liveness = None;
+        self.path_limit = u64::MAX;
         self.ping_due = PingDue::No;
         self.speak_due = SpeakDue::No;
         self.pong_due = None;

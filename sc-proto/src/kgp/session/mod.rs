@@ -16,6 +16,8 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use hashbrown::HashMap;
+
 use super::Settings;
 use super::credit::{Window, WindowPool};
 use super::frame::{Frame, Open, StreamId};
@@ -101,7 +103,7 @@ pub(crate) struct Session {
     settings: Settings,
     peer: Parameters,
     streams: Streams,
-    by_id: BTreeMap<StreamId, StreamKey>,
+    by_id: HashMap<StreamId, StreamKey>,
     /// Streams this side opened that are still open.
     opened_here: u32,
     next_id: u64,
@@ -127,6 +129,8 @@ pub(crate) struct Session {
     ping_due: PingDue,
     speak_due: SpeakDue,
     liveness: Option<Liveness>,
+    /// So many unacknowledged bytes keep the path of the transport busy.
+    path_limit: u64,
     going: Going,
     peer_going: Going,
     /// How often a stream used up its credit.
@@ -143,7 +147,7 @@ impl Session {
             settings,
             peer,
             streams: Streams::new(),
-            by_id: BTreeMap::new(),
+            by_id: HashMap::new(),
             opened_here: 0,
             next_id: match side {
                 Side::Client => 1,
@@ -165,6 +169,7 @@ impl Session {
             ping_due: PingDue::No,
             speak_due: SpeakDue::No,
             liveness: None,
+            path_limit: u64::MAX,
             going: Going::On,
             peer_going: Going::On,
             credit_stalls: 0,

@@ -67,6 +67,7 @@ impl Session {
             Frame::Pong { token } => {
                 if let Some(liveness) = &mut self.liveness {
                     liveness.pong(token, now);
+                    self.judge_path();
                 }
                 Ok(Received::Nothing)
             }

@@ -51,20 +51,20 @@ impl Session {
     /// Which sources may be read now. What is on its way to the peer already is enough for bulk to
     /// wait; small flows may follow it at once.
     fn may_read(&self) -> Option<Among> {
-        let path_is_full = self.ring.retained() >= self.path_limit();
+        let path_is_full = self.ring.retained() >= self.path_limit;
         self.has_room().then_some(if path_is_full { Among::Fresh } else { Among::All })
     }
 
-    /// How many unacknowledged bytes keep the path busy. With more, they would wait at the peer:
-    /// where a round trip is short no link is slower than the two processes, and whatever comes
-    /// behind waits until the peer has worked all of it off.
-    fn path_limit(&self) -> u64 {
+    /// After a round trip: how many unacknowledged bytes keep the path busy. With more, they would
+    /// wait at the peer: where a round trip is short no link is slower than the two processes, and
+    /// whatever comes behind waits until the peer has worked all of it off.
+    pub(super) fn judge_path(&mut self) {
         let best = self.liveness.as_ref().and_then(Liveness::best_rtt);
-        best.map_or(u64::MAX, |best| {
+        self.path_limit = best.map_or(u64::MAX, |best| {
             let beyond = best.saturating_sub(PROMPT_RTT).as_micros();
             let more = u64::try_from(beyond).unwrap_or(u64::MAX).saturating_mul(PATH_RATE);
             self.settings.prompt_bytes.saturating_add(more)
-        })
+        });
     }
 
     /// Whether the ring takes more for now.
