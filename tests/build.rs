@@ -8,16 +8,22 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
     ("tinyproxy", "missing_tinyproxy"),
     ("microsocks", "missing_microsocks"),
+    ("danted", "missing_danted"),
+    ("dnsmasq", "missing_dnsmasq"),
+    ("squid", "missing_squid"),
     // These two are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
 ];
+
+/// Where Debian's python3-websockets is.
+const WEBSOCKETS: &str = "/usr/lib/python3/dist-packages/websockets";
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
@@ -40,6 +46,12 @@ fn main() {
         println!("cargo::rustc-cfg=missing_h11");
         println!("cargo::rerun-if-changed=does-not-exist");
     }
+    // A library of Debian's own Python.
+    println!("cargo::rustc-check-cfg=cfg(missing_websockets)");
+    if !PathBuf::from(WEBSOCKETS).is_dir() && !all_required {
+        println!("cargo::rustc-cfg=missing_websockets");
+    }
+    println!("cargo::rerun-if-changed={WEBSOCKETS}");
     // What is possible depends on who builds.
     println!("cargo::rerun-if-env-changed=USER");
     println!("cargo::rerun-if-env-changed=HOME");

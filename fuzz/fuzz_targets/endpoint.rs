@@ -20,8 +20,8 @@ use sc_proto::fuzzing::encode;
 use sc_proto::kgp::frame::{Frame, Open, StreamId};
 use sc_proto::kgp::handshake::{Hello, Parameters, VERSION, Welcome};
 use sc_proto::{
-    Action, Command, Config, Core, Event, ListenerId, ListenerRole, Read, SocketClass, SocketId,
-    Time, WorkerId, Write,
+    Action, CacheLimits, Command, Config, Core, Event, ListenerId, ListenerRole, Read, SocketClass,
+    SocketId, Time, WorkerId, Write,
 };
 
 const KGP: ListenerId = ListenerId(1);
@@ -125,6 +125,7 @@ impl<'a> World<'a> {
         let mut config = Config { unix_time_at_zero: 1_800_000_000, ..Config::default() };
         config.kgp.max_streams = 9;
         config.kgp.max_retained = 256 * 1024;
+        config.cache = CacheLimits { total: 64 * 1024, tunnel: 64 * 1024, object: 16 * 1024 };
         let choice = input.below(12);
         let serves = choice % 4 > 0;
         config.egress.ways = match choice / 4 {
@@ -447,7 +448,7 @@ impl<'a> World<'a> {
                     self.sockets.push(Socket::new(socket, false));
                 }
             }
-            Action::ShutdownWrite(_) | Action::LongPath(_) => {}
+            Action::ShutdownWrite(_) | Action::LongPath(_) | Action::Tell { .. } => {}
             Action::Close { socket, .. } | Action::HandOver { socket, .. } => {
                 self.sockets.retain(|other| other.id != socket);
             }

@@ -4,6 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sc_proto::contract::StreamKind;
+use sc_proto::http1::request::Scope;
 use sc_proto::http1::{
     Framing, HeadSearch, Limits, Persistence, Refused, Request, Upgrade, Version, request,
 };
@@ -14,7 +15,7 @@ fn limits() -> Limits {
 }
 
 fn read(input: &[u8], limits: &Limits) -> Result<Option<(usize, Request)>, Refused> {
-    request::read(&mut HeadSearch::new(), input, limits)
+    request::read(&mut HeadSearch::new(), input, limits, &Scope::Any)
 }
 
 fuzz_target!(|input: &[u8]| {
@@ -22,7 +23,7 @@ fuzz_target!(|input: &[u8]| {
     let whole = read(input, &limits);
     let mut search = HeadSearch::new();
     let pieces = (0..=input.len())
-        .map(|end| request::read(&mut search, &input[..end], &limits))
+        .map(|end| request::read(&mut search, &input[..end], &limits, &Scope::Any))
         .find(|read| *read != Ok(None))
         .unwrap_or(Ok(None));
     assert_eq!(whole, pieces);

@@ -6,11 +6,13 @@ use sc_proto::contract::{DialFailure, Target};
 use sc_proto::egress::Way;
 use sc_proto::upstream::{Handshake, Progress, forward};
 
-const WAYS: [&str; 4] = [
+const WAYS: [&str; 6] = [
     "proxy.test:1",
     "http://u:p@proxy.test:1",
     "socks5://proxy.test:1",
     "socks5://u:p@proxy.test:1",
+    "socks4://proxy.test:1",
+    "socks4://u@proxy.test:1",
 ];
 const TARGETS: [&str; 3] = ["site.test:80", "10.0.0.1:443", "[::1]:8080"];
 

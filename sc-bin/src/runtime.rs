@@ -60,6 +60,20 @@ pub(crate) enum Handle {
     Smol(sc_runtime_smol::Handle),
 }
 
+/// Name servers that are asked for the names of sites. Clones are the same.
+#[derive(Clone)]
+#[cfg(feature = "client")]
+pub(crate) enum NameServers {
+    #[cfg(feature = "mio")]
+    Mio(sc_runtime_mio::NameServers),
+    #[cfg(feature = "smol")]
+    Smol(sc_runtime_smol::NameServers),
+}
+
+/// A build that has no client asks none.
+#[cfg(not(feature = "client"))]
+pub(crate) enum NameServers {}
+
 /// The worker does not exist or has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the worker has stopped")]
@@ -79,7 +93,8 @@ macro_rules! either {
 
 impl Runtime {
     /// Starts one worker per core, with the runtime's usual options. `events` takes what the cores
-    /// tell: the sender of a bounded channel, or a function that never waits.
+    /// tell: the sender of a bounded channel, or a function that never waits. `names` are asked for
+    /// the names of sites; `None`: the system's resolver is.
     ///
     /// # Errors
     ///
@@ -87,17 +102,24 @@ impl Runtime {
     pub(crate) fn start(
         kind: RuntimeKind,
         cores: Vec<Core>,
+        names: Option<NameServers>,
         events: impl MioSink + SmolSink + Clone,
     ) -> io::Result<Self> {
         match kind {
             #[cfg(feature = "mio")]
             RuntimeKind::Mio => {
-                let options = sc_runtime_mio::Options::default();
+                let options = sc_runtime_mio::Options {
+                    name_servers: names.and_then(NameServers::of_mio),
+                    ..sc_runtime_mio::Options::default()
+                };
                 sc_runtime_mio::Runtime::start(cores, options, events).map(Self::Mio)
             }
             #[cfg(feature = "smol")]
             RuntimeKind::Smol => {
-                let options = sc_runtime_smol::Options::default();
+                let options = sc_runtime_smol::Options {
+                    name_servers: names.and_then(NameServers::of_smol),
+                    ..sc_runtime_smol::Options::default()
+                };
                 sc_runtime_smol::Runtime::start(cores, options, events).map(Self::Smol)
             }
         }
@@ -110,6 +132,59 @@ impl Runtime {
             Self::Mio(runtime) => Handle::Mio(runtime.handle()),
             #[cfg(feature = "smol")]
             Self::Smol(runtime) => Handle::Smol(runtime.handle()),
+        }
+    }
+}
+
+#[cfg(feature = "client")]
+impl NameServers {
+    /// For a runtime of that kind. `hosts`: the file with names that come first. `seed`:
+    /// unpredictable bytes.
+    pub(crate) fn new(
+        kind: RuntimeKind,
+        settings: sc_proto::dns::Settings,
+        hosts: &std::path::Path,
+        seed: [u8; 32],
+    ) -> Self {
+        match kind {
+            #[cfg(feature = "mio")]
+            RuntimeKind::Mio => Self::Mio(sc_runtime_mio::NameServers::new(settings, hosts, seed)),
+            #[cfg(feature = "smol")]
+            RuntimeKind::Smol => {
+                Self::Smol(sc_runtime_smol::NameServers::new(settings, hosts, seed))
+            }
+        }
+    }
+
+    /// Finds the addresses of a name; waits no longer than `patience`.
+    #[cfg(feature = "pac")]
+    pub(crate) fn lookup(
+        &self,
+        name: &str,
+        patience: std::time::Duration,
+    ) -> sc_proto::dns::Answer {
+        either!(self, names => names.lookup(name, patience))
+    }
+}
+
+impl NameServers {
+    #[cfg(feature = "mio")]
+    fn of_mio(self) -> Option<sc_runtime_mio::NameServers> {
+        match self {
+            #[cfg(feature = "client")]
+            Self::Mio(names) => Some(names),
+            #[cfg(all(feature = "client", feature = "smol"))]
+            Self::Smol(_) => None,
+        }
+    }
+
+    #[cfg(feature = "smol")]
+    fn of_smol(self) -> Option<sc_runtime_smol::NameServers> {
+        match self {
+            #[cfg(feature = "client")]
+            Self::Smol(names) => Some(names),
+            #[cfg(all(feature = "client", feature = "mio"))]
+            Self::Mio(_) => None,
         }
     }
 }
@@ -136,6 +211,8 @@ impl Handle {
             Ok(WorkerReport {
                 core: told.core,
                 sessions: told.sessions,
+                #[cfg(feature = "server")]
+                caches: told.caches,
                 busy,
                 turns,
                 #[cfg(feature = "server")]

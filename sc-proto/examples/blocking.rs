@@ -144,6 +144,7 @@ impl Driver {
                 sockets::close(self.sockets.remove(&socket).flatten(), mode)
             }
             Action::HandOver { socket, .. } => drop(self.sockets.remove(&socket)), // To nobody.
+            Action::Tell { .. } => {}
         }
     }
 }

@@ -127,6 +127,7 @@ impl Driver {
                 let _ = self.sockets.remove(&socket).map(|socket| socket.close(mode));
             }
             Action::HandOver { socket, .. } => drop(self.sockets.remove(&socket)), // To nobody.
+            Action::Tell { .. } => {}
         }
         Some(())
     }

@@ -95,6 +95,7 @@
 //!                 Action::Close { socket: id, .. } => drop(sockets.remove(&id)),
 //!                 // To another core of the same process; here is none.
 //!                 Action::HandOver { socket: id, .. } => drop(sockets.remove(&id)),
+//!                 Action::Tell { .. } => {}
 //!             }
 //!         }
 //!         std::iter::from_fn(|| core.poll_event()).collect()
@@ -150,8 +151,9 @@
 //! - **A seed and a wall clock:** [`Core::new`] takes 32 unpredictable bytes, and [`Config`] the
 //!   Unix time at the driver's epoch, to judge certificates by.
 //! - **One core, one thread at a time.** A [`Core`] is `Send` and needs no lock. For several
-//!   threads take several cores, each with its [`WorkerId`]; a transport that arrives at the wrong
-//!   one comes out as [`Action::HandOver`] and goes into the right one by [`Core::adopt`].
+//!   threads take several cores, each with its [`WorkerId`]; a connection that arrives at the wrong
+//!   one comes out as [`Action::HandOver`] and goes into the right one by [`Core::adopt`]. What
+//!   cores tell one another comes out as [`Action::Tell`] and goes in by [`Core::told`].
 //! - **Completion style** (io_uring, IOCP) is a driver with buffers of its own:
 //!   [`Core::write_done`] says how.
 //! - **No panic,** whatever comes from a socket, the embedder or the driver.
@@ -160,7 +162,7 @@
 //!
 //! [`contract`] is what both sides say to each other, [`endpoint`] the [`Core`] itself. [`tls`]
 //! makes certificates and trust into what [`Config`] and [`Connect`] take, [`rules`] lists of hosts
-//! into what [`Command::AddTunnel`] takes. [`kgp`] and [`http1`] are the machines inside, each
+//! into what [`Command::AddTunnel`] takes. [`dns`] finds the addresses of names where the system's resolver is not to. [`kgp`] and [`http1`] are the machines inside, each
 //! usable by itself.
 //!
 //! [`Read`] and [`Write`] are outcomes, not the traits of std: import those as `_` beside them.
@@ -179,7 +181,9 @@ extern crate std;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;
+mod cache;
 pub mod contract;
+pub mod dns;
 pub mod egress;
 pub mod endpoint;
 #[cfg(fuzzing)]
@@ -190,9 +194,11 @@ pub mod rules;
 pub mod tls;
 pub mod upstream;
 
+mod random;
 mod slab;
 mod time;
 
+pub use cache::{CacheLimits, CacheStatistics};
 pub use contract::{
     Action, CloseMode, Command, Connect, DialFailure, Event, HandOver, ListenerId, ListenerRole,
     Read, SocketClass, SocketId, Stop, Target, TunnelId, TunnelSecret, WorkerId, Write,

@@ -78,10 +78,16 @@ pub enum DeadlineReason {
     OpenWait,
     /// The other end must have said whether it reached a site.
     OpenAnswer,
+    /// An answer that another browser has asked for must have come.
+    Collapse,
     /// The embedder must have named the ways to a site.
     Way,
     /// An upstream proxy must have said whether it reached a site.
     Upstream,
+    /// The first bytes after a CONNECT must say whether they are TLS.
+    Peek,
+    /// A browser, a site or a proxy must have finished its TLS handshake.
+    TlsHandshake,
     /// A byte must have moved on a proxied connection.
     Idle,
     /// A site is dialled again.
@@ -98,6 +104,8 @@ pub enum DeadlineReason {
     Reconnect,
     /// A drained session must have ended.
     Drain,
+    /// What another worker is to know is offered again.
+    Notes,
     /// A socket whose last bytes were written must have gone.
     Linger,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 
 use mio::Waker;
-use sc_proto::contract::HandOver;
+use sc_proto::contract::{HandOver, Note};
 
 use crate::connection::Connection;
 use crate::dial::{Answer, ReplyTo};
@@ -14,12 +14,21 @@ use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const COMMANDS: usize = 64;
-/// Connections of other workers that wait at most; they are closed beyond.
-const ADOPTIONS: usize = 256;
+/// What other workers hand over or tell waits here, so much at most; they keep the rest.
+const PARCELS: usize = 256;
 /// Answers of the resolver that wait at most; its threads block beyond.
 const ANSWERS: usize = 256;
 
-/// A connection on its way to the worker of its tunnel.
+/// What comes from another worker.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    /// A connection.
+    Connection(Box<Adoption>),
+    /// What its core tells.
+    Note(Note),
+}
+
+/// A connection on its way to another worker.
 #[derive(Debug)]
 pub(crate) struct Adoption {
     pub(crate) connection: Connection,
@@ -31,25 +40,25 @@ pub(crate) struct Adoption {
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     orders: SyncSender<Order>,
-    adoptions: SyncSender<Adoption>,
+    parcels: SyncSender<Parcel>,
     waker: Arc<Waker>,
 }
 
 /// The worker's end.
 pub(crate) struct Inbox {
     pub(crate) orders: Receiver<Order>,
-    pub(crate) adoptions: Receiver<Adoption>,
+    pub(crate) parcels: Receiver<Parcel>,
     pub(crate) answers: Receiver<Answer>,
 }
 
 /// Both ends, and where the resolver's answers go.
 pub(crate) fn inbox(waker: Arc<Waker>) -> (Mailbox, Inbox, ReplyTo) {
     let (orders_in, orders) = mpsc::sync_channel(COMMANDS);
-    let (adoptions_in, adoptions) = mpsc::sync_channel(ADOPTIONS);
+    let (parcels_in, parcels) = mpsc::sync_channel(PARCELS);
     let (answers_in, answers) = mpsc::sync_channel(ANSWERS);
     let reply = ReplyTo { answers: answers_in, waker: Arc::clone(&waker) };
-    let mailbox = Mailbox { orders: orders_in, adoptions: adoptions_in, waker };
-    let inbox = Inbox { orders, adoptions, answers };
+    let mailbox = Mailbox { orders: orders_in, parcels: parcels_in, waker };
+    let inbox = Inbox { orders, parcels, answers };
     (mailbox, inbox, reply)
 }
 
@@ -71,9 +80,9 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Hands a connection over; gives it back if the worker is behind or gone.
-    pub(crate) fn adopt(&self, adoption: Adoption) -> Result<(), Adoption> {
-        match self.adoptions.try_send(adoption) {
+    /// Hands something to the worker; gives it back if that is behind or gone.
+    pub(crate) fn give(&self, parcel: Parcel) -> Result<(), Parcel> {
+        match self.parcels.try_send(parcel) {
             Ok(()) => {}
             Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => return Err(back),
         }

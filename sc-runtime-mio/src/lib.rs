@@ -36,13 +36,13 @@
 //!
 //! # Files
 //!
-//! `worker` is the loop, `connection` one socket, `dial` connecting and name resolution, `listen`
-//! accepting, `handle`, `inbox` and `report` the ways in and out, `transfer` a read or write for
+//! `worker` is the loop, `connection` one socket, `dial` connecting and name resolution, `dns` and
+//! `lines` asking name servers that the embedder gives, `listen` accepting, `handle`, `inbox` and `report` the ways in and out, `transfer` a read or write for
 //! the core, `statistics` how a worker stands, `slots`, `token` and `capacity` the bookkeeping of
 //! sockets, `tcp` what sockets are set to, `clock` the only reader of the clock.
 //!
 //! What knows nothing of mio is written once for both runtimes: `sc-runtime-smol` is built with
-//! `clock`, `dial/addresses`, `dial/failure`, `fatal`, `handle`, `options`, `report`, `slots`,
+//! `clock`, `dial/addresses`, `dial/failure`, `dns`, `fatal`, `handle`, `options`, `report`, `slots`,
 //! `statistics`, `tcp` and `transfer` from this folder.
 #![forbid(unsafe_code)]
 
@@ -50,9 +50,11 @@ mod capacity;
 mod clock;
 mod connection;
 mod dial;
+mod dns;
 mod fatal;
 mod handle;
 mod inbox;
+mod lines;
 mod listen;
 mod options;
 mod report;
@@ -74,6 +76,7 @@ use sc_proto::{Core, WorkerId};
 use crate::capacity::Capacity;
 use crate::clock::Clock;
 use crate::dial::{Dials, ReplyTo, Resolver, system_lookup};
+pub use crate::dns::NameServers;
 use crate::fatal::AbortOnPanic;
 pub use crate::handle::{Handle, Stopped};
 use crate::inbox::{Inbox, Mailbox, inbox};
@@ -198,7 +201,12 @@ impl Seat {
             core: self.core,
             poll: self.poll,
             inbox: self.inbox,
-            dials: Dials::new(Arc::clone(resolver), self.reply, options.dial_stagger),
+            dials: Dials::new(
+                Arc::clone(resolver),
+                options.name_servers.clone(),
+                self.reply,
+                options.dial_stagger,
+            ),
             listeners: Listeners::new(Arc::clone(&shared.capacity), options.accept_retry),
             reporter,
         };

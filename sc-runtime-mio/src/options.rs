@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::dns::NameServers;
 use crate::slots::MAX_INDEX;
 
 /// Settings of a [`Runtime`](crate::Runtime). The defaults suit a server and a client.
@@ -29,6 +30,9 @@ pub struct Options {
     /// Most names that wait for one of them. A dial beyond that fails with
     /// [`DialFailure::Resources`](sc_proto::contract::DialFailure::Resources).
     pub resolver_queue: usize,
+    /// Who is asked for the names of sites and of proxies to them. `None`: the system's resolver,
+    /// which is always asked for the names of transports' servers.
+    pub name_servers: Option<NameServers>,
 }
 
 impl Default for Options {
@@ -41,6 +45,7 @@ impl Default for Options {
             dial_stagger: Duration::from_millis(250),
             resolver_threads: 8,
             resolver_queue: 1024,
+            name_servers: None,
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use sc_proto::{Core, ListenerId, SessionStatistics, Statistics, Time};
+use sc_proto::contract::TunnelId;
+use sc_proto::{CacheStatistics, Core, ListenerId, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct WorkerStatistics {
     pub core: Statistics,
     /// The sessions of its core.
     pub sessions: Vec<SessionStatistics>,
+    /// The caches of its tunnels.
+    pub caches: Vec<(TunnelId, CacheStatistics)>,
     /// How much it has worked.
     pub work: Work,
     /// Connections that each listener has taken.
@@ -35,6 +38,7 @@ impl WorkerStatistics {
         Self {
             core: core.statistics(),
             sessions: core.session_statistics().collect(),
+            caches: core.cache_statistics().collect(),
             work,
             visits: core.visits().collect(),
         }

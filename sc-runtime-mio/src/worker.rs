@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mio::event::Event as Readiness;
 use mio::{Events, Poll};
-use sc_proto::contract::{DialFailure, HandOver};
+use sc_proto::contract::{DialFailure, HandOver, Note};
 use sc_proto::{Action, CloseMode, Core, SocketId, Time, WorkerId};
 
 use crate::capacity::Capacity;
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::connection::Connection;
 use crate::dial::{Dials, Means, Outcome};
 use crate::handle::Order;
-use crate::inbox::{Adoption, Inbox, Mailbox};
+use crate::inbox::{Adoption, Inbox, Mailbox, Parcel};
 use crate::listen::{Accepted, Listeners, Step};
 use crate::report::{Reported, Reporter};
 use crate::slots::Slots;
@@ -177,16 +177,18 @@ impl Worker {
         self.mail = false;
         for turn in 1..=MAIL_PER_TURN {
             let order = self.inbox.orders.try_recv().ok();
-            let adoption = self.inbox.adoptions.try_recv().ok();
+            let parcel = self.inbox.parcels.try_recv().ok();
             let answer = self.inbox.answers.try_recv().ok();
-            if order.is_none() && adoption.is_none() && answer.is_none() {
+            if order.is_none() && parcel.is_none() && answer.is_none() {
                 return;
             }
             if let Some(order) = order {
                 self.obey(order);
             }
-            if let Some(adoption) = adoption {
-                self.adopt(adoption);
+            match parcel {
+                Some(Parcel::Connection(adoption)) => self.adopt(*adoption),
+                Some(Parcel::Note(note)) => self.core.told(note, self.now),
+                None => {}
             }
             if let Some(answer) = answer {
                 let (dials, mut means) = self.dialling();
@@ -258,7 +260,7 @@ impl Worker {
         self.keep(id, Connection::new(stream, token, permit));
     }
 
-    /// Takes a transport from another worker. What happened to it in between is unknown, so it
+    /// Takes a connection from another worker, or back. What happened to it in between is unknown, so it
     /// counts as ready for both.
     fn adopt(&mut self, adoption: Adoption) {
         let id = self.core.adopt(adoption.state, adoption.peer, self.now);
@@ -321,6 +323,7 @@ impl Worker {
             }
             Action::Close { socket, mode } => self.close(socket, mode),
             Action::HandOver { socket, to, state } => self.hand_over(socket, to, state),
+            Action::Tell { to, note } => self.tell(to, note),
         }
         0
     }
@@ -341,11 +344,24 @@ impl Worker {
             // The connection has failed meanwhile.
             return self.listeners.socket_closed();
         };
-        let adoption = Adoption { connection, peer, state };
-        let mailbox = self.shared.peers.get(usize::from(to.0));
-        if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
-            log::warn!("worker {} cannot take a connection now: {peer} is closed", to.0);
-            self.listeners.socket_closed();
+        let adoption = Box::new(Adoption { connection, peer, state });
+        if let Err(Parcel::Connection(back)) = self.give(to, Parcel::Connection(adoption)) {
+            log::warn!("worker {} cannot take the connection of {peer} now", to.0);
+            self.adopt(*back);
+        }
+    }
+
+    fn tell(&mut self, to: WorkerId, note: Note) {
+        if let Err(Parcel::Note(note)) = self.give(to, Parcel::Note(note)) {
+            self.core.untold(to, note, self.now);
+        }
+    }
+
+    /// Gives something to another worker, or back.
+    fn give(&self, to: WorkerId, parcel: Parcel) -> Result<(), Parcel> {
+        match self.shared.peers.get(usize::from(to.0)) {
+            Some(mailbox) => mailbox.give(parcel),
+            None => Err(parcel),
         }
     }
 

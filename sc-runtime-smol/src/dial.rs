@@ -22,9 +22,11 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use sc_proto::SocketClass;
 use sc_proto::contract::{AddressGuard, DialFailure, Host, Target};
+use sc_proto::dns::Answer;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::connection::Stream;
+use crate::dns::NameServers;
 use crate::places::{Place, Places};
 use crate::reactor::{Direction, Reactor, Watched};
 use crate::resolve::{LookupFailure, Resolver};
@@ -35,6 +37,8 @@ use crate::tcp;
 pub(crate) struct Dialler {
     pub(crate) reactor: Rc<Reactor>,
     pub(crate) resolver: Arc<Resolver>,
+    /// Asked instead of the resolver for proxied connections.
+    pub(crate) name_servers: Option<NameServers>,
     pub(crate) places: Arc<Places>,
     /// How long an attempt has before the next address is tried beside it.
     pub(crate) stagger: Duration,
@@ -57,7 +61,7 @@ impl Dialler {
         deadline: Instant,
     ) -> Dialled {
         let dialled = async {
-            let mut found = addresses::interleave(&self.addresses(&target).await?);
+            let mut found = addresses::interleave(&self.addresses(&target, class).await?);
             found.retain(|address| guard.permits(address.ip()));
             if found.is_empty() {
                 return Err(DialFailure::Denied);
@@ -73,13 +77,21 @@ impl Dialler {
         Ok((Stream::new(io, place), peer))
     }
 
-    async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, DialFailure> {
+    async fn addresses(
+        &self,
+        target: &Target,
+        class: SocketClass,
+    ) -> Result<Vec<SocketAddr>, DialFailure> {
         let name = match &target.host {
             Host::Ip(ip) => return Ok(vec![SocketAddr::new(*ip, target.port)]),
             Host::Name(name) => name,
         };
         if let Some(both) = addresses::loopback(name, target.port) {
             return Ok(both.into());
+        }
+        if let (Some(servers), SocketClass::Proxied) = (&self.name_servers, class) {
+            let found = ask(servers, name).await?;
+            return Ok(found.into_iter().map(|ip| SocketAddr::new(ip, target.port)).collect());
         }
         let found = self.resolver.lookup(name, target.port).await?;
         if found.is_empty() { Err(DialFailure::NameNotFound) } else { Ok(found) }
@@ -119,6 +131,14 @@ impl Dialler {
     }
 }
 
+/// Asks name servers.
+async fn ask(servers: &NameServers, name: &str) -> Answer {
+    let (sender, answer) = async_channel::bounded(1);
+    // A dial that was cancelled needs no answer.
+    servers.ask(name, Box::new(move |found| drop(sender.try_send(found))))?;
+    answer.recv().await.unwrap_or(Err(DialFailure::NameServers))
+}
+
 /// What the first attempt that ends came to; it is taken out.
 async fn ended(attempts: &mut Vec<Attempt>) -> Option<Result<Connected, DialFailure>> {
     poll_fn(|cx| {
@@ -155,7 +175,7 @@ async fn attempt(
 }
 
 /// Begins a connect that does not block.
-fn begin(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) fn begin(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     match socket.connect(&address.into()) {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::mpsc::SyncSender;
 
 use async_channel::{Receiver, Sender, TrySendError};
-use sc_proto::contract::HandOver;
+use sc_proto::contract::{HandOver, Note};
 
 use crate::connection::Unwatched;
 use crate::handle::{Order, Stopped};
@@ -13,10 +13,19 @@ use crate::statistics::{NoReport, WorkerStatistics};
 
 /// Embedder's messages that wait at most; it blocks beyond.
 const ORDERS: usize = 64;
-/// Connections of other workers that wait at most; they are closed beyond.
-const ADOPTIONS: usize = 256;
+/// What other workers hand over or tell waits here, so much at most; they keep the rest.
+const PARCELS: usize = 256;
 
-/// A connection on its way to the worker of its tunnel.
+/// What comes from another worker.
+#[derive(Debug)]
+pub(crate) enum Parcel {
+    /// A connection.
+    Connection(Box<Adoption>),
+    /// What its core tells.
+    Note(Note),
+}
+
+/// A connection on its way to another worker.
 #[derive(Debug)]
 pub(crate) struct Adoption {
     pub(crate) stream: Unwatched,
@@ -28,22 +37,22 @@ pub(crate) struct Adoption {
 #[derive(Clone, Debug)]
 pub(crate) struct Mailbox {
     orders: Sender<Order>,
-    adoptions: Sender<Adoption>,
+    parcels: Sender<Parcel>,
 }
 
 /// The worker's end.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     pub(crate) orders: Pin<Box<Receiver<Order>>>,
-    pub(crate) adoptions: Pin<Box<Receiver<Adoption>>>,
+    pub(crate) parcels: Pin<Box<Receiver<Parcel>>>,
 }
 
 /// Both ends.
 pub(crate) fn inbox() -> (Mailbox, Inbox) {
     let (orders_in, orders) = async_channel::bounded(ORDERS);
-    let (adoptions_in, adoptions) = async_channel::bounded(ADOPTIONS);
-    let inbox = Inbox { orders: Box::pin(orders), adoptions: Box::pin(adoptions) };
-    (Mailbox { orders: orders_in, adoptions: adoptions_in }, inbox)
+    let (parcels_in, parcels) = async_channel::bounded(PARCELS);
+    let inbox = Inbox { orders: Box::pin(orders), parcels: Box::pin(parcels) };
+    (Mailbox { orders: orders_in, parcels: parcels_in }, inbox)
 }
 
 impl Mailbox {
@@ -60,9 +69,9 @@ impl Mailbox {
         })
     }
 
-    /// Hands a connection over; drops it, which closes it, if the worker is behind or gone.
-    pub(crate) fn adopt(&self, adoption: Adoption) -> Result<(), Lost> {
-        self.adoptions.try_send(adoption).map_err(|_| Lost)
+    /// Hands something to the worker; gives it back if that is behind or gone.
+    pub(crate) fn give(&self, parcel: Parcel) -> Result<(), Parcel> {
+        self.parcels.try_send(parcel).map_err(TrySendError::into_inner)
     }
 
     /// Takes no more orders; the worker ends.
@@ -70,7 +79,3 @@ impl Mailbox {
         self.orders.close();
     }
 }
-
-/// A transport could not be handed over and is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lost;

@@ -39,7 +39,8 @@
 //! # Files
 //!
 //! `worker` is the loop, `reactor` what wakes its tasks, `news` what they tell it, `connection` one socket, `dial` and `resolve`
-//! connecting and name resolution, `listen` accepting, `places` how many sockets may be open,
+//! connecting and name resolution, `dns` and `lines` asking name servers that
+//! the embedder gives, `listen` accepting, `places` how many sockets may be open,
 //! `inbox` the way in. The modules with a path into `sc-runtime-mio` know nothing of mio and are
 //! written once for both.
 #![deny(unsafe_code)]
@@ -47,6 +48,7 @@
 mod connection;
 mod dial;
 mod inbox;
+mod lines;
 mod listen;
 mod news;
 mod places;
@@ -56,6 +58,8 @@ mod worker;
 
 #[path = "../../sc-runtime-mio/src/clock.rs"]
 mod clock;
+#[path = "../../sc-runtime-mio/src/dns/mod.rs"]
+mod dns;
 #[path = "../../sc-runtime-mio/src/fatal.rs"]
 mod fatal;
 #[path = "../../sc-runtime-mio/src/handle.rs"]
@@ -81,6 +85,7 @@ use std::thread::{self, JoinHandle};
 use sc_proto::{Core, WorkerId};
 
 use crate::clock::Clock;
+pub use crate::dns::NameServers;
 use crate::fatal::AbortOnPanic;
 pub use crate::handle::{Handle, Stopped};
 use crate::inbox::{Inbox, Mailbox, inbox};
@@ -180,6 +185,7 @@ impl Shared {
             peers,
             places: Arc::new(Places::new(options.socket_limit())),
             resolver: Arc::new(Resolver::new(options.resolver_threads, options.resolver_queue)),
+            name_servers: options.name_servers.clone(),
             clock: Clock::start(),
             dial_stagger: options.dial_stagger,
             accept_retry: options.accept_retry,

@@ -113,6 +113,11 @@ impl Reactor {
         }
     }
 
+    /// Whose notification ends a [`Reactor::wait`], from any thread.
+    pub(crate) fn poller(&self) -> Arc<Poller> {
+        Arc::clone(&self.poller)
+    }
+
     /// Waits until the moment `at`.
     pub(crate) async fn sleep_until(&self, at: Instant) {
         Sleep { reactor: self, at, key: self.next_key() }.await;
@@ -139,7 +144,7 @@ impl Reactor {
     }
 
     /// Waits once and wakes whom it concerns.
-    fn wait(&self, events: &mut Events, patience: Option<Duration>) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events, patience: Option<Duration>) -> io::Result<()> {
         events.clear();
         match self.poller.wait(events, patience) {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),

@@ -19,14 +19,15 @@ use std::time::Duration;
 
 use async_executor::{LocalExecutor, Task};
 use futures_lite::StreamExt as _;
-use sc_proto::contract::{DialFailure, HandOver};
+use sc_proto::contract::{DialFailure, HandOver, Note};
 use sc_proto::{Action, Core, ListenerId, ListenerRole, SocketId, Time, WorkerId};
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Stream};
 use crate::dial::{Dialled, Dialler};
+use crate::dns::NameServers;
 use crate::handle::Order;
-use crate::inbox::{Adoption, Inbox, Mailbox};
+use crate::inbox::{Adoption, Inbox, Mailbox, Parcel};
 use crate::listen::{self, Reception};
 use crate::news::{Arrival, News};
 use crate::places::Places;
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     pub(crate) peers: Arc<[Mailbox]>,
     pub(crate) places: Arc<Places>,
     pub(crate) resolver: Arc<Resolver>,
+    pub(crate) name_servers: Option<NameServers>,
     pub(crate) clock: Clock,
     pub(crate) dial_stagger: Duration,
     pub(crate) accept_retry: Duration,
@@ -128,6 +130,7 @@ impl Worker {
             dialler: Dialler {
                 reactor: Rc::clone(&reactor),
                 resolver: shared.resolver,
+                name_servers: shared.name_servers,
                 places: Arc::clone(&shared.places),
                 stagger: shared.dial_stagger,
             },
@@ -226,8 +229,8 @@ impl Worker {
     fn take_mail(&mut self, cx: &mut Context<'_>) -> Left {
         for _ in 0..MAIL_PER_TURN {
             let order = self.inbox.orders.poll_next(cx);
-            let adoption = self.inbox.adoptions.poll_next(cx);
-            if order.is_pending() && adoption.is_pending() {
+            let parcel = self.inbox.parcels.poll_next(cx);
+            if order.is_pending() && parcel.is_pending() {
                 return Left::Nothing;
             }
             match order {
@@ -235,8 +238,10 @@ impl Worker {
                 Poll::Ready(Some(order)) => self.obey(order),
                 Poll::Pending => {}
             }
-            if let Poll::Ready(Some(adoption)) = adoption {
-                self.adopt(adoption);
+            match parcel {
+                Poll::Ready(Some(Parcel::Connection(adoption))) => self.adopt(*adoption),
+                Poll::Ready(Some(Parcel::Note(note))) => self.core.told(note, self.now),
+                Poll::Ready(None) | Poll::Pending => {}
             }
         }
         Left::Some
@@ -269,7 +274,7 @@ impl Worker {
         }
     }
 
-    /// Takes a transport from another worker.
+    /// Takes a connection from another worker, or back.
     fn adopt(&mut self, Adoption { stream, peer, state }: Adoption) {
         let id = self.core.adopt(state, peer, self.now);
         match stream.watch(&self.reactor) {
@@ -349,6 +354,7 @@ impl Worker {
                 None => drop(self.dials.remove(socket)),
             },
             Action::HandOver { socket, to, state } => self.hand_over(socket, to, state),
+            Action::Tell { to, note } => self.tell(to, note),
         }
         0
     }
@@ -395,10 +401,24 @@ impl Worker {
             // The connection has failed meanwhile.
             return;
         };
-        let adoption = Adoption { stream, peer, state };
-        let mailbox = self.peers.get(usize::from(to.0));
-        if mailbox.is_none_or(|mailbox| mailbox.adopt(adoption).is_err()) {
-            log::warn!("worker {} cannot take a connection now: {peer} is closed", to.0);
+        let adoption = Box::new(Adoption { stream, peer, state });
+        if let Err(Parcel::Connection(back)) = self.give(to, Parcel::Connection(adoption)) {
+            log::warn!("worker {} cannot take the connection of {peer} now", to.0);
+            self.adopt(*back);
+        }
+    }
+
+    fn tell(&mut self, to: WorkerId, note: Note) {
+        if let Err(Parcel::Note(note)) = self.give(to, Parcel::Note(note)) {
+            self.core.untold(to, note, self.now);
+        }
+    }
+
+    /// Gives something to another worker, or back.
+    fn give(&self, to: WorkerId, parcel: Parcel) -> Result<(), Parcel> {
+        match self.peers.get(usize::from(to.0)) {
+            Some(mailbox) => mailbox.give(parcel),
+            None => Err(parcel),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;
+pub mod dnsmasq;
 pub mod exposition;
 pub mod fault;
 pub mod figures;
@@ -27,6 +28,7 @@ pub mod linked;
 #[cfg(target_os = "linux")]
 pub mod namespaces;
 pub mod nginx;
+pub mod office;
 pub mod outcome;
 #[cfg(target_os = "linux")]
 pub mod packet_link;

@@ -1,7 +1,10 @@
-//! Upstream proxies, as offices have them: tinyproxy for HTTP, microsocks for SOCKS 5.
+//! Upstream proxies, as offices have them: tinyproxy and squid for HTTP, microsocks for SOCKS 5, Dante
+//! for SOCKS 4.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -22,6 +25,8 @@ pub struct Upstream {
     pub process: Process,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it tells what it prints nowhere.
+    log: Option<PathBuf>,
     _folder: TempDir,
 }
 
@@ -74,10 +79,56 @@ impl Upstream {
         Self::start("microsocks", command, address, folder)
     }
 
+    /// An HTTP proxy with what its defaults are: CONNECT to any port, `Via`, kept-alive connections.
+    ///
+    /// # Panics
+    /// If squid does not come up.
+    pub fn squid(access: Access) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = SocketAddr::from(([127, 0, 0, 1], ports::one()));
+        let file = folder.path().join("squid.conf");
+        let log = folder.path().join("log/access.log");
+        fs::write(&file, squid_conf(folder.path(), address, access)).expect("our own folder");
+        fs::write(folder.path().join("auth.sh"), AUTH).expect("our own folder");
+        fs::create_dir(folder.path().join("log")).expect("our own folder");
+        // Started by root it becomes another user, who has to read the one and write the other.
+        for (place, mode) in [(folder.path(), 0o755), (&folder.path().join("log"), 0o777)] {
+            fs::set_permissions(place, fs::Permissions::from_mode(mode)).expect("our own folder");
+        }
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("squid");
+        command.env("PATH", format!("{path}:/usr/sbin")).arg("-N").arg("-f").arg(&file);
+        Self { log: Some(log), ..Self::start("squid", command, address, folder) }
+    }
+
+    /// A proxy that speaks SOCKS version 4 only.
+    ///
+    /// # Panics
+    /// If Dante does not come up.
+    pub fn socks4() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = SocketAddr::from(([127, 0, 0, 1], ports::one()));
+        let file = folder.path().join("danted.conf");
+        let text = format!(
+            "logoutput: stderr\ninternal: 127.0.0.1 port = {}\nexternal: 127.0.0.1\n\
+             socksmethod: none\nclientmethod: none\n\
+             client pass {{\n from: 127.0.0.0/8 to: 0.0.0.0/0\n}}\n\
+             socks pass {{\n from: 127.0.0.0/8 to: 0.0.0.0/0\n proxyprotocol: socks_v4\n\
+             \x20log: connect\n}}\n",
+            address.port()
+        );
+        fs::write(&file, text).expect("a file in our own folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("danted");
+        command.env("PATH", format!("{path}:/usr/sbin")).args(["-N", "1", "-f"]).arg(&file);
+        command.arg("-p").arg(folder.path().join("pid"));
+        Self::start("danted", command, address, folder)
+    }
+
     fn start(name: &str, command: Command, address: SocketAddr, folder: TempDir) -> Self {
         let process = Process::start(name, command);
         wait::until("the proxy to accept connections", || TcpStream::connect(address).ok());
-        Self { process, address, _folder: folder }
+        Self { process, address, log: None, _folder: folder }
     }
 
     /// As an option names it, with the password if `access` says so.
@@ -90,8 +141,32 @@ impl Upstream {
 
     /// How many of its lines name this text, a site's address say.
     pub fn mentions(&self, text: &str) -> usize {
-        self.process.count_lines(text)
+        let log = self.log.as_ref().and_then(|log| fs::read_to_string(log).ok());
+        let logged = log.map_or(0, |log| log.lines().filter(|line| line.contains(text)).count());
+        self.process.count_lines(text) + logged
     }
+}
+
+/// Says to squid who may pass.
+const AUTH: &str = "while read -r user password; do\n\
+    \x20 if [ \"$user $password\" = \"office s3cret-word\" ]; then echo OK; else echo ERR; fi\ndone\n";
+
+fn squid_conf(folder: &Path, address: SocketAddr, access: Access) -> String {
+    let folder = folder.display();
+    let rules = match access {
+        Access::Open => "http_access allow all\n".to_owned(),
+        Access::Password => format!(
+            "auth_param basic program /bin/sh {folder}/auth.sh\n\
+             auth_param basic children 2 startup=1\n\
+             acl known proxy_auth REQUIRED\nhttp_access allow known\nhttp_access deny all\n"
+        ),
+    };
+    format!(
+        "http_port {address}\npid_filename none\ncache deny all\ncache_mem 8 MB\n\
+         access_log stdio:{folder}/log/access.log\ncache_log stdio:{folder}/log/cache.log\n\
+         coredump_dir {folder}\nvisible_hostname office\nshutdown_lifetime 0 seconds\n\
+         pinger_enable off\n{rules}"
+    )
 }
 
 impl Report for Upstream {

@@ -2,7 +2,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher, black_box};
-use sc_micro::{SessionPair, frames, http, tls};
+use sc_micro::{SessionPair, frames, http, rules, tls};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -77,4 +77,29 @@ fn head_of_connect(bencher: Bencher<'_, '_>) {
 fn browser_connection(bencher: Bencher<'_, '_>) {
     let head = http::BROWSER;
     bencher.counter(BytesCount::of_slice(head)).bench_local(|| http::front(black_box(head)));
+}
+
+/// What one request costs where a list of so many rules is asked about a host that none is about:
+/// the longest way through it.
+#[divan::bench(args = [10, 1_000])]
+fn rules_of_version_4(bencher: Bencher<'_, '_>, count: usize) {
+    judge(bencher, &rules::patterns(count));
+}
+
+/// The same with regular expressions.
+#[divan::bench(args = [10, 1_000])]
+fn rules_of_version_5(bencher: Bencher<'_, '_>, count: usize) {
+    judge(bencher, &rules::expressions(count));
+}
+
+/// What compiling such a list costs, once for a tunnel.
+#[divan::bench(args = [10, 1_000])]
+fn compiling_rules_of_version_5(bencher: Bencher<'_, '_>, count: usize) {
+    bencher.bench_local(|| rules::expressions(black_box(count)));
+}
+
+fn judge(bencher: Bencher<'_, '_>, rules: &rules::Rules) {
+    assert!(rules.matches(&rules::listed()) && !rules.matches(&rules::unlisted()));
+    let host = rules::unlisted();
+    bencher.counter(ItemsCount::new(1_usize)).bench_local(|| rules.matches(black_box(&host)));
 }

@@ -24,7 +24,8 @@ pub const CONNECT: &[u8] = b"CONNECT app.test:443 HTTP/1.1\r\nHost: app.test:443
 /// # Panics
 /// If it is refused.
 pub fn read(input: &[u8]) -> usize {
-    let read = request::read(&mut HeadSearch::new(), input, &Limits::default());
+    let read =
+        request::read(&mut HeadSearch::new(), input, &Limits::default(), &request::Scope::Any);
     let (_, request) = read.expect("a good request").expect("a whole head");
     request.head.len()
 }

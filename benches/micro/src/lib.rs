@@ -5,6 +5,7 @@
 
 pub mod frames;
 pub mod http;
+pub mod rules;
 pub mod tls;
 
 pub use sc_proto::bench::SessionPair;

@@ -1,7 +1,7 @@
 //! The lists of a tunnel that say where its requests go. The client compiles them to find mistakes
 //! before it asks for a tunnel, the server to act on them.
 
-use sc_proto::rules::{HostRules, InvalidRules, Routing, UrlRules, Ways};
+use sc_proto::rules::{HostRules, InvalidRules, Resigned, Routing, UrlRules, Ways};
 use serde::{Deserialize, Serialize};
 
 /// What version 4 clients send for "no domain in particular".
@@ -35,6 +35,10 @@ pub(crate) struct Rules {
     /// The same of version 4, as patterns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) no_ssl_bump_domains: Option<Vec<String>>,
+    /// Extension: hosts whose TLS is opened and signed anew whatever the lists say, as patterns: the
+    /// client adds something to their requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) always_resign_domains: Option<Vec<String>>,
     /// Extension: how [`Rules::direct_domains`] are written, which both versions have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rule_syntax: Option<RuleSyntax>,
@@ -64,6 +68,12 @@ pub(crate) enum RulesError {
     /// Two lists that say the opposite.
     #[error("direct_domains and tunnel_domains exclude one another: give one of them")]
     Both,
+    /// Two lists that say the opposite of TLS.
+    #[error(
+        "tls_resign_domains and tls_passthrough_domains (no_ssl_bump_domains) exclude one another: \
+         give one of them"
+    )]
+    BothTls,
 }
 
 impl Rules {
@@ -78,6 +88,12 @@ impl Rules {
             return Err(RulesError::Both);
         }
         Ok(Routing {
+            resigned: self.resigned()?,
+            always_resigned: hosts(
+                "always_resign_domains",
+                self.always_resign_domains.as_deref(),
+                RuleSyntax::Patterns,
+            )?,
             denied_hosts: hosts(
                 "deny_domains",
                 self.deny_domains.as_deref(),
@@ -91,6 +107,25 @@ impl Rules {
                 (None, Some(direct)) => Ways::DirectFor(direct),
                 (None, None) => Ways::Tunnel,
             },
+            ..Routing::default()
+        })
+    }
+}
+
+impl Rules {
+    /// Whose TLS is re-signed: nobody's, unless a list says something.
+    fn resigned(&self) -> Result<Resigned, RulesError> {
+        let resign = self.tls_resign_domains.as_deref();
+        let resign = hosts("tls_resign_domains", resign, RuleSyntax::Expressions)?;
+        let pass = self.tls_passthrough_domains.as_deref();
+        let pass = hosts("tls_passthrough_domains", pass, RuleSyntax::Expressions)?;
+        let pass_v4 = self.no_ssl_bump_domains.as_deref();
+        let pass_v4 = hosts("no_ssl_bump_domains", pass_v4, RuleSyntax::Patterns)?;
+        Ok(match (resign, pass.or(pass_v4)) {
+            (Some(_), Some(_)) => return Err(RulesError::BothTls),
+            (Some(resign), None) => Resigned::Only(resign),
+            (None, Some(pass)) => Resigned::AllBut(Some(pass)),
+            (None, None) => Resigned::None,
         })
     }
 }
@@ -158,6 +193,25 @@ mod tests {
         assert!(rules.compile(RuleSyntax::Patterns).is_ok());
         let error = rules.compile(RuleSyntax::Expressions).unwrap_err().to_string();
         assert!(error.starts_with("direct_domains: rule 1"), "{error}");
+    }
+
+    #[test]
+    fn nobodys_tls_is_resigned_unless_a_list_says_so() {
+        let host = |name: &str| sc_proto::contract::Host::parse(name).unwrap();
+        let resigned = |rules: Rules| rules.compile(RuleSyntax::Patterns).map(|r| r.resigned);
+        assert!(matches!(resigned(Rules::default()), Ok(Resigned::None)));
+        let v4 = Rules { no_ssl_bump_domains: some(&[".a.test"]), ..Rules::default() };
+        let Ok(Resigned::AllBut(Some(pass))) = resigned(v4) else { panic!() };
+        assert!(pass.matches(&host("www.a.test")) && !pass.matches(&host("b.test")));
+        let v5 = Rules { tls_resign_domains: some(&["all", "-^b"]), ..Rules::default() };
+        let Ok(Resigned::Only(only)) = resigned(v5) else { panic!() };
+        assert!(only.matches(&host("a.test")) && !only.matches(&host("b.test")));
+        let both = Rules {
+            tls_resign_domains: some(&["a"]),
+            tls_passthrough_domains: some(&["b"]),
+            ..Rules::default()
+        };
+        assert!(matches!(resigned(both), Err(RulesError::BothTls)));
     }
 
     #[test]

@@ -118,6 +118,11 @@ pub(crate) struct V4Args {
     /// URLs that are refused: regular expressions, comma separated [env: SAUCE_FAST_FAIL_REGEXPS]
     #[arg(short = 'F', long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) fast_fail_regexps: Option<Vec<String>>,
+    /// Have the server ask the sites each time, and keep no answers for other browsers
+    /// [env: SAUCE_NO_PROXY_CACHING]
+    #[arg(short = 'N', long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub(crate) no_proxy_caching: Option<bool>,
     /// What carries the tunnel's connections [default: mio, if it is built in] [env: SAUCE_RUNTIME]
     #[arg(long)]
     pub(crate) runtime: Option<RuntimeKind>,
@@ -135,6 +140,11 @@ pub(crate) struct V4Args {
         short = 'M', long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// TLS of these hosts passes through untouched, that of all others is opened at the server and
+    /// signed anew, so that browsers have to trust its CA; `all`: nothing is re-signed, which is
+    /// the default, too. Written as --direct-domains [env: SAUCE_NO_SSL_BUMP_DOMAINS]
+    #[arg(short = 'B', long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) no_ssl_bump_domains: Option<Vec<String>>,
     #[command(flatten)]
     pub(crate) egress: V4EgressArgs,
     /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the
@@ -210,6 +220,27 @@ pub(crate) struct V5Args {
         long, value_name = "N", value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS)
     )]
     pub(crate) max_missed_acks: Option<u32>,
+    /// TLS of these hosts passes through untouched, that of all others is opened at the server and
+    /// signed anew, so that browsers have to trust its CA: [-]regexp or all, comma separated;
+    /// excludes --tls-resign-domains [env: SAUCE_TLS_PASSTHROUGH_DOMAINS]
+    #[arg(
+        short = 'B',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) tls_passthrough_domains: Option<Vec<String>>,
+    /// TLS of these hosts is opened at the server and signed anew, that of all others passes; by
+    /// default all passes [env: SAUCE_TLS_RESIGN_DOMAINS]
+    #[arg(
+        short = 'b',
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub(crate) tls_resign_domains: Option<Vec<String>>,
     #[command(flatten)]
     pub(crate) egress: V5EgressArgs,
     /// Connections of the tunnel: several use more cores, and suffer less from packets lost on the

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 use sc_proto::contract::Target;
+use sc_proto::dns;
 use sc_proto::egress::{
     Bypass, Credentials, Dials, Exchanges, InvalidBypass, InvalidCredentials, InvalidProxy,
     LocalhostPolicy, Way,
@@ -11,7 +12,9 @@ use sc_proto::egress::{
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
 use super::settings::CONCEALED;
+use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
 
 /// Version 4's options.
 #[derive(Args, Debug, Default)]
@@ -22,8 +25,8 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "POLICY", num_args = 0..=1, require_equals = true,
         default_missing_value = "allow")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test and for the REST API: HOST:PORT, http://HOST:PORT or
-    /// socks5://HOST:PORT, where USER:PASSWORD@ may stand before HOST; the password does not stay
+    /// Proxy for the sites under test and for the REST API: HOST:PORT, or with http://, https://,
+    /// socks4:// or socks5:// in front, where USER:PASSWORD@ may stand before HOST; the password does not stay
     /// visible in the process list [env: SAUCE_PROXY]
     #[arg(short, long, value_name = "PROXY")]
     proxy: Option<String>,
@@ -50,6 +53,10 @@ pub(crate) struct V4EgressArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
+    #[command(flatten)]
+    tls: SiteTlsArgs,
+    #[command(flatten)]
+    pub(super) name_servers: V4NameServerArgs,
 }
 
 /// Version 5's options.
@@ -70,7 +77,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_LOCALHOST]
     #[arg(long, value_name = "POLICY")]
     proxy_localhost: Option<LocalhostChoice>,
-    /// Proxy for the sites under test: HOST:PORT, http://HOST:PORT or socks5://HOST:PORT, where
+    /// Proxy for the sites under test: HOST:PORT, or with http://, https://, socks4:// or socks5:// in
+    /// front, where
     /// USER:PASSWORD@ may stand before HOST; the password does not stay visible in the process list
     /// [env: SAUCE_PROXY]
     #[arg(short = 'x', long, value_name = "PROXY")]
@@ -83,6 +91,10 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    tls: SiteTlsArgs,
+    #[command(flatten)]
+    pub(super) name_servers: V5NameServerArgs,
 }
 
 /// `--proxy-localhost`, in the words of both versions.
@@ -116,10 +128,14 @@ pub(crate) struct EgressSettings {
     pub(crate) rest: Option<OwnProxy>,
     /// The proxy for the tunnel's own connection.
     pub(crate) tunnel: Option<OwnProxy>,
+    /// TLS with sites and proxies.
+    pub(crate) tls: SiteTlsSettings,
     /// What becomes of HTTP exchanges.
     pub(crate) exchanges: Exchanges,
     /// How often a site is dialled.
     pub(crate) dials: Dials,
+    /// Who is asked for the names of sites; `None`: the system's resolver.
+    pub(crate) name_servers: Option<dns::Settings>,
 }
 
 /// By which way sites are reached.
@@ -179,6 +195,9 @@ pub(crate) enum EgressError {
     /// A list of hosts to deny.
     #[error("--deny-domains: {0}")]
     Deny(InvalidRules),
+    /// The name servers.
+    #[error(transparent)]
+    NameServers(#[from] NameServerError),
     /// A variable that is none of the words it may be.
     #[error("SAUCE_PROXY_LOCALHOST={0:?}: allow, direct or deny is meant here")]
     Localhost(String),
@@ -191,7 +210,10 @@ pub(crate) enum EgressError {
         text: String,
     },
     /// A proxy.
-    #[error("{option}: {why}; a proxy is written [http|socks5]://[USER:PASSWORD@]HOST:PORT")]
+    #[error(
+        "{option}: {why}; a proxy is written \
+         [http|https|socks4|socks5]://[USER:PASSWORD@]HOST:PORT"
+    )]
     Proxy {
         /// The option.
         option: &'static str,
@@ -216,6 +238,12 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidBypass,
     },
+    /// TLS with the proxy of the tunnel itself.
+    #[error("{0}: the tunnel's own connection goes by proxies of scheme http or socks5 only")]
+    OwnTls(&'static str),
+    /// TLS with sites.
+    #[error(transparent)]
+    SiteTls(#[from] SiteTlsError),
     /// User and password for the proxy.
     #[error("--proxy-userpwd: {0}")]
     UserPassword(InvalidCredentials),
@@ -241,6 +269,8 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    tls: SiteTlsArgs,
+    name_servers: name_servers::Given,
 }
 
 /// What was given about the client's own traffic.
@@ -280,6 +310,8 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -293,6 +325,8 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            tls: args.tls,
+            name_servers: args.name_servers.into(),
         }
     }
 }
@@ -304,6 +338,7 @@ impl Given {
         let mut settings = EgressSettings {
             deny: deny_rules(&denied)?,
             denied,
+            tls: self.tls.resolve(env)?,
             localhost: match (self.localhost, env.first(&["SAUCE_PROXY_LOCALHOST"])) {
                 (Some(choice), _) => choice.0,
                 (None, Some(text)) => {
@@ -311,6 +346,7 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
+            name_servers: self.name_servers.resolve(env)?,
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
@@ -324,6 +360,9 @@ impl Given {
             OwnGiven::V5 { proxy_sauce } => {
                 let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
                 let own = self::proxy("--proxy-sauce", own)?;
+                if let Some(Way::Https(_)) = own {
+                    return Err(EgressError::OwnTls("--proxy-sauce"));
+                }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
             }
@@ -357,7 +396,7 @@ impl V4Own {
                     return Err(EgressError::NoProxy("--proxy-userpwd"));
                 }
             };
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Some(proxy) = way.proxy_mut() {
                 proxy.credentials = Some(credentials);
             }
         }
@@ -377,6 +416,9 @@ impl V4Own {
                 Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
             }
         };
+        if by_tunnel && own.as_ref().is_some_and(|own| matches!(own.way, Way::Https(_))) {
+            return Err(EgressError::OwnTls("--proxy-tunnel"));
+        }
         settings.tunnel = own.clone().filter(|_| by_tunnel);
         settings.rest = own;
         Ok(())
@@ -428,7 +470,7 @@ fn text(flag: Option<String>, env: &Environment, name: &str) -> Option<String> {
     flag.filter(|value| !value.is_empty() && value != CONCEALED).or_else(|| env.first(&[name]))
 }
 
-fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
+pub(super) fn switched(name: &'static str, text: String) -> Result<bool, EgressError> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" => Ok(true),
         "false" | "0" | "no" => Ok(false),

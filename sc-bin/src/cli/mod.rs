@@ -17,6 +17,8 @@ mod go_duration;
 mod logging;
 #[cfg(feature = "client")]
 mod monitoring;
+#[cfg(feature = "client")]
+mod name_servers;
 mod open_files;
 #[cfg(feature = "client")]
 mod readiness;
@@ -24,6 +26,8 @@ mod readiness;
 mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
+#[cfg(feature = "client")]
+mod site_tls;
 mod version;
 
 #[cfg(feature = "client")]
@@ -55,6 +59,8 @@ pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
 #[cfg(feature = "client")]
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
+#[cfg(feature = "client")]
+pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
 #[cfg(all(feature = "client", feature = "server"))]

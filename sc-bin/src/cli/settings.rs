@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
+use sc_proto::rules::Caching;
 
 use super::args::{V4Args, V5Args};
 use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
@@ -46,6 +47,8 @@ pub(crate) struct Settings {
     pub(crate) tunnel_ca: Option<PathBuf>,
     /// Where its requests go; checked.
     pub(crate) rules: Rules,
+    /// Whether the server may answer from its cache.
+    pub(crate) caching: Caching,
     /// How the tunnel's connections bear trouble.
     pub(crate) endurance: Endurance,
     /// What is let out, and by which way.
@@ -175,6 +178,7 @@ struct Given {
     rest_ca: Option<PathBuf>,
     tunnel_ca: Option<PathBuf>,
     rules: Lists,
+    no_proxy_caching: Option<bool>,
     reconnect: Option<u32>,
     keepalive: Option<u32>,
     max_missed_acks: Option<u32>,
@@ -203,6 +207,8 @@ struct Lists {
     direct: Option<Vec<String>>,
     tunnel: Option<Vec<String>>,
     fast_fail: Option<Vec<String>>,
+    pass_tls: Option<Vec<String>>,
+    resign: Option<Vec<String>>,
 }
 
 impl From<V4Args> for Given {
@@ -220,7 +226,10 @@ impl From<V4Args> for Given {
                 direct: args.direct_domains,
                 tunnel: args.tunnel_domains,
                 fast_fail: args.fast_fail_regexps,
+                pass_tls: args.no_ssl_bump_domains,
+                resign: None,
             },
+            no_proxy_caching: args.no_proxy_caching,
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -247,7 +256,10 @@ impl From<V5Args> for Given {
                 direct: args.direct_domains,
                 tunnel: args.tunnel_domains,
                 fast_fail: None,
+                pass_tls: args.tls_passthrough_domains,
+                resign: args.tls_resign_domains,
             },
+            no_proxy_caching: None,
             reconnect: args.reconnect,
             keepalive: args.keepalive,
             max_missed_acks: args.max_missed_acks,
@@ -258,6 +270,9 @@ impl From<V5Args> for Given {
         }
     }
 }
+
+/// Version 4's variable for no cache.
+const NO_CACHING: &str = "SAUCE_NO_PROXY_CACHING";
 
 /// What stands in the place of a key that [`super::conceal`] moved into the environment.
 pub(super) const CONCEALED: &str = "****";
@@ -301,6 +316,10 @@ impl Settings {
         let region = pick(given.region, &["SAUCE_REGION"]);
         let url =
             pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
+        let caching = match (v4, given.no_proxy_caching, env.first(&[NO_CACHING])) {
+            (true, None, Some(text)) => !egress::switched(NO_CACHING, text)?,
+            (_, given, _) => given != Some(true),
+        };
         let egress = given.egress.resolve(env)?;
         let rules = given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?;
         Ok(Self {
@@ -322,6 +341,7 @@ impl Settings {
                 number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
                 number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
             ),
+            caching: if caching { Caching::Shared } else { Caching::Off },
             egress,
             connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
                 .and_then(|count| u8::try_from(count).ok())
@@ -355,7 +375,18 @@ impl Lists {
             Dialect::V5 => (RuleSyntax::Expressions, tunnel, None, None),
         };
         let rule_syntax = Some(syntax);
+        let (no_ssl_bump_domains, tls_passthrough_domains, tls_resign_domains) = match dialect {
+            Dialect::V4 => (list(self.pass_tls, "SAUCE_NO_SSL_BUMP_DOMAINS"), None, None),
+            Dialect::V5 => (
+                None,
+                list(self.pass_tls, "SAUCE_TLS_PASSTHROUGH_DOMAINS"),
+                list(self.resign, "SAUCE_TLS_RESIGN_DOMAINS"),
+            ),
+        };
         let rules = Rules {
+            no_ssl_bump_domains,
+            tls_passthrough_domains,
+            tls_resign_domains,
             direct_domains,
             tunnel_domains,
             domain_names,

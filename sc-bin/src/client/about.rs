@@ -3,6 +3,8 @@
 use std::fs;
 use std::thread;
 
+use sc_proto::rules::Caching;
+
 use crate::api::{CreateTunnel, Metadata};
 use crate::cli::{Settings, open_files_limit, shown_args};
 
@@ -12,6 +14,8 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
         rules: settings.rules.clone(),
+        // Version 5's clients do not say anything about it.
+        no_proxy_caching: (settings.caching == Caching::Off).then_some(true),
         metadata: Some(metadata()),
         ..CreateTunnel::default()
     }

@@ -1,10 +1,13 @@
 //! The egress of the data plane, from the settings and from what this machine knows.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sc_proto::contract::Host;
+use sc_proto::dns::Hosts;
 use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, WayChoice};
 
+use super::site_trust::OfficeTrust;
 use crate::cli::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
@@ -12,12 +15,13 @@ const HOSTS_LIMIT: u64 = 4 << 20;
 
 /// The core's rules.
 pub(super) fn rules(settings: &EgressSettings) -> Egress {
-    let hosts = hosts_text(&hosts_file());
+    let hosts = Hosts::parse(&hosts_text(&hosts_file()));
     Egress {
+        trust: Some(Arc::new(OfficeTrust::new(&settings.tls))),
         deny: settings.deny.clone(),
         localhost: Localhost {
             policy: settings.localhost,
-            names: loopback_names(&hosts).map(Into::into).collect(),
+            names: hosts.loopback_names().map(Into::into).collect(),
         },
         transports: match &settings.tunnel {
             None => WayChoice::Direct,
@@ -63,7 +67,18 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
         (None, Some(proxy)) => Some(("The tunnel's server is reached", proxy)),
     };
     lines.extend(own.map(|(what, proxy)| format!("{what} by the proxy {}", proxy.way)));
+    if let Some(names) = &settings.name_servers {
+        let servers: Vec<_> = names.servers.iter().map(ToString::to_string).collect();
+        lines.push(format!("Names of sites are asked of the name servers {}", servers.join(", ")));
+    }
     lines.push(about_localhost(settings).to_owned());
+    if !settings.tls.unchecked_list.is_empty() {
+        lines.push(format!(
+            "Warning: certificates are NOT checked for {} (--tls-insecure-domains): whoever stands \
+             between this machine and those hosts can read and change all",
+            settings.tls.unchecked_list.join(", ")
+        ));
+    }
     lines
 }
 
@@ -100,7 +115,8 @@ pub(super) fn own_proxy<'a>(proxy: &'a OwnProxy, host: &Host) -> Option<&'a Way>
     (!proxy.bypass.matches(host)).then_some(&proxy.way)
 }
 
-fn hosts_file() -> PathBuf {
+/// Where this machine keeps names of its own.
+pub(super) fn hosts_file() -> PathBuf {
     match std::env::var_os("SystemRoot") {
         Some(root) if cfg!(windows) => Path::new(&root).join(r"System32\drivers\etc\hosts"),
         _ => PathBuf::from("/etc/hosts"),
@@ -119,32 +135,9 @@ fn hosts_text(path: &Path) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Names on lines of a loopback address, as the core spells names.
-fn loopback_names(hosts: &str) -> impl Iterator<Item = String> {
-    hosts.lines().flat_map(|line| {
-        let line = line.split('#').next().unwrap_or_default();
-        let mut words = line.split_whitespace();
-        let address = words.next().and_then(|word| word.parse::<std::net::IpAddr>().ok());
-        let is_loopback = address.is_some_and(|ip| ip.to_canonical().is_loopback());
-        words.take_while(move |_| is_loopback).filter_map(|word| match Host::parse(word) {
-            Ok(Host::Name(name)) => Some(name.into_string()),
-            _ => None,
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_of_loopback_lines_are_found() {
-        let hosts = "# comment 127.0.0.1 no\n127.0.0.1 localhost App.TEST # office\n\
-                     10.0.0.1\tintranet.test\n::1 ip6-localhost app6.test\n127.0.1.1\n\n\
-                     127.0.0.2 bad/name ok.test\nnot-an-address x.test\n";
-        let names: Vec<_> = loopback_names(hosts).collect();
-        assert_eq!(names, ["localhost", "app.test", "ip6-localhost", "app6.test", "ok.test"]);
-    }
 
     #[test]
     fn no_hosts_file_is_no_names() {

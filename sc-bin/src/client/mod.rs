@@ -27,6 +27,7 @@ mod readiness;
 mod rest;
 mod rest_error;
 mod signals;
+mod site_trust;
 mod status;
 mod trust;
 
@@ -41,6 +42,7 @@ pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
 use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::runtime::NameServers;
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
@@ -85,16 +87,9 @@ pub(crate) fn serve(
         speaker.say(&Line::Egress(line));
     }
     let rest = Rest::new(settings)?;
-    let pac = pac(settings)?;
-    let ca = settings.tunnel_ca.as_deref();
-    let plane = WorkerPlane::start(
-        settings.runtime,
-        ca,
-        settings.endurance,
-        egress::rules(&settings.egress),
-        pac,
-        inputs.sender.clone(),
-    )?;
+    let names = name_servers(settings)?;
+    let pac = pac(settings, names.clone())?;
+    let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
     let status = Status::start(settings, &plane.workers())?;
     let controller = Controller::new(
         settings.connections,
@@ -110,14 +105,21 @@ pub(crate) fn serve(
     Ok(event_loop.run())
 }
 
+/// The name servers for sites, if some were given.
+fn name_servers(settings: &Settings) -> Result<Option<NameServers>, Failure> {
+    let Some(given) = &settings.egress.name_servers else { return Ok(None) };
+    let seed = plane::random()?;
+    Ok(Some(NameServers::new(settings.runtime, given.clone(), &egress::hosts_file(), seed)))
+}
+
 /// The PAC script, if there is one: loaded, or the run does not begin.
-fn pac(settings: &Settings) -> Result<Option<Pac>, Failure> {
+fn pac(settings: &Settings, names: Option<NameServers>) -> Result<Option<Pac>, Failure> {
     let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
         return Ok(None);
     };
     let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
     let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
-    Ok(Some(Pac::start(source, &ca, passwords.clone())?))
+    Ok(Some(Pac::start(source, &ca, passwords.clone(), names)?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

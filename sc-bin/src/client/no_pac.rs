@@ -4,6 +4,8 @@ use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{StreamKind, Target};
 use sc_proto::egress::{Credentials, Way};
 
+use crate::runtime::NameServers;
+
 /// This build has no JavaScript engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this sc was built without the feature `pac`")]
@@ -23,6 +25,7 @@ impl Pac {
         _source: &str,
         _ca: &[CertificateDer<'static>],
         _passwords: Vec<(Target, Credentials)>,
+        _names: Option<NameServers>,
     ) -> Result<Self, PacError> {
         Err(PacError)
     }

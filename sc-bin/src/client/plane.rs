@@ -1,24 +1,27 @@
-//! The data plane: the session and its sockets, which a worker thread of a runtime carries.
+//! The data plane: the sessions and their sockets, which worker threads of a runtime carry.
 
+#[cfg(feature = "mio")]
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
-use sc_proto::egress::Egress;
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
+use super::egress;
 use super::failure::Failure;
 use super::inputs::Sender;
 use super::pac::Pac;
 use super::trust;
-use crate::cli::Endurance;
+use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
-use crate::runtime::{Handle, Runtime, RuntimeKind, Stopped};
+use crate::runtime::{Handle, NameServers, Runtime, RuntimeKind, Stopped};
 
 /// The data plane as the controller sees it: something that connects and something that stops.
 /// What becomes of either is an input of the event loop.
@@ -36,14 +39,14 @@ pub(super) trait DataPlane {
 
 /// Questions for the PAC script that wait here; more stay with the worker.
 const QUESTIONS: usize = 64;
-/// A tunnel has one worker.
-const WORKER: WorkerId = WorkerId(0);
 
-/// One worker. It ends when this is dropped.
+/// The workers. They end when this is dropped.
 pub(super) struct WorkerPlane {
     // Kept for its end.
     _runtime: Runtime,
     handle: Handle,
+    /// How many there are.
+    workers: u16,
     /// Who this run is for the server.
     client: ClientId,
     /// Certificate authorities that were asked for (DER).
@@ -51,17 +54,15 @@ pub(super) struct WorkerPlane {
 }
 
 impl WorkerPlane {
-    /// Starts the worker; its events become `inputs`. `ca` is a file of certificate authorities to
-    /// verify the server with.
+    /// Starts the workers for a tunnel; their events become `inputs`. `names` are asked for the names
+    /// of sites, `pac` for the ways to them.
     pub(super) fn start(
-        runtime: RuntimeKind,
-        ca: Option<&Path>,
-        endurance: Endurance,
-        egress: Egress,
+        settings: &Settings,
+        names: Option<NameServers>,
         pac: Option<Pac>,
         inputs: Sender,
     ) -> Result<Self, Failure> {
-        let roots = match ca {
+        let roots = match settings.tunnel_ca.as_deref() {
             Some(path) => Some(ders(Some(path))?),
             None => None,
         };
@@ -70,14 +71,22 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress,
+            egress: egress::rules(&settings.egress),
+            tls_handshake_timeout: settings.egress.tls.handshake,
             ..Config::default()
         };
-        endurance.tell(&mut config);
-        let core = Core::new(config, WORKER, random()?);
+        settings.endurance.tell(&mut config);
+        let workers = workers_for(settings.runtime, settings.connections);
+        let mut cores = Vec::with_capacity(usize::from(workers));
+        for worker in 0..workers {
+            cores.push(Core::new(config.clone(), WorkerId(worker), random()?));
+        }
         let (wanted, questions) = mpsc::sync_channel(QUESTIONS);
         // What nobody has room for stays with the worker.
+        let running = Arc::new(AtomicU16::new(workers));
         let events = move |worker, event| match event {
+            // The last one's tells that all have.
+            Event::Stopped if another_runs(&running) => Ok(()),
             Event::WayWanted { .. } => match wanted.try_send((worker, event)) {
                 Err(TrySendError::Full((_, event))) => Err(event),
                 Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
@@ -87,19 +96,21 @@ impl WorkerPlane {
                 Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
             },
         };
-        let runtime = Runtime::start(runtime, vec![core], events)
+        let runtime = Runtime::start(settings.runtime, cores, names, events)
             .map_err(|error| machine("the data plane does not start", &error))?;
         let handle = runtime.handle();
         if let Some(pac) = pac {
             answer_questions(pac, questions, handle.clone())?;
         }
-        Ok(Self { _runtime: runtime, handle, client: ClientId(random()?), roots })
+        let client = ClientId(random()?);
+        Ok(Self { _runtime: runtime, handle, workers, client, roots })
     }
 
-    /// The way to ask how it stands.
+    /// The way to ask how they stand.
     pub(super) fn workers(&self) -> AskWorkers {
         let handle = self.handle.clone();
-        Arc::new(move || Ok(vec![handle.report(WORKER)?]))
+        let workers = self.workers;
+        Arc::new(move || (0..workers).map(|worker| handle.report(WorkerId(worker))).collect())
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
@@ -114,6 +125,7 @@ impl WorkerPlane {
 
 impl DataPlane for WorkerPlane {
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
+        let worker = WorkerId(u16::from(connection.index()) % self.workers);
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
@@ -124,14 +136,38 @@ impl DataPlane for WorkerPlane {
             tls: TlsClient::new(self.trust(place)?)?,
         };
         self.handle
-            .command(WORKER, Command::Connect(Box::new(connect)))
+            .command(worker, Command::Connect(Box::new(connect)))
             .map_err(|error| machine("the data plane has ended", &error))
     }
 
     fn stop(&mut self, stop: Stop) {
-        // A worker that has stopped has nothing left to stop.
-        let _: Result<(), Stopped> = self.handle.command(WORKER, Command::Stop(stop));
+        for worker in 0..self.workers {
+            // One that has stopped has nothing left to stop.
+            let _: Result<(), Stopped> = self.handle.command(WorkerId(worker), Command::Stop(stop));
+        }
     }
+}
+
+/// Counts a worker that has stopped, unless it is the last: that one's word is passed on, perhaps
+/// after some tries.
+fn another_runs(running: &AtomicU16) -> bool {
+    let one_less = |count: u16| (count > 1).then(|| count - 1);
+    running.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_less).is_ok()
+}
+
+/// As many workers as a tunnel of so many connections can use here: one session is one worker's.
+/// The runtime that is made to be small has one.
+fn workers_for(runtime: RuntimeKind, connections: u8) -> u16 {
+    let most = match runtime {
+        #[cfg(feature = "mio")]
+        RuntimeKind::Mio => {
+            let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+            u16::try_from(cores).unwrap_or(u16::MAX)
+        }
+        #[cfg(feature = "smol")]
+        RuntimeKind::Smol => 1,
+    };
+    u16::from(connections).clamp(1, most)
 }
 
 /// Has the PAC script name the ways to sites, and the workers take them. On a thread of its own,
@@ -167,7 +203,7 @@ fn machine(what: &'static str, error: &dyn std::error::Error) -> Failure {
 }
 
 /// Unpredictable bytes from the operating system.
-fn random<const N: usize>() -> Result<[u8; N], Failure> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Failure> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::Machine { what: "no random bytes", error: error.to_string() })?;

@@ -149,6 +149,8 @@ fn proxy(settings: &Settings) -> Option<ureq::Proxy> {
     let (protocol, proxy) = match way {
         Way::Direct => return None,
         Way::Http(proxy) => (ProxyProtocol::Http, proxy),
+        Way::Https(proxy) => (ProxyProtocol::Https, proxy),
+        Way::Socks4(proxy) => (ProxyProtocol::Socks4A, proxy),
         Way::Socks5(proxy) => (ProxyProtocol::Socks5, proxy),
     };
     let address = &proxy.address;

@@ -160,6 +160,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         rest_ca: None,
         tunnel_ca: None,
         rules: Rules::default(),
+        caching: Default::default(),
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "server")]
-use sc_proto::ListenerId;
+use sc_proto::{CacheStatistics, ListenerId, TunnelId};
 use sc_proto::{SessionStatistics, Statistics};
 
 use super::exposition::{Exposition, Samples, amount, number};
@@ -19,6 +19,9 @@ pub(crate) struct WorkerReport {
     pub(crate) core: Statistics,
     /// The sessions of its core.
     pub(crate) sessions: Vec<SessionStatistics>,
+    /// The caches of its tunnels; a client has none.
+    #[cfg(feature = "server")]
+    pub(crate) caches: Vec<(TunnelId, CacheStatistics)>,
     /// Time it has spent working, as opposed to waiting.
     pub(crate) busy: Duration,
     /// How often it has gone round.

@@ -8,7 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Access, SocketId, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{Access, SocketId, Spread, Stop, TunnelId, TunnelSecret};
 use sc_proto::http1::Mark;
 use sc_proto::rules::Routing;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
@@ -72,7 +72,8 @@ const KGP_WORKER: WorkerId = WorkerId(0);
 
 impl DataPlane {
     /// Starts `workers` workers, the first of which accepts clients, and the last those browsers
-    /// that come to the shared proxy port. What happens to tunnels is told through `events`.
+    /// that come to the shared proxy port. What `config` gives to the cache is for all of them
+    /// together. What happens to tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
@@ -83,12 +84,14 @@ impl DataPlane {
         config.unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         config.ingress.mark = mark()?;
+        // Workers share nothing, so each has its part of what the process may hold.
+        config.cache.total /= usize::from(workers.max(1));
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {
             let seed = random::bytes().map_err(io::Error::other)?;
             cores.push(Core::new(config.clone(), WorkerId(worker), seed));
         }
-        let runtime = Runtime::start(runtime, cores, events)?;
+        let runtime = Runtime::start(runtime, cores, None, events)?;
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
@@ -121,13 +124,20 @@ impl DataPlane {
             listener: ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed)),
         };
         let added = || {
+            let routing = Arc::new(routing);
+            let workers = u16::try_from(self.worker_count()).unwrap_or(u16::MAX);
+            let spread = (workers > 1).then(|| Spread::new(place.home, workers));
             for worker in self.workers() {
                 let command =
                     Command::AddTunnel { tunnel, secret: secret.clone(), home: place.home };
                 self.handle.command(worker, command)?;
+                if let Some(spread) = &spread {
+                    let spread = Arc::clone(spread);
+                    self.handle.command(worker, Command::Spread { tunnel, spread })?;
+                }
+                let routing = Arc::clone(&routing);
+                self.handle.command(worker, Command::SetRouting { tunnel, routing })?;
             }
-            let command = Command::SetRouting { tunnel, routing: Arc::new(routing) };
-            self.handle.command(place.home, command)?;
             let role = ListenerRole::Ingress(tunnel);
             self.handle.listen(place.home, place.listener, role, proxy)
         };
@@ -146,6 +156,7 @@ impl DataPlane {
     }
 
     /// Takes connections for a tunnel from one more socket, on the worker where the tunnel is.
+    /// Nobody is asked there who they are.
     pub(crate) fn add_entrance(
         &self,
         tunnel: TunnelId,
@@ -154,7 +165,7 @@ impl DataPlane {
     ) -> Result<Place, DataPlaneStopped> {
         let listener = ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed));
         let place = Place { home: of.home, listener };
-        self.handle.listen(place.home, listener, ListenerRole::Ingress(tunnel), socket)?;
+        self.handle.listen(place.home, listener, ListenerRole::OpenIngress(tunnel), socket)?;
         Ok(place)
     }
 
@@ -164,12 +175,11 @@ impl DataPlane {
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
-    /// Lets a tunnel finish what runs: its proxy port is closed, its session takes no new stream
-    /// and ends with the last one.
+    /// Lets a tunnel finish what runs: its proxy port is closed, its sessions take no new
+    /// stream and end with the last one.
     pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {
         self.close_proxy(place);
-        // A worker that is gone has nothing left to finish.
-        let _ = self.handle.command(place.home, Command::DrainTunnel(tunnel));
+        self.command_all(|| Command::DrainTunnel(tunnel));
     }
 
     /// Ends a tunnel: its proxy port is closed, its session too.

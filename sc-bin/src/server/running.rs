@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sc_proto::endpoint::OwnPorts;
+use sc_proto::tls::Resigner;
 use sc_proto::{Config, Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
+use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
 use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
@@ -58,6 +60,9 @@ pub(crate) enum StartError {
     /// It has no certificate for tunnels.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// It has no CA for re-signed TLS.
+    #[error(transparent)]
+    Resign(#[from] ResignError),
     /// It has no certificate for REST.
     #[error(transparent)]
     RestTls(#[from] RestTlsError),
@@ -164,6 +169,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         Some(files) => TunnelCertificate::given(files)?,
         None => TunnelCertificate::own(&dir, &settings.tunnel_host, unix_now())?,
     };
+    let resign = Arc::new(ResignCa::open(settings.resign_ca.as_ref(), &dir, unix_now())?);
     let tls = match &settings.rest_security {
         RestSecurity::Tls(files) => Some(rest::acceptor(files)?),
         RestSecurity::PlainOnLoopback | RestSecurity::PlainAnywhere => None,
@@ -195,6 +201,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         settings,
         registry.clone(),
         certificate,
+        Arc::clone(&resign),
         listeners,
         announced_port,
         &guesses,
@@ -213,6 +220,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             rates: Rates::default(),
             announcements,
             scheme,
+            resign_ca: resign.pem().to_owned(),
             url: format!("{scheme}://{}{BASE}", dialable(rest_address)),
         }),
     };
@@ -249,6 +257,7 @@ fn start_tunnels(
     settings: Settings,
     registry: Registry,
     certificate: TunnelCertificate,
+    resign: Arc<ResignCa>,
     listeners: Listeners,
     tunnel_port: u16,
     guesses: &Arc<Guesses>,
@@ -257,8 +266,10 @@ fn start_tunnels(
     let workers = settings.workers.get();
     let mut config = Config {
         tls_server: Some(certificate.tls),
+        resigner: Some(Resigner::new(resign).map_err(ResignError::from)?),
         direct: settings.direct.clone(),
         ingress: settings.ingress.clone(),
+        cache: settings.cache,
         ..Config::default()
     };
     settings.endurance.tell(&mut config);

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use sc_proto::CacheLimits;
 use sc_proto::contract::{AddressGuard, Host};
 use sc_proto::endpoint::{Ingress, OwnPorts};
 use serde::Deserialize;
 
 use super::announcements::{Announcements, AnnouncementsError};
+use super::byte_size::ByteSize;
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
 use super::metrics::{MetricsServer, MetricsSettingsError};
@@ -60,6 +62,15 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "SC_SERVER_TLS_KEY")]
     tls_key: Option<PathBuf>,
 
+    /// PEM file with the CA that signs certificates for re-signed TLS; browsers have to trust it
+    /// [default: makes its own, GET /rest/v1/ca.pem gives it]
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_RESIGN_CA_CERT")]
+    resign_ca_cert: Option<PathBuf>,
+
+    /// PEM file with the private key for --resign-ca-cert
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_RESIGN_CA_KEY")]
+    resign_ca_key: Option<PathBuf>,
+
     /// Name or address the tunnels' proxy ports are bound to, and browsers are told. Whoever
     /// reaches these ports reaches what the clients reach [default: 127.0.0.1]
     #[arg(long, value_name = "HOST", env = "SC_SERVER_PROXY_HOST")]
@@ -69,6 +80,19 @@ pub(crate) struct Options {
     /// public Internet (CIDR, comma separated); never this machine itself or its links
     #[arg(long, value_name = "NET", env = "SC_SERVER_DIRECT_NETWORKS", value_delimiter = ',')]
     direct_networks: Option<Vec<IpNet>>,
+
+    /// Memory for answers that later requests of the same tunnel get without crossing it, for all
+    /// tunnels together: a number with K, M or G; 0 for no cache [default: 256M]
+    #[arg(long, value_name = "SIZE", env = "SC_SERVER_CACHE_SIZE")]
+    cache_size: Option<ByteSize>,
+
+    /// The same for one tunnel [default: 64M]
+    #[arg(long, value_name = "SIZE", env = "SC_SERVER_CACHE_TUNNEL_SIZE")]
+    cache_tunnel_size: Option<ByteSize>,
+
+    /// The largest answer that is kept [default: 8M]
+    #[arg(long, value_name = "SIZE", env = "SC_SERVER_CACHE_OBJECT_SIZE")]
+    cache_object_size: Option<ByteSize>,
 
     /// Ports for the tunnels' proxies, one each; 0 for any free port [default: 20000-20999]
     #[arg(long, value_name = "A-B", env = "SC_SERVER_PROXY_PORTS")]
@@ -159,6 +183,8 @@ pub(crate) struct Settings {
     pub(crate) tunnel_host: String,
     /// The certificate of the KGP listener; `None`: its own.
     pub(crate) tunnel_certificate: Option<CertificateFiles>,
+    /// The CA of re-signed TLS; `None`: its own.
+    pub(crate) resign_ca: Option<CertificateFiles>,
     /// Where the tunnels' proxy ports are bound.
     pub(crate) proxy_ip: IpAddr,
     /// What browsers are told.
@@ -169,6 +195,8 @@ pub(crate) struct Settings {
     pub(crate) ingress: Ingress,
     /// Where direct traffic may lead.
     pub(crate) direct: AddressGuard,
+    /// Memory for the tunnels' caches, of all workers together.
+    pub(crate) cache: CacheLimits,
     /// Which ports those are.
     pub(crate) proxy_ports: PortRange,
     /// How many data workers.
@@ -276,11 +304,13 @@ impl Settings {
             tunnel_address: SocketAddr::new(LOOPBACK, 0),
             tunnel_host: LOOPBACK.to_string(),
             tunnel_certificate: None,
+            resign_ca: None,
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
             shared_proxy_address: None,
             ingress: Ingress::default(),
             direct: AddressGuard::public(),
+            cache: cache_limits(None, None, None),
             proxy_ports: PortRange::Any,
             workers: cpus(),
             runtime: RuntimeKind::default(),
@@ -291,6 +321,16 @@ impl Settings {
             announcements: Announcements::default(),
         }
     }
+}
+
+/// The bounds of the cache, with defaults for what is not said.
+fn cache_limits(
+    total: Option<ByteSize>,
+    tunnel: Option<ByteSize>,
+    object: Option<ByteSize>,
+) -> CacheLimits {
+    let or = |given: Option<ByteSize>, mib: usize| given.map_or(mib << 20, |size| size.0);
+    CacheLimits { total: or(total, 256), tunnel: or(tunnel, 64), object: or(object, 8) }
 }
 
 fn cpus() -> NonZeroU16 {
@@ -324,8 +364,13 @@ impl Options {
             tunnel_host: self.tunnel_host.or(other.tunnel_host),
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
+            resign_ca_cert: self.resign_ca_cert.or(other.resign_ca_cert),
+            resign_ca_key: self.resign_ca_key.or(other.resign_ca_key),
             proxy_host: self.proxy_host.or(other.proxy_host),
             direct_networks: self.direct_networks.or(other.direct_networks),
+            cache_size: self.cache_size.or(other.cache_size),
+            cache_tunnel_size: self.cache_tunnel_size.or(other.cache_tunnel_size),
+            cache_object_size: self.cache_object_size.or(other.cache_object_size),
             proxy_ports: self.proxy_ports.or(other.proxy_ports),
             shared_proxy_address: self.shared_proxy_address.or(other.shared_proxy_address),
             proxy_auth: self.proxy_auth.or(other.proxy_auth),
@@ -376,6 +421,10 @@ impl Options {
             tunnel_address,
             tunnel_host,
             tunnel_certificate: both(("tls-cert", self.tls_cert), ("tls-key", self.tls_key))?,
+            resign_ca: both(
+                ("resign-ca-cert", self.resign_ca_cert),
+                ("resign-ca-key", self.resign_ca_key),
+            )?,
             proxy_ip,
             proxy_host,
             shared_proxy_address: self.shared_proxy_address,
@@ -388,6 +437,7 @@ impl Options {
                 ..Ingress::default()
             },
             direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
+            cache: cache_limits(self.cache_size, self.cache_tunnel_size, self.cache_object_size),
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
             workers: self.workers.unwrap_or_else(cpus),
             runtime: self.runtime.unwrap_or_default(),

@@ -137,6 +137,7 @@ impl Driver {
             Action::Close { socket: id, mode } => self.close(id, mode),
             // With one core there is nobody to hand over to.
             Action::HandOver { socket: id, .. } => self.close(id, CloseMode::Abort),
+            Action::Tell { .. } => {}
         }
     }
 

@@ -125,6 +125,7 @@ impl World {
                 self.arrived[other].1 = true;
                 self.wake(other);
             }
+            Action::Tell { .. } => {}
         }
         Some(())
     }

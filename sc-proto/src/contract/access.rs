@@ -22,6 +22,8 @@ const MAX_PART: usize = 1024;
 pub enum Door {
     /// The one of this tunnel.
     Tunnel(TunnelId),
+    /// One of this tunnel where nobody is asked.
+    Open(TunnelId),
     /// The one of all tunnels: the credentials say which.
     Shared,
 }

@@ -1,10 +1,13 @@
 //! What the core asks of a driver, and how the driver answers.
 
+use alloc::boxed::Box;
+
 use super::guard::AddressGuard;
 use super::id::{SocketId, WorkerId};
+use super::spread::Note;
 use super::target::Target;
 use crate::Time;
-use crate::endpoint::Handed;
+use crate::endpoint::{Browser, Transport};
 
 /// One thing the driver shall do now.
 #[derive(Debug)]
@@ -49,10 +52,18 @@ pub enum Action {
     HandOver {
         /// Which.
         socket: SocketId,
-        /// The worker that owns its tunnel.
+        /// The worker that is to have it.
         to: WorkerId,
         /// What the core of that worker needs.
         state: HandOver,
+    },
+    /// Give a note to worker `to`, whose core takes it by [`Core::told`](crate::Core::told). If that
+    /// is not possible now, say so with [`Core::untold`](crate::Core::untold).
+    Tell {
+        /// To whom.
+        to: WorkerId,
+        /// What.
+        note: Note,
     },
 }
 
@@ -102,6 +113,16 @@ pub enum Write {
     Failed,
 }
 
-/// A transport or a browser's connection on its way to the worker of its tunnel.
+/// A connection on its way to another worker. One that cannot be given to that worker now is to be
+/// adopted by the core that it comes from: a browser waits then, a transport is closed.
 #[derive(Debug)]
-pub struct HandOver(pub(crate) Handed);
+pub struct HandOver(pub(crate) HandedOver);
+
+/// See [`HandOver`].
+#[derive(Debug)]
+pub(crate) enum HandedOver {
+    /// A transport, to the worker that owns its session.
+    Transport(Box<Transport>),
+    /// A browser's connection, to a worker that has a session for it.
+    Browser(Box<Browser>),
+}

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::access::Access;
 use super::action::SocketClass;
 use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
+use super::spread::Spread;
 use super::target::Target;
 use crate::egress::Way;
 use crate::rules::Routing;
@@ -20,6 +21,9 @@ pub enum ListenerRole {
     Kgp,
     /// The proxy port of one tunnel.
     Ingress(TunnelId),
+    /// One more proxy port of one tunnel, where nobody is asked for credentials: whoever opened it
+    /// sees to it that only those reach it who may.
+    OpenIngress(TunnelId),
     /// The proxy port of all tunnels: a request's credentials say which.
     SharedIngress,
 }
@@ -29,7 +33,7 @@ impl ListenerRole {
     pub const fn class(self) -> SocketClass {
         match self {
             Self::Kgp => SocketClass::Transport,
-            Self::Ingress(_) | Self::SharedIngress => SocketClass::Proxied,
+            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress => SocketClass::Proxied,
         }
     }
 }
@@ -39,8 +43,8 @@ impl ListenerRole {
 #[non_exhaustive]
 pub enum Command {
     /// Server: expect a client for this tunnel. Said to every worker, so that each can judge a
-    /// handshake; the sessions live on worker `home`. Said again it changes secret and home for
-    /// those who come from then on.
+    /// handshake; the sessions live on worker `home`, or with [`Command::Spread`] from there on.
+    /// Said again it changes secret and home for those who come from then on.
     AddTunnel {
         /// Which.
         tunnel: TunnelId,
@@ -49,15 +53,25 @@ pub enum Command {
         /// The worker that owns its sessions and its proxy port.
         home: WorkerId,
     },
-    /// Server: where the requests of a tunnel go, from here on. Said to the tunnel's home after
-    /// [`Command::AddTunnel`]; without it all go through the tunnel.
+    /// Server: the sessions of a tunnel whose client has several connections may live on several
+    /// workers. Said to each of them after [`Command::AddTunnel`], with one and the same
+    /// [`Spread`]; without it all live at home. The proxy port is home's all the same: browsers
+    /// are handed over from there.
+    Spread {
+        /// Which.
+        tunnel: TunnelId,
+        /// What these workers share.
+        spread: Arc<Spread>,
+    },
+    /// Server: where the requests of a tunnel go, from here on. Said to all workers that may carry
+    /// the tunnel after [`Command::AddTunnel`]; without it all go through the tunnel.
     SetRouting {
         /// Which.
         tunnel: TunnelId,
         /// Its rules.
         routing: Arc<Routing>,
     },
-    /// Server: the tunnel is to end. Its sessions take no new streams and each ends with
+    /// Server: the tunnel is to end. Said to all workers. Its sessions take no new streams and each ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
     /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),

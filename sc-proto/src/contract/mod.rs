@@ -9,9 +9,11 @@ mod event;
 mod guard;
 mod id;
 mod reason;
+mod spread;
 mod target;
 
 pub use access::{Access, AccessRefused, Door, InvalidVisitor, MAX_NAMED, TunnelName, Visitor};
+pub(crate) use action::HandedOver;
 pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};
 pub use event::{Event, TunnelEnd};
@@ -21,4 +23,6 @@ pub use id::{
     SocketId, TunnelId, TunnelSecret, WorkerId,
 };
 pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
+pub(crate) use spread::{News, Seated, Standing};
+pub use spread::{Note, Spread};
 pub use target::{Host, InvalidTarget, StreamKind, Target};

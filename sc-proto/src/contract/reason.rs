@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 
-use crate::tls::TlsError;
+use crate::tls::{CertificateProblem, TlsError};
 
 /// Why the egress could not reach a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -23,8 +23,8 @@ pub enum DialFailure {
     /// A rule of the office forbids this target.
     #[error("denied")]
     Denied,
-    /// TLS with the site failed.
-    #[error("TLS failed")]
+    /// TLS with the site failed: its handshake was broken off or refused.
+    #[error("TLS with the site failed")]
     Tls,
     /// The client is out of descriptors, memory or ports.
     #[error("out of resources")]
@@ -65,11 +65,55 @@ pub enum DialFailure {
     /// What came on the stream is not one request that can be read in one way only.
     #[error("the request can be read in two ways")]
     BadRequest,
+    /// The site's certificate is past its last day.
+    #[error("the site's certificate has expired")]
+    CertificateExpired,
+    /// The site's certificate is before its first day.
+    #[error("the site's certificate is not valid yet")]
+    CertificateNotYetValid,
+    /// No authority that the client trusts issued the site's certificate.
+    #[error("the site's certificate is not issued by an authority that the sc client trusts")]
+    CertificateIssuer,
+    /// The site's certificate is for other names.
+    #[error("the site's certificate is for other names")]
+    CertificateName,
+    /// The site's certificate cannot be used for any other reason.
+    #[error("the site's certificate cannot be used")]
+    Certificate,
+    /// What answered on the site's port is not TLS.
+    #[error("the site does not speak TLS on this port")]
+    NotTls,
+    /// The site's TLS handshake took too long.
+    #[error("the site's TLS handshake took too long")]
+    TlsTimedOut,
+    /// TLS with the upstream proxy failed, or its certificate is not accepted.
+    #[error("TLS with the upstream proxy failed")]
+    ProxyTls,
+    /// No name server could say whether the name has an address.
+    #[error("no name server gave an answer")]
+    NameServers,
+}
+
+impl From<&TlsError> for DialFailure {
+    /// What a failure of TLS with a site is told as.
+    fn from(error: &TlsError) -> Self {
+        match error {
+            TlsError::Certificate(problem) => match problem {
+                CertificateProblem::Expired => Self::CertificateExpired,
+                CertificateProblem::NotYetValid => Self::CertificateNotYetValid,
+                CertificateProblem::UnknownIssuer => Self::CertificateIssuer,
+                CertificateProblem::WrongName { .. } => Self::CertificateName,
+                CertificateProblem::Pin | CertificateProblem::Unusable(_) => Self::Certificate,
+            },
+            TlsError::NotTls => Self::NotTls,
+            _ => Self::Tls,
+        }
+    }
 }
 
 impl DialFailure {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 28] = [
         Self::Refused,
         Self::Unreachable,
         Self::TimedOut,
@@ -89,6 +133,15 @@ impl DialFailure {
         Self::NoWay,
         Self::Loop,
         Self::BadRequest,
+        Self::CertificateExpired,
+        Self::CertificateNotYetValid,
+        Self::CertificateIssuer,
+        Self::CertificateName,
+        Self::Certificate,
+        Self::NotTls,
+        Self::TlsTimedOut,
+        Self::ProxyTls,
+        Self::NameServers,
     ];
 }
 

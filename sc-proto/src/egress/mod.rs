@@ -33,6 +33,7 @@ use alloc::sync::Arc;
 
 use crate::contract::{DialFailure, Host};
 use crate::rules::HostRules;
+use crate::tls::{TlsClient, TlsError};
 
 /// Most ways that are tried for one request.
 pub const MAX_WAYS: usize = 16;
@@ -53,6 +54,18 @@ pub struct Egress {
     pub exchanges: Exchanges,
     /// How often a site is dialled.
     pub dials: Dials,
+    /// What is trusted in TLS with sites and proxies. `None`: no TLS is spoken with them.
+    pub trust: Option<Arc<dyn SiteTrust>>,
+}
+
+/// What is trusted in TLS with sites and proxies.
+pub trait SiteTrust: core::fmt::Debug + Send + Sync {
+    /// The TLS client for this host. Asked for each connection, so it answers from memory but for
+    /// the first time.
+    ///
+    /// # Errors
+    /// There is nothing to trust.
+    fn client_for(&self, host: &Host) -> Result<TlsClient, TlsError>;
 }
 
 /// By which ways sites are reached.

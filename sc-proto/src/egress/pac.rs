@@ -17,11 +17,11 @@ pub enum InvalidAnswer {
     #[error("{0:?} needs HOST:PORT behind its first word")]
     Address(String),
     /// Nothing in it is a way that can be gone.
-    #[error("none of {0:?} is supported: DIRECT, PROXY, HTTP, SOCKS and SOCKS5 are")]
+    #[error("none of {0:?} is supported: DIRECT, PROXY, HTTP, SOCKS, SOCKS4 and SOCKS5 are")]
     NoWay(String),
 }
 
-/// Reads an answer: `DIRECT`, `PROXY host:port`, `HTTP`, `SOCKS` or `SOCKS5` likewise, with
+/// Reads an answer: `DIRECT`, `PROXY host:port`, `HTTP`, `SOCKS`, `SOCKS4` or `SOCKS5` likewise, with
 /// semicolons between them. An empty answer is `DIRECT`. A kind that is not known or not supported
 /// is passed over: to take it for `DIRECT` would lead past a proxy that the office wants. The first
 /// [`MAX_WAYS`] count.
@@ -45,6 +45,8 @@ pub fn ways_of_answer(answer: &str) -> Result<Vec<Way>, InvalidAnswer> {
                 continue;
             }
             "PROXY" | "HTTP" => Way::Http,
+            "HTTPS" => Way::Https,
+            "SOCKS4" => Way::Socks4,
             "SOCKS" | "SOCKS5" => Way::Socks5,
             _ => continue,
         };
@@ -82,7 +84,7 @@ mod tests {
                 "PROXY a:1; socks\tb:2 ;SOCKS5 [::1]:3; HTTP c:4;DIRECT;",
                 &["http://a:1", "socks5://b:2", "socks5://[::1]:3", "http://c:4", "direct"],
             ),
-            ("QUIC a:1; HTTPS b:2; SOCKS4 c:3; DIRECT", &["direct"]),
+            ("QUIC a:1; SOCKS4 c:3; HTTPS b:2; DIRECT", &["socks4://c:3", "https://b:2", "direct"]),
         ] {
             let read = ways_of_answer(answer).unwrap();
             let read: Vec<_> = read.iter().map(Way::to_string).collect();

@@ -14,6 +14,11 @@ pub enum Way {
     Direct,
     /// By an HTTP proxy: CONNECT (RFC 9110, section 9.3.6), or a request in absolute form.
     Http(Proxy),
+    /// The same, within TLS with the proxy.
+    Https(Proxy),
+    /// By a SOCKS proxy of version 4A, which resolves the site's name. It takes the credentials' user
+    /// only.
+    Socks4(Proxy),
     /// By a SOCKS proxy of version 5 (RFC 1928), which resolves the site's name.
     Socks5(Proxy),
 }
@@ -38,7 +43,7 @@ pub struct Credentials {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProxy {
     /// A scheme other than the known ones.
-    #[error("the scheme must be http or socks5")]
+    #[error("the scheme must be http, https, socks4 or socks5")]
     Scheme,
     /// Not `host:port`.
     #[error(transparent)]
@@ -49,6 +54,9 @@ pub enum InvalidProxy {
     /// A path, a query or a fragment.
     #[error("nothing may follow the port")]
     Path,
+    /// A password, or a zero byte in the user, for a proxy of SOCKS version 4.
+    #[error("SOCKS 4 has no password, and its user no zero byte")]
+    Socks4User,
     /// User and password cannot be used.
     #[error(transparent)]
     Credentials(#[from] InvalidCredentials),
@@ -112,8 +120,9 @@ impl fmt::Debug for Credentials {
 }
 
 impl Way {
-    /// Reads `[http|socks5]://[user[:password]@]host:port`; `http` without a scheme, `socks` is
-    /// `socks5`. User and password may hold `%` escapes, as in URLs.
+    /// Reads `[http|https|socks4|socks5]://[user[:password]@]host:port`; `http` without a scheme,
+    /// `socks` is `socks5`, `socks4a` is `socks4`, which takes no password. User and password may hold
+    /// `%` escapes, as in URLs.
     ///
     /// # Errors
     ///
@@ -122,6 +131,8 @@ impl Way {
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let by: fn(Proxy) -> Self = match scheme.to_ascii_lowercase().as_str() {
             "http" => Self::Http,
+            "https" => Self::Https,
+            "socks4" | "socks4a" => Self::Socks4,
             "socks" | "socks5" | "socks5h" => Self::Socks5,
             _ => return Err(InvalidProxy::Scheme),
         };
@@ -134,14 +145,34 @@ impl Way {
         if address.contains(['/', '?', '#']) {
             return Err(InvalidProxy::Path);
         }
-        Ok(by(Proxy { address: address.parse()?, credentials }))
+        let way = by(Proxy { address: address.parse()?, credentials });
+        match &way {
+            Self::Socks4(Proxy { credentials: Some(credentials), .. })
+                if !credentials.expose().is_empty() || credentials.user().contains('\0') =>
+            {
+                Err(InvalidProxy::Socks4User)
+            }
+            _ => Ok(way),
+        }
     }
 
     /// The proxy, if it leads by one.
     pub fn proxy(&self) -> Option<&Proxy> {
         match self {
             Self::Direct => None,
-            Self::Http(proxy) | Self::Socks5(proxy) => Some(proxy),
+            Self::Http(proxy) | Self::Https(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => {
+                Some(proxy)
+            }
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn proxy_mut(&mut self) -> Option<&mut Proxy> {
+        match self {
+            Self::Direct => None,
+            Self::Http(proxy) | Self::Https(proxy) | Self::Socks4(proxy) | Self::Socks5(proxy) => {
+                Some(proxy)
+            }
         }
     }
 }
@@ -152,6 +183,8 @@ impl fmt::Display for Way {
         match self {
             Self::Direct => f.write_str("direct"),
             Self::Http(proxy) => write!(f, "http://{}", proxy.address),
+            Self::Https(proxy) => write!(f, "https://{}", proxy.address),
+            Self::Socks4(proxy) => write!(f, "socks4://{}", proxy.address),
             Self::Socks5(proxy) => write!(f, "socks5://{}", proxy.address),
         }
     }
@@ -197,6 +230,8 @@ mod tests {
             ("HTTP://10.0.0.1:1", "http://10.0.0.1:1"),
             ("socks5://[::1]:1080", "socks5://[::1]:1080"),
             ("socks://p:1080", "socks5://p:1080"),
+            ("socks4://anna@p:1080", "socks4://p:1080"),
+            ("SOCKS4A://p:1080", "socks4://p:1080"),
         ] {
             assert_eq!(Way::parse(text).unwrap().to_string(), shown, "{text}");
         }
@@ -227,6 +262,8 @@ mod tests {
             ("@p:1", InvalidProxy::Credentials(Length)),
             ("a%4@p:1", InvalidProxy::Credentials(Escape)),
             ("a%ff@p:1", InvalidProxy::Credentials(Escape)),
+            ("socks4://a:b@p:1", InvalidProxy::Socks4User),
+            ("socks4://a%00b@p:1", InvalidProxy::Socks4User),
         ] {
             assert_eq!(Way::parse(text), Err(why), "{text}");
         }

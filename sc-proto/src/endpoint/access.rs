@@ -11,18 +11,19 @@ use alloc::collections::BTreeMap;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::http::{Http, Wants};
+use super::http::Http;
 use super::route::Wish;
 use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS};
-use crate::contract::{
-    Access, AccessRefused, Action, Door, Event, HandOver, SocketId, TunnelId, Visitor, WorkerId,
-};
-use crate::http1::{Credentials, Failure};
+use crate::contract::{Access, AccessRefused, Door, Event, SocketId, TunnelId, Visitor, WorkerId};
+use crate::http1::{Credentials, Failure, Front};
 use crate::{DeadlineReason, Time};
 
 /// How long the embedder may take to say whether a visitor is let in.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
+/// How soon a visitor tries again to get to another worker whose mailbox is full, and how often.
+const NEXT_TRY: Duration = Duration::from_millis(5);
+const MAX_TRIES: u8 = 200;
 /// Most visitors that are remembered.
 const MAX_VISITORS: usize = 1024;
 /// The tunnel of a connection to the shared port whose first request is still to come.
@@ -33,23 +34,6 @@ pub(super) const NO_TUNNEL: TunnelId = TunnelId([0; 16]);
 pub(super) struct Asked {
     wish: Wish,
     visitor: Visitor,
-}
-
-/// A browser's connection on its way to the worker of its tunnel, with a request that was let in.
-#[derive(Debug)]
-pub(crate) struct Visit {
-    http: Box<Http>,
-    wish: Wish,
-    tunnel: TunnelId,
-}
-
-/// What a core hands to another.
-#[derive(Debug)]
-pub(crate) enum Handed {
-    /// A transport whose client was let in.
-    Transport(Box<super::Transport>),
-    /// A browser's connection.
-    Browser(Box<Visit>),
 }
 
 /// Visitors who were let in a moment ago.
@@ -106,22 +90,20 @@ impl Core {
             }
             return None;
         }
-        let mut http = Box::new(Http::new(self.config.http, self.config.ingress.mark.clone()));
+        let front = Front::new(self.config.http).marked(self.config.ingress.mark.clone());
+        let mut http = Box::new(Http::new(front));
         http.door = self.config.ingress.guards(door).then_some(door);
         let tunnel = match door {
-            Door::Tunnel(tunnel) => tunnel,
+            Door::Tunnel(tunnel) | Door::Open(tunnel) => tunnel,
             Door::Shared => NO_TUNNEL,
         };
-        let key = self.browser_socket(tunnel, http, peer);
-        let deadline = now.after(self.config.request_head_timeout);
-        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
-        Some(key.into())
-    }
-
-    fn browser_socket(&mut self, tunnel: TunnelId, http: Box<Http>, peer: SocketAddr) -> SocketKey {
         let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
         self.counters.connected(&role);
-        self.sockets.insert(Socket::new(role, Some(peer)))
+        let key = self.sockets.insert(Socket::new(role, Some(peer)));
+        let deadline = now.after(self.config.request_head_timeout);
+        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
+        self.seat(key, tunnel);
+        Some(key.into())
     }
 
     /// Decides whether a request may go on.
@@ -181,11 +163,14 @@ impl Core {
         }
     }
 
-    /// The embedder has not said a word in time.
+    /// The embedder has not said a word in time; or a visitor may try again to get to the worker of
+    /// their tunnel.
     pub(super) fn access_timeout(&mut self, key: SocketKey, now: Time) {
-        if let Some(http) = self.http(key) {
-            http.asked = None;
+        let Some(http) = self.http(key) else { return };
+        if http.leaving.is_some() {
+            return self.movers.push_back(key);
         }
+        http.asked = None;
         self.turn_away(key, &AccessRefused::Unchecked, now);
     }
 
@@ -197,47 +182,69 @@ impl Core {
 
     /// The request goes by `tunnel`, perhaps on another worker.
     fn let_in(&mut self, key: SocketKey, wish: Wish, tunnel: TunnelId, now: Time) {
-        let home = self.tunnels.get(&tunnel).map(|tunnel| tunnel.home);
+        let to = self.worker_for(tunnel);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        proxied.tunnel = tunnel;
-        match home {
-            Some(home) if home == self.worker => self.begin_opening(key, wish, now),
-            Some(home) => {
-                if let Some(http) = self.http(key) {
-                    http.asked = None;
-                    http.leaving = Some((home, wish));
-                }
-                // What was read with the request is kept first, and goes along.
-                self.leaving.push_back(key);
-            }
+        let Some(to) = to else {
             // It ended a moment ago.
-            None => self.end_exchange(key, Failure::NotConnected, &[], now),
+            return self.end_exchange(key, Failure::NotConnected, &[], now);
+        };
+        if proxied.tunnel == tunnel {
+            // It came to the tunnel's own port, or its last request went there, too.
+            return self.begin_opening(key, wish, now);
+        }
+        proxied.tunnel = tunnel;
+        proxied.seated = None;
+        proxied.hops = 0;
+        if let Some(http) = proxied.http() {
+            http.leaving = Some((to, wish));
+        }
+        if to == self.worker {
+            self.arrive(key, now);
+        } else {
+            // Not at once: what was read with the request is still in other hands, and goes along.
+            self.movers.push_back(key);
         }
     }
 
-    /// Gives a browser's connection to the worker of its tunnel.
-    pub(super) fn hand_browser_over(&mut self, key: SocketKey) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        let tunnel = proxied.tunnel;
-        let leaving = proxied.http().and_then(|http| http.leaving.take());
-        let Some((to, wish)) = leaving else { return };
-        let Some(mut http) = proxied.http.take() else { return };
-        http.wants = Wants::Nothing;
-        let visit = Box::new(Visit { http, wish, tunnel });
-        self.send_off(key, to, HandOver(Handed::Browser(visit)));
+    /// The worker that takes a newcomer of this tunnel. `None`: there is no such tunnel.
+    fn worker_for(&self, tunnel: TunnelId) -> Option<WorkerId> {
+        let home = self.tunnels.get(&tunnel)?.home;
+        let least_busy = self.spread_of(tunnel).and_then(|spread| spread.least_busy(None));
+        Some(least_busy.unwrap_or(home))
     }
 
-    fn send_off(&mut self, key: SocketKey, to: WorkerId, state: HandOver) {
-        if self.forget(key).is_some() {
-            self.actions.push_back(Action::HandOver { socket: key.into(), to, state });
+    /// A visitor's request is at the worker where it was to go, or was given back by the driver.
+    /// Says whether there was one.
+    pub(super) fn arrive(&mut self, key: SocketKey, now: Time) -> Arrival {
+        let here = self.worker;
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
+            return Arrival::NoVisitor;
+        };
+        let (tunnel, hops) = (proxied.tunnel, proxied.hops);
+        let Some((to, wish)) = proxied.http().and_then(|http| http.leaving.take()) else {
+            return Arrival::NoVisitor;
+        };
+        if to == here {
+            proxied.hops = 0;
+            self.take_seat(key, tunnel);
+            self.begin_opening(key, wish, now);
+        } else if hops < MAX_TRIES {
+            if let Some(http) = self.http(key) {
+                http.leaving = Some((to, wish));
+            }
+            self.set_timer(key, now.after(NEXT_TRY), DeadlineReason::Access);
+        } else {
+            // The next request begins anew.
+            proxied.tunnel = NO_TUNNEL;
+            self.end_exchange(key, Failure::TooManyStreams, &[], now);
         }
+        Arrival::Visitor
     }
+}
 
-    /// Takes a browser's connection from another worker and goes on with its request.
-    pub(super) fn adopt_browser(&mut self, visit: Visit, peer: SocketAddr, now: Time) -> SocketId {
-        let Visit { http, wish, tunnel } = visit;
-        let key = self.browser_socket(tunnel, http, peer);
-        self.begin_opening(key, wish, now);
-        key.into()
-    }
+/// Whether a connection from another worker brings a request that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    Visitor,
+    NoVisitor,
 }

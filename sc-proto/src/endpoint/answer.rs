@@ -59,7 +59,7 @@ impl Core {
 
     /// Has the front take bytes of the answer; says how many. `lendable`: they are a part of this
     /// plaintext, which begins at that place, and may be lent on.
-    fn drive_answer(
+    pub(super) fn drive_answer(
         &mut self,
         key: SocketKey,
         bytes: &[u8],
@@ -76,7 +76,10 @@ impl Core {
             let answer = http.front.from_stream(rest);
             match answer.item {
                 AnswerItem::NeedMore => return used + answer.consumed,
-                AnswerItem::Head(head) => self.push_bytes(key, &head, plaintext),
+                AnswerItem::Head(head) => {
+                    let head = self.marked(key, head);
+                    self.push_bytes(key, &head, plaintext);
+                }
                 AnswerItem::ToBrowser(body) => match lendable {
                     Some((plaintext, start)) => {
                         let at = start + used + offset_in(rest, body);
@@ -129,6 +132,7 @@ impl Core {
     }
 
     fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
+        self.leave_cache(key, now);
         self.retire_stream(key, now);
         self.conclude(key, Ending { page: Bytes::new(), after, code: None }, plaintext, now);
     }
@@ -156,6 +160,7 @@ impl Core {
 
     /// Writes the last bytes of an exchange, then goes on or ends the connection.
     pub(super) fn conclude(&mut self, key: SocketKey, ending: Ending, plaintext: &[u8], now: Time) {
+        self.leave_cache(key, now);
         self.expect_movement(key, now);
         if let Some(code) = ending.code {
             self.counters.errors.count(code);

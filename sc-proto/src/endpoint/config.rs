@@ -6,11 +6,12 @@ use core::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::CacheLimits;
 use crate::contract::{AddressGuard, Door};
 use crate::egress::Egress;
 use crate::http1::{self, Mark};
 use crate::kgp::Settings;
-use crate::tls::TlsServer;
+use crate::tls::{Resigner, TlsServer};
 
 /// Settings of a [`Core`](crate::Core), fixed for its life.
 #[derive(Clone, Debug)]
@@ -30,6 +31,17 @@ pub struct Config {
     pub direct: AddressGuard,
     /// Server: who may use proxy ports.
     pub ingress: Ingress,
+    /// Server: whom it stands in for towards browsers whose TLS is re-signed. `None`: all TLS
+    /// passes through.
+    pub resigner: Option<Resigner>,
+    /// How long a TLS handshake with a browser, a site or a proxy may take.
+    pub tls_handshake_timeout: Duration,
+    /// Server: how much memory answers may take that are kept for later requests. By default
+    /// none: nothing is kept.
+    pub cache: CacheLimits,
+    /// Server: how long a browser waits for an answer that another one has asked for, before it
+    /// asks for itself.
+    pub collapse_wait: Duration,
     /// Seconds of the wall clock (Unix time) at [`Time::ZERO`](crate::Time::ZERO),
     /// to judge certificates by. With the default of 0 none is valid yet, unless it is pinned.
     pub unix_time_at_zero: u64,
@@ -101,6 +113,7 @@ impl Ingress {
         match door {
             Door::Shared => true,
             Door::Tunnel(_) => self.own_ports == OwnPorts::Guarded,
+            Door::Open(_) => false,
         }
     }
 }
@@ -115,6 +128,10 @@ impl Default for Config {
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
             ingress: Ingress::default(),
+            resigner: None,
+            tls_handshake_timeout: Duration::from_secs(10),
+            cache: CacheLimits::default(),
+            collapse_wait: Duration::from_secs(2),
             unix_time_at_zero: 0,
             handshake_timeout: Duration::from_secs(15),
             dial_timeout: Duration::from_secs(25),

@@ -5,6 +5,7 @@ use core::ops::Range;
 
 use super::Core;
 use super::lent::Lending;
+use super::pump::HasOutput;
 use super::socket::{Input, Output, Role, Socket, SocketKey};
 use crate::contract::{Action, Write};
 use crate::{DeadlineReason, Time};
@@ -35,6 +36,10 @@ impl Core {
         if proxied.output == Output::Failed {
             // Without its credit no more will come.
             return;
+        }
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            let payload = plaintext.get(range).unwrap_or_default();
+            return self.fetch_payload(key, fetch, payload, now);
         }
         proxied.unreturned += range.len() as u64;
         if proxied.http.is_some() {
@@ -132,6 +137,16 @@ impl Core {
         let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
             return 0;
         };
+        if let Some(tls) = &proxied.tls {
+            let bytes = tls.ciphertext();
+            return match out.first_mut() {
+                Some(slot) if !bytes.is_empty() => {
+                    *slot = bytes;
+                    1
+                }
+                _ => 0,
+            };
+        }
         if let Some(outgoing) = &proxied.outgoing {
             let bytes = outgoing.to_send();
             return match out.first_mut() {
@@ -158,7 +173,11 @@ impl Core {
         let Some(socket) = self.sockets.get_mut(key) else {
             return;
         };
-        if socket.proxied().is_some_and(|proxied| proxied.outgoing.is_some()) {
+        let Some(proxied) = socket.proxied() else { return };
+        if proxied.tls.is_some() {
+            return self.secure_written(key, outcome, now);
+        }
+        if proxied.outgoing.is_some() {
             return self.hop_written(key, outcome, now);
         }
         let n = match outcome {
@@ -168,27 +187,39 @@ impl Core {
         if n > 0 {
             socket.moved = now;
         }
-        let Some(proxied) = socket.proxied() else {
+        self.taken(key, n, now);
+        self.after_write(key, now);
+    }
+
+    /// The first `n` bytes for the socket have been taken: written, or encrypted to be written.
+    /// Their credit goes back.
+    pub(super) fn taken(&mut self, key: SocketKey, n: usize, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
         let from_spill = n.min(proxied.spill.len());
         proxied.spill.drain(..from_spill);
         self.lent.advance(proxied, n - from_spill);
-        let empty = !proxied.has_output();
+        let empty = !proxied.has_plain_output();
         if empty && proxied.spill.capacity() > SPILL_KEPT {
             proxied.spill = alloc::collections::VecDeque::new();
         }
         let returned = if empty { proxied.unreturned } else { proxied.unreturned.min(n as u64) };
         proxied.unreturned -= returned;
-        let link = proxied.link;
-        if let Some(link) = link
+        if let Some(link) = proxied.link
             && let Some(entry) = self.sessions.get_mut(link.session)
         {
             entry.session.consumed(link.stream, returned, now);
             let transport = entry.transport;
             self.kick_transport(transport);
         }
-        if empty {
+    }
+
+    /// Goes on after a write: with what follows the last answer, or with more of this one.
+    pub(super) fn after_write(&mut self, key: SocketKey, now: Time) {
+        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
+        if proxied.is_some_and(|proxied| !proxied.has_output()) {
+            self.serve_more(key, now);
             self.next_exchange(key);
             self.check_stopped();
         }
@@ -207,6 +238,10 @@ impl Core {
             return;
         };
         if connected && proxied.output == Output::EndWanted && !proxied.has_output() {
+            if self.say_goodbye(key) == HasOutput::Yes {
+                return self.queue_write(key);
+            }
+            let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
             proxied.output = Output::Ended;
             let lingers = proxied.input == Input::Discard;
             // The close that follows an input that has ended says so too.

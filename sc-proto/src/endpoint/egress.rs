@@ -1,7 +1,7 @@
 //! The egress: from a stream's OPEN to its OPENED, by whatever ways the office has.
 //!
 //! ```text
-//! OPEN ─▶ judged ─▶ Head ─▶ Asking ─▶ Dialling ─▶ Shaking ─▶ OPENED
+//! OPEN ─▶ judged ─▶ Head ─▶ Asking ─▶ Dialling ─▶ Shaking, Securing ─▶ OPENED
 //!            │        │        │          └─────────┴── again, the next way, or OPEN_FAILED
 //!            └────────┴────────┴─▶ OPEN_FAILED
 //! ```
@@ -12,6 +12,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -19,16 +20,18 @@ use core::time::Duration;
 
 use super::exchange::{Exchange, Reused};
 use super::http::ANSWER_SLACK;
+use super::secure::Secure;
 use super::socket::{Link, Proxied, Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, DialFailure, Event, Read, SocketClass, StreamKind, Target,
-    TunnelId, Write,
+    Action, AddressGuard, CloseMode, DialFailure, Event, Host, Read, SocketClass, StreamKind,
+    Target, TunnelId, Write,
 };
 use crate::egress::{MAX_WAYS, Route, Way};
 use crate::http1::back::{self, Scene, Unfit};
 use crate::http1::{HeadSearch, Limits, Persistence};
 use crate::kgp::frame::Open;
+use crate::tls::{TlsError, TlsPipe};
 use crate::upstream::{Handshake, Progress};
 use crate::{DeadlineReason, Time};
 
@@ -69,6 +72,15 @@ enum Stage {
     Dialling,
     /// The proxy is asked for the site.
     Shaking(Box<Handshake>),
+    /// TLS begins with whoever is reached.
+    Securing(Peer),
+}
+
+/// With whom TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Peer {
+    Proxy,
+    Site,
 }
 
 impl Outgoing {
@@ -107,9 +119,27 @@ impl Outgoing {
         self.peer.is_some()
     }
 
-    /// Whether something may be written to the proxy.
-    pub(super) fn may_write(&self) -> bool {
-        self.can_write && !self.to_send().is_empty()
+    /// Whether something may be written to the hop.
+    pub(super) fn may_write(&self, tls: Option<&Secure>) -> bool {
+        let has_plain = !self.to_send().is_empty();
+        self.can_write && tls.map_or(has_plain, |tls| tls.may_write(has_plain))
+    }
+
+    /// Whether there is something decrypted to read from the hop.
+    pub(super) fn plain_reads(&mut self, can_read: bool) {
+        self.can_read = can_read;
+    }
+
+    /// The hop was written, or not any more.
+    pub(super) fn wrote(&mut self, outcome: Write) {
+        self.can_write = matches!(outcome, Write::Bytes(_));
+    }
+
+    /// So much of [`Self::to_send`] has gone.
+    pub(super) fn sent(&mut self, n: usize) {
+        if let Stage::Shaking(shake) = &mut self.stage {
+            shake.sent(n);
+        }
     }
 
     /// How much is to be read from the proxy.
@@ -121,7 +151,7 @@ impl Outgoing {
     pub(super) fn to_send(&self) -> &[u8] {
         match &self.stage {
             Stage::Shaking(shake) => shake.to_send(),
-            Stage::Head(_) | Stage::Asking | Stage::Dialling => &[],
+            Stage::Asking | Stage::Dialling | Stage::Head(_) | Stage::Securing(_) => &[],
         }
     }
 
@@ -129,7 +159,7 @@ impl Outgoing {
     pub(super) fn held(&self) -> usize {
         match &self.stage {
             Stage::Shaking(shake) => shake.held(),
-            Stage::Head(_) | Stage::Asking | Stage::Dialling => 0,
+            Stage::Asking | Stage::Dialling | Stage::Head(_) | Stage::Securing(_) => 0,
         }
     }
 
@@ -137,7 +167,9 @@ impl Outgoing {
     fn failure(&self, dial: DialFailure) -> DialFailure {
         match (self.ways.front(), dial) {
             (None | Some(Way::Direct), _) | (_, DialFailure::Resources) => dial,
-            (Some(Way::Http(_) | Way::Socks5(_)), _) => DialFailure::ProxyUnreachable,
+            (Some(Way::Http(_) | Way::Https(_) | Way::Socks4(_) | Way::Socks5(_)), _) => {
+                DialFailure::ProxyUnreachable
+            }
         }
     }
 }
@@ -152,11 +184,7 @@ impl Core {
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
-        let route = match self.config.egress.route(&open.target.host) {
-            // TLS to sites is not spoken here yet, and an exchange must never go out in the clear.
-            Ok(_) if open.kind == StreamKind::Https => Err(DialFailure::Tls),
-            judged => judged,
-        };
+        let route = self.config.egress.route(&open.target.host);
         let route = match route {
             Ok(route) => route,
             Err(failure) => {
@@ -259,31 +287,111 @@ impl Core {
 
     /// The driver has connected the hop. One that did not look where it leads is put right here.
     pub(super) fn hop_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
-        let limit = now.after(self.config.upstream_timeout);
         let permitted = self.site_guard(key).permits(peer.ip());
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        let Some(outgoing) = &mut proxied.outgoing else { return };
+        outgoing.peer = Some(peer);
+        outgoing.can_write = true;
+        match outgoing.ways.front() {
+            None | Some(Way::Direct) if !permitted => self.give_up(key, DialFailure::Denied, now),
+            Some(Way::Https(proxy)) => {
+                let host = proxy.address.host.clone();
+                self.secure_hop(key, Peer::Proxy, &host, &[], now);
+            }
+            None | Some(Way::Direct | Way::Http(_) | Way::Socks4(_) | Way::Socks5(_)) => {
+                self.ask_hop(key, now);
+            }
+        }
+    }
+
+    /// Asks a proxy for the site, if there is one. TLS with the proxy itself is done.
+    fn ask_hop(&mut self, key: SocketKey, now: Time) {
+        let limit = now.after(self.config.upstream_timeout);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let kind = proxied.kind;
         let upgrades = proxied.exchange.as_ref().is_some_and(|x| x.back.asks_upgrade());
         let Some(outgoing) = &mut proxied.outgoing else { return };
-        outgoing.peer = Some(peer);
-        outgoing.can_write = true;
         outgoing.stage = match outgoing.ways.front() {
-            None | Some(Way::Direct) if !permitted => {
-                return self.give_up(key, DialFailure::Denied, now);
-            }
-            None | Some(Way::Direct) => return self.way_open(key, Vec::new(), now),
+            None | Some(Way::Direct) => return self.site_reached(key, Vec::new(), now),
             // The proxy gets the request in absolute form, unless it asks to leave HTTP.
-            Some(Way::Http(_)) if kind == StreamKind::Http && !upgrades => {
+            Some(Way::Http(_) | Way::Https(_)) if kind == StreamKind::Http && !upgrades => {
                 return self.way_open(key, Vec::new(), now);
             }
             Some(way) => match Handshake::begin(way, &outgoing.target) {
                 Some(shake) => Stage::Shaking(Box::new(shake)),
-                None => return self.way_open(key, Vec::new(), now),
+                None => return self.site_reached(key, Vec::new(), now),
             },
         };
         let deadline = limit.min(outgoing.until);
         self.set_timer(key, deadline, DeadlineReason::Upstream);
         self.queue_write(key);
+        self.queue_read(key);
+    }
+
+    /// The site is reached, by whatever way; `rest` are the first bytes from there.
+    fn site_reached(&mut self, key: SocketKey, rest: Vec<u8>, now: Time) {
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        match (&proxied.outgoing, proxied.kind) {
+            (Some(outgoing), StreamKind::Https) => {
+                let host = outgoing.target.host.clone();
+                self.secure_hop(key, Peer::Site, &host, &rest, now);
+            }
+            _ => self.way_open(key, rest, now),
+        }
+    }
+
+    /// Begins TLS with a proxy or a site. `came`: what it has sent already.
+    fn secure_hop(&mut self, key: SocketKey, peer: Peer, host: &Host, came: &[u8], now: Time) {
+        let deadline = now.after(self.config.tls_handshake_timeout);
+        let pipe = self.site_pipe(host, now);
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        let Some(outgoing) = &mut proxied.outgoing else { return };
+        outgoing.stage = Stage::Securing(peer);
+        let deadline = deadline.min(outgoing.until);
+        let wire_reads = outgoing.can_read;
+        match pipe.and_then(|pipe| self.put_on_tls(key, pipe, wire_reads)) {
+            Ok(()) => {
+                self.set_timer(key, deadline, DeadlineReason::TlsHandshake);
+                self.feed_secure(key, came, now);
+            }
+            Err(error) => self.hop_insecure(key, &error, now),
+        }
+    }
+
+    /// TLS with a site or a proxy, with what the office trusts.
+    fn site_pipe(&mut self, host: &Host, now: Time) -> Result<TlsPipe, TlsError> {
+        let trust = self.config.egress.trust.as_ref().ok_or(TlsError::NoRoots)?;
+        let client = trust.client_for(host)?;
+        let name = match host {
+            Host::Name(name) => String::from(&**name),
+            Host::Ip(ip) => ip.to_string(),
+        };
+        TlsPipe::client(&client, &name, self.unix_time(now), &mut self.small_pool)
+    }
+
+    /// The handshake of TLS with the hop is done.
+    pub(super) fn hop_secured(&mut self, key: SocketKey, now: Time) {
+        let Some(outgoing) = self.outgoing(key) else { return };
+        match outgoing.stage {
+            Stage::Securing(Peer::Proxy) => self.ask_hop(key, now),
+            Stage::Securing(Peer::Site) => self.way_open(key, Vec::new(), now),
+            Stage::Asking | Stage::Dialling | Stage::Head(_) | Stage::Shaking(_) => {}
+        }
+    }
+
+    /// TLS with the hop has failed.
+    pub(super) fn hop_insecure(&mut self, key: SocketKey, error: &TlsError, now: Time) {
+        let Some(outgoing) = self.outgoing(key) else { return };
+        let (peer, name) = match (&outgoing.stage, outgoing.ways.front().and_then(Way::proxy)) {
+            (Stage::Securing(Peer::Site), _) | (_, None) => (Peer::Site, outgoing.target.clone()),
+            (_, Some(proxy)) => (Peer::Proxy, proxy.address.clone()),
+        };
+        log::warn!("TLS with {name}: {error}");
+        match (peer, error) {
+            (Peer::Proxy, _) => self.way_failed(key, DialFailure::ProxyTls, now),
+            // Another way leads to the same site.
+            (Peer::Site, error) => self.give_up(key, error.into(), now),
+        }
     }
 
     /// The dial of the hop has failed; the socket's id is dead for the driver.
@@ -408,11 +516,14 @@ impl Core {
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
         let bytes = self.scratch.get(..n).unwrap_or_default().to_vec();
+        let is_secure = self.sockets.get(key).is_some_and(Socket::is_secure);
         let Some(outgoing) = self.outgoing(key) else { return };
-        outgoing.can_read = matches!(outcome, Read::Bytes(_));
+        if !is_secure {
+            outgoing.can_read = matches!(outcome, Read::Bytes(_));
+        }
         let Stage::Shaking(shake) = &mut outgoing.stage else { return };
         match (shake.receive(&bytes), outcome) {
-            (Ok(Progress::Done(rest)), _) => self.way_open(key, rest, now),
+            (Ok(Progress::Done(rest)), _) => self.site_reached(key, rest, now),
             (Ok(Progress::Pending), Read::End | Read::Failed) => {
                 self.way_failed(key, DialFailure::ProxyProtocol, now);
             }
@@ -446,7 +557,10 @@ impl Core {
             Stage::Dialling if reason == DeadlineReason::Redial => return self.dial_way(key, now),
             Stage::Head(_) => return self.give_up(key, DialFailure::BadRequest, now),
             Stage::Asking => DialFailure::NoWay,
-            Stage::Dialling | Stage::Shaking(_) => DialFailure::ProxyTimedOut,
+            Stage::Securing(Peer::Site) => DialFailure::TlsTimedOut,
+            Stage::Dialling | Stage::Shaking(_) | Stage::Securing(Peer::Proxy) => {
+                DialFailure::ProxyTimedOut
+            }
         };
         self.way_failed(key, failure, now);
     }
@@ -459,7 +573,10 @@ impl Core {
             return;
         };
         socket.peer = outgoing.peer;
-        (socket.can_read, socket.can_write) = (outgoing.can_read, outgoing.can_write);
+        socket.can_write = outgoing.can_write;
+        if !socket.is_secure() {
+            socket.can_read = outgoing.can_read;
+        }
         let Some(proxied) = socket.proxied() else { return };
         if proxied.exchange.is_none() {
             proxied.send_later(rest);
@@ -499,6 +616,7 @@ impl Core {
         let Role::Proxied(mut proxied) = socket.role else { return None };
         if let Some(outgoing) = &mut proxied.outgoing {
             (outgoing.can_read, outgoing.can_write) = (false, false);
+            proxied.tls = None;
             if outgoing.peer.take().is_some() {
                 let mode = CloseMode::Graceful;
                 self.actions.push_back(Action::Close { socket: key.into(), mode });

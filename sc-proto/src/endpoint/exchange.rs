@@ -133,6 +133,8 @@ impl Core {
             entry.session.set_owner(link.stream, kept.into());
         }
         if let Some(slot) = self.sockets.get_mut(kept).and_then(Socket::proxied) {
+            // TLS belongs to the connection.
+            proxied.tls = slot.tls.take();
             *slot = proxied;
         }
         self.counters.reused += 1;
@@ -157,12 +159,14 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let Some(exchange) = &proxied.exchange else { return };
         let head = match &exchange.site {
-            Some(Site { way: Way::Http(proxy), kind: StreamKind::Http, target }) => {
-                match forward(&exchange.head, target, proxy) {
-                    Some(Forward::Absolute(head)) => Bytes::from(head),
-                    Some(Forward::Tunnel) | None => exchange.head.clone(),
-                }
-            }
+            Some(Site {
+                way: Way::Http(proxy) | Way::Https(proxy),
+                kind: StreamKind::Http,
+                target,
+            }) => match forward(&exchange.head, target, proxy) {
+                Some(Forward::Absolute(head)) => Bytes::from(head),
+                Some(Forward::Tunnel) | None => exchange.head.clone(),
+            },
             _ => exchange.head.clone(),
         };
         let mut early = core::mem::take(&mut proxied.spill);

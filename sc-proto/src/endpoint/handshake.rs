@@ -1,18 +1,17 @@
 //! The handshake: who is let in, and the beginning of a session.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use super::access::Handed;
+use super::Core;
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
+use super::spread::Client;
 use super::transport::{Admitted, Stage, Transport};
 use super::tunnel::{Life, SessionEntry};
-use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    Action, ClientId, CloseMode, ConnectionNumber, Event, HandOver, Refusal, ResumeSecret,
+    Action, CloseMode, ConnectionNumber, Event, HandOver, HandedOver, Refusal, ResumeSecret,
     SessionId, SocketId, TransportLoss, TunnelEnd, TunnelId,
 };
 use crate::kgp::frame::Frame;
@@ -35,13 +34,23 @@ impl Core {
                 Stage::Admitted(Admitted::Hello(hello)) => {
                     self.admit_here(key, &mut transport, hello, now)
                 }
+                Stage::Admitted(Admitted::Approved { hello, era }) => {
+                    self.admit_approved(key, &mut transport, hello, era, now)
+                }
+                Stage::Admitted(Admitted::Resume(resume))
+                    if self.is_elsewhere(resume.tunnel, resume.connection) =>
+                {
+                    Err(TransportLoss::Failed)
+                }
                 Stage::Admitted(Admitted::Resume(resume)) => {
                     self.resume_here(key, &mut transport, &resume, now)
                 }
                 _ => Ok(()),
             };
+            let goes_on = matches!(transport.stage, Stage::Admitted(_));
             self.put_transport(key, transport);
             match outcome {
+                Ok(()) if goes_on => self.movers.push_back(key),
                 Ok(()) => self.pump_in(key, now),
                 Err(loss) => self.lose_transport(key, loss, now),
             }
@@ -95,8 +104,7 @@ impl Core {
         resume: Resume,
         now: Time,
     ) -> Result<(), TransportLoss> {
-        let home = self.tunnels.get(&resume.tunnel).map(|tunnel| tunnel.home);
-        if resume.version == VERSION && home.is_some_and(|home| home != self.worker) {
+        if resume.version == VERSION && self.is_elsewhere(resume.tunnel, resume.connection) {
             transport.stage = Stage::Admitted(Admitted::Resume(resume));
             return Ok(());
         }
@@ -106,7 +114,8 @@ impl Core {
         self.resume_here(key, transport, &resume, now)
     }
 
-    /// Server: begins the session of an admitted client.
+    /// Server, at the tunnel's home: lets a client in, as the one that the tunnel has from here on.
+    /// Its session begins here or on another worker.
     pub(super) fn admit_here(
         &mut self,
         key: SocketKey,
@@ -118,10 +127,62 @@ impl Core {
         // It may have changed while the transport was on its way from another worker.
         let refusal = self.refusal(&hello);
         let is_here = self.tunnels.get(&tunnel).is_some_and(|entry| entry.home == self.worker);
-        if refusal.is_some() || !is_here {
+        if refusal.is_some() {
             return Err(transport.refuse(Refusal::Ending));
         }
-        self.make_way(tunnel, hello.client, hello.connection, now);
+        if !is_here {
+            return Err(TransportLoss::Failed);
+        }
+        let newcomer = (hello.client, hello.connection.count());
+        if self.change_client(tunnel, newcomer, now) == Client::Another {
+            self.announce_client(tunnel);
+        }
+        if self.is_elsewhere(tunnel, hello.connection) {
+            let era = self.tunnels.get(&tunnel).map_or(0, |entry| entry.era);
+            transport.stage = Stage::Admitted(Admitted::Approved { hello, era });
+            return Ok(());
+        }
+        self.welcome_client(key, transport, hello, now);
+        Ok(())
+    }
+
+    /// Server: begins the session of a client that the tunnel's home has let in, unless home has
+    /// let another in since.
+    fn admit_approved(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        hello: Hello,
+        era: u64,
+        now: Time,
+    ) -> Result<(), TransportLoss> {
+        let refusal = self.refusal(&hello);
+        let is_elsewhere = self.is_elsewhere(hello.tunnel, hello.connection);
+        let Some(entry) = self.tunnels.get_mut(&hello.tunnel).filter(|_| refusal.is_none()) else {
+            return Err(transport.refuse(Refusal::Ending));
+        };
+        if era < entry.era {
+            return Err(transport.refuse(Refusal::Ending));
+        }
+        if is_elsewhere {
+            return Err(TransportLoss::Failed);
+        }
+        entry.era = era;
+        let _ = self.change_client(hello.tunnel, (hello.client, hello.connection.count()), now);
+        self.welcome_client(key, transport, hello, now);
+        Ok(())
+    }
+
+    /// Server: begins the session of an admitted client.
+    fn welcome_client(
+        &mut self,
+        key: SocketKey,
+        transport: &mut Transport,
+        hello: Hello,
+        now: Time,
+    ) {
+        let tunnel = hello.tunnel;
+        self.replace_session(tunnel, hello.connection, now);
         let id = SessionId(self.random.bytes());
         let secret = ResumeSecret::new(self.random.bytes());
         let settings = self.config.kgp.share(hello.connection.count());
@@ -132,33 +193,20 @@ impl Core {
         let session = Session::new(id, Side::Server, settings, hello.parameters);
         let entry = SessionEntry::new(session, tunnel, hello.connection, key, secret, None);
         self.begin_session(key, transport, entry, now);
-        Ok(())
     }
 
-    /// Server: ends the sessions that an admitted client takes the place of: all of another
-    /// client, or its own one of the same connection. The requests that wait stay.
-    fn make_way(
-        &mut self,
-        tunnel: TunnelId,
-        client: ClientId,
-        connection: ConnectionNumber,
-        now: Time,
-    ) {
+    /// Server: ends the session whose place a new one of the same connection takes. The requests that
+    /// wait stay.
+    fn replace_session(&mut self, tunnel: TunnelId, connection: ConnectionNumber, now: Time) {
+        let replaced = self.sessions_of(tunnel).find(|(_, entry)| entry.connection == connection);
+        let Some(replaced) = replaced.map(|(key, _)| key) else { return };
         let Some(entry) = self.tunnels.get_mut(&tunnel) else { return };
-        let newcomer = Some((client, connection.count()));
-        let is_another = entry.client != newcomer;
-        entry.client = newcomer;
         let waiting = core::mem::take(&mut entry.waiting);
-        let replaced = |(key, entry): (SessionKey, &SessionEntry)| {
-            (is_another || entry.connection == connection).then_some(key)
-        };
-        let replaced: Vec<_> = self.sessions_of(tunnel).filter_map(replaced).collect();
-        for session in replaced {
-            self.end_session(session, TunnelEnd::Lost(TransportLoss::Ended), now);
-        }
+        self.end_session(replaced, TunnelEnd::Lost(TransportLoss::Ended), now);
         if let Some(entry) = self.tunnels.get_mut(&tunnel) {
             entry.waiting = waiting;
         }
+        self.publish_waiting(tunnel);
     }
 
     pub(super) fn begin_client_session(
@@ -208,22 +256,26 @@ impl Core {
         self.retry_waiting(tunnel, now);
     }
 
-    /// Gives an admitted transport to the worker that owns its session.
-    pub(super) fn hand_over(&mut self, key: SocketKey) {
-        let Some(transport) = self.remove_transport(key) else {
-            return;
-        };
+    /// Gives an admitted transport to the worker that is to go on with it.
+    pub(super) fn hand_over(&mut self, key: SocketKey) -> Option<Action> {
+        let transport = self.remove_transport(key)?;
         let to = match &transport.stage {
-            Stage::Admitted(client) => self.tunnels.get(&client.tunnel()).map(|tunnel| tunnel.home),
+            Stage::Admitted(Admitted::Hello(hello)) => {
+                self.tunnels.get(&hello.tunnel).map(|tunnel| tunnel.home)
+            }
+            Stage::Admitted(Admitted::Approved { hello, .. }) => {
+                self.worker_of(hello.tunnel, hello.connection)
+            }
+            Stage::Admitted(Admitted::Resume(resume)) => {
+                self.worker_of(resume.tunnel, resume.connection)
+            }
             _ => None,
         };
         let socket = SocketId::from(key);
-        self.actions.push_back(match to {
-            Some(to) => {
-                let state = HandOver(Handed::Transport(Box::new(transport)));
-                Action::HandOver { socket, to, state }
-            }
+        let state = HandOver(HandedOver::Transport(Box::new(transport)));
+        Some(match to {
+            Some(to) => Action::HandOver { socket, to, state },
             None => Action::Close { socket, mode: CloseMode::Abort },
-        });
+        })
     }
 }

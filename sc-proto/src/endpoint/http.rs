@@ -6,14 +6,16 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::access::Asked;
+use super::cache::Share;
 use super::placing::NoPlace;
 use super::relay::Sent;
+use super::resign::Peek;
 use super::route::{Opening, Wish};
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
 use crate::contract::{DialFailure, Door, Read, ResetReason, TunnelId, WorkerId};
-use crate::http1::{BrowserEnd, Failure, Front, Item, Limits, Mark, Phase};
+use crate::http1::{BrowserEnd, Failure, Front, Item, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
 use crate::{DeadlineReason, Time};
@@ -41,6 +43,10 @@ pub(super) struct Http {
     pub(super) asked: Option<Box<Asked>>,
     /// A request that was let in, and the worker it goes to.
     pub(super) leaving: Option<(WorkerId, Wish)>,
+    /// A CONNECT was answered before it was clear what becomes of it.
+    pub(super) peek: Option<Box<Peek>>,
+    /// What the cache has to do with the present exchange.
+    pub(super) share: Option<Box<Share>>,
 }
 
 /// What a front takes from the browser.
@@ -55,9 +61,9 @@ pub(super) enum Wants {
 }
 
 impl Http {
-    pub(super) fn new(limits: Limits, mark: Mark) -> Self {
+    pub(super) fn new(front: Front) -> Self {
         Self {
-            front: Front::marked(limits, mark),
+            front,
             wants: Wants::Head,
             kept: Vec::new(),
             answer: Vec::new(),
@@ -65,6 +71,8 @@ impl Http {
             door: None,
             asked: None,
             leaving: None,
+            peek: None,
+            share: None,
         }
     }
 
@@ -82,7 +90,7 @@ impl Http {
 impl Core {
     /// Puts a browser's socket in the list of those to read outside the turns of a session.
     pub(super) fn queue_read(&mut self, key: SocketKey) {
-        if self.wanted(key).is_none() {
+        if self.wanted(key).is_none() && !self.secure_wants_read(key) {
             return;
         }
         if let Some(socket) = self.sockets.get_mut(key)
@@ -99,6 +107,9 @@ impl Core {
         let Role::Proxied(proxied) = &socket.role else { return None };
         if let Some(outgoing) = &proxied.outgoing {
             return outgoing.wanted();
+        }
+        if self.is_passing(key) {
+            return None;
         }
         if proxied.kept.is_some() {
             return socket.can_read.then_some(1);
@@ -157,6 +168,7 @@ impl Core {
             BrowserEnd::Raw if ahead => self.readable(key.into()),
             BrowserEnd::Raw => self.input_ended(key, now),
             BrowserEnd::Cancel => {
+                self.leave_cache(key, now);
                 self.unlink(key, ResetReason::Cancelled, now);
                 self.close_socket(key, crate::CloseMode::Abort);
             }
@@ -230,6 +242,14 @@ impl Core {
                 Some(proxied) => proxied.link,
                 None => return bytes.len(),
             };
+            match self.http(key).and_then(|http| http.peek.as_deref()) {
+                Some(Peek::Looking { .. }) => {
+                    let rest = bytes.get(used..).unwrap_or_default();
+                    return used + self.look(key, rest, now);
+                }
+                Some(Peek::Passing) => return used,
+                None => {}
+            }
             // One answer at a time waits for the browser to take it.
             if self.answer_waits(key) {
                 return used;
@@ -328,7 +348,10 @@ impl Core {
     }
 
     /// Runs the clock of a request head, and of idleness between requests.
-    fn time_head(&mut self, key: SocketKey, now: Time) {
+    pub(super) fn time_head(&mut self, key: SocketKey, now: Time) {
+        if self.is_handshaking(key) {
+            return;
+        }
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let running = socket.timer.map(|(_, reason)| reason);
         let Some(http) = socket.proxied().and_then(Proxied::http) else { return };
@@ -360,7 +383,11 @@ impl Core {
         };
         let session = match placement {
             Ok(session) => session,
-            Err(NoPlace::Yet) => return self.open_later(key, tunnel, opening, now),
+            Err(NoPlace::Yet) => {
+                self.open_later(key, tunnel, opening, now);
+                return self.look_again(tunnel);
+            }
+            Err(NoPlace::Elsewhere(_)) => return self.place_there(key, opening, now),
             Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
         };
         let head = self.stamped(key, &opening);
@@ -371,15 +398,19 @@ impl Core {
         match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
             Ok(stream) => {
                 self.counters.streams += 1;
-                let transport = entry.transport;
+                let (transport, is_full) = (entry.transport, entry.session.is_full());
                 if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
                     proxied.link = Some(Link { session, stream });
                     proxied.ahead = head;
+                    proxied.hops = 0;
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
                 self.offer_source(key);
                 self.kick_transport(transport);
+                if is_full {
+                    self.publish(tunnel);
+                }
             }
             Err(OpenRefused::Draining) => {
                 let failure = Failure::Dial(DialFailure::Draining);
@@ -393,7 +424,13 @@ impl Core {
     }
 
     /// The request waits for its stream, if not too many do already.
-    fn open_later(&mut self, key: SocketKey, tunnel: TunnelId, opening: Opening, now: Time) {
+    pub(super) fn open_later(
+        &mut self,
+        key: SocketKey,
+        tunnel: TunnelId,
+        opening: Opening,
+        now: Time,
+    ) {
         if let Some(http) = self.http(key) {
             http.opening = Some(opening);
         }
@@ -418,7 +455,11 @@ impl Core {
     pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
         match outcome {
             Ok(()) => {
+                if let Some(fetch) = self.http(key).and_then(|http| http.carried()) {
+                    return self.fetch_opened(key, fetch, now);
+                }
                 self.expect_movement(key, now);
+                self.peek_over(key);
                 let Some(http) = self.http(key) else { return };
                 let bytes = http.front.opened();
                 self.push_bytes(key, &bytes, &[]);

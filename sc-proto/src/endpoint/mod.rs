@@ -9,24 +9,28 @@
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
 //! | `tunnel.rs` | tunnels, the life of sessions, stopping |
 //! | `placing.rs` | which session of a tunnel takes the next stream |
+//! | `spread.rs` | tunnels whose sessions live on several workers |
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `exchange.rs` | HTTP with a site: one exchange after the other |
 //! | `kept.rs` | connections to sites that wait for another exchange |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
+//! | `secure.rs` | TLS on proxied sockets: with browsers, sites and proxies |
+//! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `access.rs` | who may use a proxy port, and the way to the worker of their tunnel |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
+//! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
-//! | `random.rs` | ids, secrets and jitter from the seed |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod access;
 mod answer;
+mod cache;
 mod config;
 mod delivery;
 mod direct;
@@ -38,11 +42,13 @@ mod kept;
 mod lent;
 mod placing;
 mod pump;
-mod random;
 mod relay;
+mod resign;
 mod resume;
 mod route;
+mod secure;
 mod socket;
+mod spread;
 mod statistics;
 mod timers;
 mod transport;
@@ -56,24 +62,25 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use self::access::Visitors;
+use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
 use self::lent::Lent;
-use self::random::Random;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Door, Event, HandOver, ListenerId, ListenerRole, Read, SocketId,
-    Stop, TunnelId, WorkerId, Write,
+    Action, Command, DialFailure, Door, Event, HandOver, HandedOver, ListenerId, ListenerRole,
+    Note, Read, SocketId, Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
+use crate::random::Random;
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
-pub(crate) use access::Handed;
 pub use config::{Config, Ingress, OwnPorts};
+pub(crate) use spread::Browser;
 pub use statistics::{
     Carried, Counters, DialFailures, ErrorAnswers, SessionStatistics, Sockets, Statistics,
     Transports, Visits,
@@ -84,6 +91,8 @@ type SessionKey = Key<SessionEntry>;
 
 /// Free chunks kept per worker: 2 MiB.
 const FREE_CHUNKS: usize = 32;
+/// Spare buffers kept for TLS on proxied sockets: 1 MiB.
+const SPARE_SMALL: usize = 32;
 /// The buffer that HTTP is read into, in bytes.
 const SCRATCH: usize = 64 * 1024;
 /// With so many events unread by the embedder, no new client is let in.
@@ -102,6 +111,7 @@ pub struct Core {
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
+    cache: Cache,
     /// Connections to sites that wait for another exchange.
     kept: Kept,
     /// This core's own mark in `Via`.
@@ -111,6 +121,8 @@ pub struct Core {
     timers: Timers,
     pool: Pool,
     tls_pool: BufferPool,
+    /// For TLS on proxied sockets.
+    small_pool: BufferPool,
     lent: Lent,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -127,12 +139,17 @@ pub struct Core {
     revive: VecDeque<SocketKey>,
     /// Visitors who were let in a moment ago.
     visitors: Visitors,
-    /// Browsers' sockets that go to another worker.
-    leaving: VecDeque<SocketKey>,
     /// Sessions that may have ended.
     drained: VecDeque<SessionKey>,
     /// Transports that may have more plaintext, now that what was lent came back.
     resume: VecDeque<SocketKey>,
+    /// Tunnels whose waiting requests may find another worker.
+    unplaced: VecDeque<TunnelId>,
+    /// Sockets that go to another worker. They stay until the driver is told, so that nobody has
+    /// their ids meanwhile.
+    movers: VecDeque<SocketKey>,
+    /// Notes that the driver could not give.
+    untold: VecDeque<(WorkerId, Note)>,
     /// What the driver is reading, and where to.
     reading: Option<(SocketKey, Place)>,
     scratch: Box<[u8]>,
@@ -148,6 +165,8 @@ pub struct Core {
 enum Place {
     /// The TLS pipe of the transport.
     Pipe,
+    /// TLS of the proxied socket.
+    Secure,
     /// The ring of the session, as the next DATA of the stream.
     Ring { session: SessionKey, stream: StreamKey, max: usize },
     /// The scratch buffer.
@@ -160,6 +179,7 @@ impl Core {
     pub fn new(config: Config, worker: WorkerId, seed: [u8; 32]) -> Self {
         let random = Random::new(seed);
         Self {
+            cache: Cache::new(config.cache),
             mark: route::mark(&config, random.mark()),
             kept: Kept::default(),
             config,
@@ -174,6 +194,7 @@ impl Core {
             timers: Timers::default(),
             pool: Pool::new(FREE_CHUNKS),
             tls_pool: BufferPool::default(),
+            small_pool: BufferPool::small(SPARE_SMALL),
             lent: Lent::default(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -185,9 +206,11 @@ impl Core {
             transport_writes: VecDeque::new(),
             revive: VecDeque::new(),
             visitors: Visitors::default(),
-            leaving: VecDeque::new(),
             drained: VecDeque::new(),
             resume: VecDeque::new(),
+            unplaced: VecDeque::new(),
+            movers: VecDeque::new(),
+            untold: VecDeque::new(),
             reading: None,
             scratch: vec![0; SCRATCH].into_boxed_slice(),
             record: Vec::new(),
@@ -239,23 +262,34 @@ impl Core {
         *self.visits.entry(listener).or_default() += 1;
         match role {
             ListenerRole::Kgp => self.accept_transport(peer, now),
-            ListenerRole::Ingress(tunnel) => {
-                let door = Door::Tunnel(*tunnel);
-                self.accept_browser(door, peer, now)
+            ListenerRole::Ingress(tunnel) => self.accept_browser(Door::Tunnel(*tunnel), peer, now),
+            ListenerRole::OpenIngress(tunnel) => {
+                self.accept_browser(Door::Open(*tunnel), peer, now)
             }
             ListenerRole::SharedIngress => self.accept_browser(Door::Shared, peer, now),
         }
     }
 
-    /// Takes a connection from another worker; the driver gives its socket this id. It counts as
-    /// writable, and as not readable until told otherwise.
+    /// Takes a connection from another worker, or back from the driver; the driver gives its socket
+    /// this id. It counts as writable, and as not readable until told otherwise.
     #[must_use]
     pub fn adopt(&mut self, state: HandOver, peer: SocketAddr, now: Time) -> SocketId {
         self.settle();
         match state.0 {
-            Handed::Transport(transport) => self.adopt_transport(transport, peer, now),
-            Handed::Browser(visit) => self.adopt_browser(*visit, peer, now),
+            HandedOver::Transport(transport) => self.adopt_transport(transport, peer, now),
+            HandedOver::Browser(browser) => self.adopt_browser(*browser, peer, now),
         }
+    }
+
+    /// Takes a note of another worker's core.
+    pub fn told(&mut self, note: Note, now: Time) {
+        self.settle();
+        self.take_note(note, now);
+    }
+
+    /// The driver cannot give this note now. It comes again after some milliseconds.
+    pub fn untold(&mut self, to: WorkerId, note: Note, now: Time) {
+        self.keep_note(to, note, now);
     }
 
     /// A dial succeeded. The socket counts as writable, and as not readable until told otherwise.
@@ -302,6 +336,9 @@ impl Core {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        if entry.is_secure() {
+            return self.secure_readable(key);
+        }
         if entry.peer.is_none() {
             return self.hop_readable(key);
         }
@@ -341,6 +378,7 @@ impl Core {
         match self.reading {
             Some((reading, place)) if reading == key => match place {
                 Place::Pipe => self.transport_space(key),
+                Place::Secure => self.secure_space(key),
                 Place::Ring { session, stream, max } => match self.sessions.get_mut(session) {
                     Some(entry) => entry.session.reserve(stream, max, &mut self.pool),
                     None => &mut [],
@@ -366,7 +404,7 @@ impl Core {
         };
         if place.is_none() && outcome == Read::WouldBlock {
             // Another read took the place. Nothing is lost, and nothing known.
-            if entry.can_read {
+            if entry.can_read && !entry.is_secure() {
                 self.readable(socket);
             }
             self.queue_read(key);
@@ -374,6 +412,8 @@ impl Core {
         }
         self.counters.read(&entry.role, outcome);
         match outcome {
+            // That is said of plaintext.
+            _ if place == Some(Place::Secure) => {}
             Read::Bytes(_) => {}
             Read::Drained(_) | Read::WouldBlock | Read::End | Read::Failed => {
                 entry.can_read = false
@@ -381,6 +421,7 @@ impl Core {
         }
         match (place, &entry.role) {
             (Some(Place::Pipe), _) => self.transport_read(key, outcome, now),
+            (Some(Place::Secure), _) => self.secure_read(key, outcome, now),
             (Some(Place::Ring { session, stream, .. }), _) => {
                 self.relay_read(key, session, stream, outcome, now);
             }
@@ -448,6 +489,7 @@ impl Core {
                 Timer::Grace(key) => self.grace_over(key, now),
                 Timer::Try(key) => self.try_again(key, now),
                 Timer::Drain => self.drain_timeout(now),
+                Timer::Notes => self.retry_notes(),
                 Timer::Socket(id, reason) => {
                     let key = SocketKey::from(id);
                     let Some(socket) = self.sockets.get_mut(key) else {

@@ -12,7 +12,7 @@ use core::time::Duration;
 use super::tunnel::SessionEntry;
 use super::{Core, SessionKey};
 use crate::Time;
-use crate::contract::{DialFailure, TunnelId};
+use crate::contract::{DialFailure, Standing, TunnelId, WorkerId};
 use crate::http1::Failure;
 
 /// What waits to be sent is compared in steps of so many bytes.
@@ -23,6 +23,8 @@ const BACKLOG_STEP: u64 = 64 * 1024;
 pub(super) enum NoPlace {
     /// Not yet: sessions are full, or without a transport.
     Yet,
+    /// Here not, but on another worker.
+    Elsewhere(WorkerId),
     /// For this reason.
     Never(Failure),
 }
@@ -50,6 +52,7 @@ impl Core {
     pub(super) fn place(&self, tunnel: TunnelId) -> Result<SessionKey, NoPlace> {
         let mut least: Option<(Load, SessionKey)> = None;
         let mut otherwise = NoPlace::Never(Failure::NotConnected);
+        let mut has_room = false;
         for (key, entry) in self.sessions_of(tunnel) {
             if !entry.session.takes_streams() {
                 if otherwise != NoPlace::Yet {
@@ -58,6 +61,7 @@ impl Core {
                 continue;
             }
             otherwise = NoPlace::Yet;
+            has_room |= entry.outage.is_none() && !entry.session.is_full();
             if entry.outage.is_some() || !entry.session.may_open() {
                 continue;
             }
@@ -66,7 +70,23 @@ impl Core {
                 least = Some((load, key));
             }
         }
-        least.map(|(_, key)| key).ok_or(otherwise)
+        match least {
+            Some((_, key)) => Ok(key),
+            // What is under way leaves soon.
+            None if has_room => Err(otherwise),
+            None => Err(self.place_elsewhere(tunnel, otherwise)),
+        }
+    }
+
+    /// What the other workers of a tunnel have for a stream that has no place here.
+    fn place_elsewhere(&self, tunnel: TunnelId, here: NoPlace) -> NoPlace {
+        let draining = NoPlace::Never(Failure::Dial(DialFailure::Draining));
+        match self.elsewhere(tunnel) {
+            (_, Some(worker)) => NoPlace::Elsewhere(worker),
+            (Standing::Open | Standing::Full | Standing::Interrupted, None) => NoPlace::Yet,
+            (Standing::Draining, None) if here != NoPlace::Yet => draining,
+            (Standing::Draining | Standing::None, None) => here,
+        }
     }
 
     /// The session that takes the next stream to a site which the server itself reaches.
@@ -79,7 +99,12 @@ impl Core {
     /// while no session has a transport nobody can serve it, and the grace limits that time.
     pub(super) fn wait_is_due(&self, tunnel: TunnelId, limit: Duration, now: Time) -> Option<Time> {
         let mut sessions = self.sessions_of(tunnel).map(|(_, entry)| entry).peekable();
-        sessions.peek()?;
+        match self.elsewhere(tunnel).0 {
+            Standing::None | Standing::Draining => drop(sessions.peek()?),
+            Standing::Interrupted => {}
+            // Whether one is carried for long over there is not known.
+            Standing::Full | Standing::Open => return None,
+        }
         let carried = sessions.filter(|entry| entry.outage.is_none());
         Some(carried.map(|entry| entry.carried_since).min().unwrap_or(now).after(limit))
     }

@@ -39,7 +39,7 @@ impl Core {
         };
         self.put_transport(key, transport);
         match outcome {
-            Ok(()) if handed_over => self.hand_over(key),
+            Ok(()) if handed_over => self.movers.push_back(key),
             Ok(()) => {}
             Err(loss) => {
                 self.settle();

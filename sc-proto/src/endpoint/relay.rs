@@ -172,6 +172,7 @@ impl Core {
 
     /// The socket failed: so did its stream.
     pub(super) fn socket_failed(&mut self, key: SocketKey, now: Time) {
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::ConnectionLost, now);
         self.close_socket(key, CloseMode::Abort);
     }
@@ -189,6 +190,10 @@ impl Core {
         proxied.spill = VecDeque::new();
         proxied.lent = None;
         // How it ended shows in a read.
+        if let Some(tls) = &mut proxied.tls {
+            tls.write_failed();
+            return self.queue_read(key);
+        }
         socket.can_read = true;
         self.offer_source(key);
     }
@@ -197,7 +202,9 @@ impl Core {
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;
         };
-        if proxied.http.is_some() {
+        if let Some(fetch) = proxied.http().and_then(|http| http.carried()) {
+            self.fetch_ended(fetch, plaintext, now);
+        } else if proxied.http.is_some() {
             self.answer_ended(key, plaintext, now);
         } else if proxied.is_exchange() {
             self.upload_ended(key, now);
@@ -283,7 +290,9 @@ impl Core {
                 }
                 _ => None,
             };
+            let is_secure = self.sockets.get(key).is_some_and(Socket::is_secure);
             match into {
+                Some(into) if is_secure => self.read_decrypted(key, into, now),
                 Some(into) => {
                     self.reading = Some((key, into));
                     return Some(Action::Read(key.into()));
@@ -404,9 +413,12 @@ impl Core {
         match reason {
             DeadlineReason::Linger => self.close_socket(key, CloseMode::Graceful),
             DeadlineReason::Idle => self.idle_timeout(key, now),
+            DeadlineReason::Collapse => self.collapse_timeout(key, now),
             DeadlineReason::Way | DeadlineReason::Upstream | DeadlineReason::Redial => {
                 self.hop_timeout(key, reason, now);
             }
+            DeadlineReason::Peek => self.peek_timeout(key, now),
+            DeadlineReason::TlsHandshake => self.secure_timeout(key, now),
             DeadlineReason::Answer => self.answer_timeout(key, now),
             DeadlineReason::Kept => self.close_socket(key, CloseMode::Graceful),
             _ => self.http_timeout(key, reason, now),
@@ -420,6 +432,7 @@ impl Core {
         if deadline > now {
             return self.set_timer(key, deadline, DeadlineReason::Idle);
         }
+        self.leave_cache(key, now);
         self.unlink(key, ResetReason::TimedOut, now);
         if self.http(key).is_some_and(|http| http.front.phase() == Phase::Exchange) {
             self.end_exchange(key, Failure::Reset(ResetReason::TimedOut), &[], now);

@@ -161,6 +161,8 @@ impl Core {
             connection: entry.connection,
             cause: loss,
         });
+        let tunnel = entry.tunnel;
+        self.publish(tunnel);
         match burden {
             0 => self.try_again(key, now),
             n => drop(self.try_later(key, backoff(n), now)),
@@ -379,8 +381,9 @@ impl Core {
         self.counters.resumes += 1;
         self.counters.replayed += replayed;
         let outage = entry.outage.take();
+        let tunnel = entry.tunnel;
         let event = Event::TunnelResumed {
-            tunnel: entry.tunnel,
+            tunnel,
             session: entry.session.id,
             connection: entry.connection,
             replayed,
@@ -395,6 +398,7 @@ impl Core {
         self.clear_timer(key);
         self.retime_session(session);
         self.queue_sources(session);
+        self.publish(tunnel);
         Ok(())
     }
 

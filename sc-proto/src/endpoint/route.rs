@@ -25,7 +25,7 @@ pub(super) struct Wish {
 }
 
 /// A request whose stream is to be opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Opening {
     pub(super) target: Target,
     pub(super) kind: StreamKind,
@@ -71,10 +71,14 @@ impl Core {
         let Ok(way) = verdict else {
             return self.end_exchange(key, Failure::Denied, &[], now);
         };
-        if let Some(http) = self.http(key) {
-            http.opening = Some(Opening { target, kind, head, way });
-            self.open_stream(key, now);
+        if kind == StreamKind::Connect
+            && way == Way::Tunnel
+            && self.config.resigner.is_some()
+            && let Some(why) = routing.as_ref().and_then(|routing| routing.resigns(&target.host))
+        {
+            return self.begin_peek(key, target, why, now);
         }
+        self.ask_cache(key, Opening { target, kind, head, way }, now);
     }
 
     /// What a failed dial means for a browser: it matters who dialled.

@@ -11,8 +11,9 @@ use super::egress::Outgoing;
 use super::exchange::Exchange;
 use super::http::Http;
 use super::kept::Site;
+use super::secure::Secure;
 use super::{SessionKey, Transport};
-use crate::contract::{CloseMode, SocketId, StreamKind, TunnelId};
+use crate::contract::{CloseMode, Seated, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
 use crate::slab::Key;
 use crate::{DeadlineReason, Time};
@@ -83,6 +84,12 @@ pub(super) struct Proxied {
     pub(super) kind: StreamKind,
     /// The site is not reached yet. Until then the socket counts as not connected.
     pub(super) outgoing: Option<Box<Outgoing>>,
+    /// TLS is spoken on the socket. What the socket is said to be able to read is plaintext then.
+    pub(super) tls: Option<Box<Secure>>,
+    /// A browser counts for its worker, if its tunnel's sessions live on several.
+    pub(super) seated: Option<Seated>,
+    /// How often a browser came from another worker since its last stream.
+    pub(super) hops: u8,
     /// HTTP is spoken with the site. `None`: bytes are relayed as they are.
     pub(super) exchange: Option<Box<Exchange>>,
     /// The connection to this site waits for another exchange.
@@ -144,10 +151,23 @@ impl Socket {
     /// Whether a proxied socket takes bytes, and has some.
     pub(super) fn may_write(&self) -> bool {
         match &self.role {
-            Role::Proxied(Proxied { outgoing: Some(outgoing), .. }) => outgoing.may_write(),
-            Role::Proxied(proxied) => self.can_write && proxied.has_output(),
+            Role::Proxied(Proxied { outgoing: Some(outgoing), tls, .. }) => {
+                outgoing.may_write(tls.as_deref())
+            }
+            Role::Proxied(proxied) => {
+                self.can_write
+                    && match &proxied.tls {
+                        None => proxied.has_output(),
+                        Some(tls) => tls.may_write(proxied.has_plain_output()),
+                    }
+            }
             Role::Transport(_) => false,
         }
+    }
+
+    /// Whether TLS is spoken on a proxied socket.
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(&self.role, Role::Proxied(Proxied { tls: Some(_), .. }))
     }
 
     pub(super) fn proxied(&mut self) -> Option<&mut Proxied> {
@@ -179,6 +199,9 @@ impl Proxied {
             output: Output::Open,
             kind: StreamKind::Connect,
             outgoing: None,
+            tls: None,
+            seated: None,
+            hops: 0,
             exchange: None,
             kept: None,
         }
@@ -207,8 +230,9 @@ impl Proxied {
     pub(super) fn buffered(&self) -> usize {
         let http = self.http.as_ref().map_or(0, |http| http.kept.len() + http.answer.len());
         let outgoing = self.outgoing.as_ref().map_or(0, |outgoing| outgoing.held());
+        let tls = self.tls.as_ref().map_or(0, |tls| tls.held());
         let exchange = self.exchange.as_ref().map_or(0, |exchange| exchange.held());
-        self.spill.len() + self.ahead.len() + http + outgoing + exchange
+        self.spill.len() + self.ahead.len() + http + outgoing + exchange + tls
     }
 
     /// How the socket ends when its stream is reset.
@@ -220,7 +244,13 @@ impl Proxied {
         }
     }
 
+    /// Whether something is to be written to the socket.
     pub(super) fn has_output(&self) -> bool {
+        self.has_plain_output() || self.tls.as_ref().is_some_and(|tls| tls.has_output())
+    }
+
+    /// Whether bytes of the stream, or of our own, wait.
+    pub(super) fn has_plain_output(&self) -> bool {
         !self.spill.is_empty() || self.lent.is_some()
     }
 }

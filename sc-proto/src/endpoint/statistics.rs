@@ -30,6 +30,8 @@ pub struct Statistics {
     pub buffered: usize,
     /// Bytes in the rings of sessions that the peers have not acknowledged.
     pub retained: u64,
+    /// Bytes of memory that stored answers take, or will take when they have come.
+    pub cached: usize,
     /// What happened since the core was made.
     pub counters: Counters,
 }
@@ -192,6 +194,7 @@ impl Core {
     pub fn statistics(&self) -> Statistics {
         let mut all = Statistics {
             waiting: self.tunnels.values().map(|tunnel| tunnel.waiting.len()).sum(),
+            cached: self.cached(),
             counters: self.counters,
             kept: self.kept.len(),
             ..Statistics::default()

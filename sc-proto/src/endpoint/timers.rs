@@ -18,6 +18,8 @@ pub(super) enum Timer {
     Try(SessionKey),
     /// The limit of [`Stop::Drain`](crate::contract::Stop::Drain).
     Drain,
+    /// Notes to other workers are offered again.
+    Notes,
 }
 
 /// See the module's head. It holds at most one entry per socket and per session.
@@ -47,6 +49,7 @@ impl Timers {
             Timer::Grace(_) => DeadlineReason::Grace,
             Timer::Try(_) => DeadlineReason::Reconnect,
             Timer::Drain => DeadlineReason::Drain,
+            Timer::Notes => DeadlineReason::Notes,
         };
         Some(Deadline { at: *at, reason })
     }

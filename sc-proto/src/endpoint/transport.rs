@@ -11,7 +11,7 @@ use super::socket::{Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS, SessionKey};
 use crate::contract::{
     Action, CloseMode, Connect, ConnectFailure, DialFailure, Event, Read, SocketId, TransportLoss,
-    TunnelId, Write,
+    Write,
 };
 use crate::kgp::ProtocolError;
 use crate::kgp::frame::{Frame, FrameType};
@@ -56,7 +56,7 @@ pub(super) enum Stage {
     AwaitWelcome(Box<Reach>),
     /// Client: the server's answer to RESUME has not come.
     AwaitResumed(SessionKey),
-    /// Server: the client is to be served by the worker its session belongs to.
+    /// Server: the client is for another worker: its tunnel's home, or that of its session.
     Admitted(Admitted),
     /// It carries a session.
     Attached(SessionKey),
@@ -67,17 +67,14 @@ pub(super) enum Stage {
 /// What a client was let in for.
 #[derive(Debug)]
 pub(super) enum Admitted {
+    /// It is for the tunnel's home to say whose the tunnel is.
     Hello(Hello),
+    /// Home has let it in, in the tunnel's `era`.
+    Approved {
+        hello: Hello,
+        era: u64,
+    },
     Resume(Resume),
-}
-
-impl Admitted {
-    pub(super) fn tunnel(&self) -> TunnelId {
-        match self {
-            Self::Hello(hello) => hello.tunnel,
-            Self::Resume(resume) => resume.tunnel,
-        }
-    }
 }
 
 impl Stage {

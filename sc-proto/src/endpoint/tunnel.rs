@@ -12,8 +12,8 @@ use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    Action, ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Stop, TunnelEnd,
-    TunnelId, TunnelSecret, WorkerId,
+    Action, ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Spread, Stop,
+    TunnelEnd, TunnelId, TunnelSecret, WorkerId,
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
@@ -37,6 +37,10 @@ pub(super) struct Tunnel {
     pub(super) waiting: VecDeque<SocketKey>,
     /// Where its requests go.
     pub(super) routing: Arc<Routing>,
+    /// What its workers share, if there are several.
+    pub(super) spread: Option<Arc<Spread>>,
+    /// How many clients it has had, as its home counts them.
+    pub(super) era: u64,
 }
 
 /// Whether a tunnel takes new sessions.
@@ -58,7 +62,14 @@ impl Tunnel {
             sessions: Vec::new(),
             waiting: VecDeque::new(),
             routing: Arc::default(),
+            spread: None,
+            era: 0,
         }
+    }
+
+    /// Whether its sessions live on several workers, or did.
+    pub(super) fn is_spread(&self) -> bool {
+        self.spread.as_ref().is_some_and(|spread| spread.is_used())
     }
 }
 
@@ -141,6 +152,11 @@ impl Core {
                 entry.home = home;
                 entry.life = Life::Serving;
             }
+            Command::Spread { tunnel, spread } => {
+                if let Some(entry) = self.tunnels.get_mut(&tunnel) {
+                    entry.spread = Some(spread);
+                }
+            }
             Command::SetRouting { tunnel, routing } => {
                 if let Some(entry) = self.tunnels.get_mut(&tunnel) {
                     entry.routing = routing;
@@ -163,6 +179,7 @@ impl Core {
                         self.fail_exchange(key, Failure::NotConnected, now);
                     }
                     self.end_direct_streams(tunnel, now);
+                    self.cache.remove_tunnel(tunnel);
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),
@@ -196,8 +213,9 @@ impl Core {
     fn drain_session(&mut self, key: SessionKey) {
         let Some(entry) = self.sessions.get_mut(key) else { return };
         entry.session.go_away(&mut self.pool);
-        let transport = entry.transport;
+        let (transport, tunnel) = (entry.transport, entry.tunnel);
         self.kick_transport(transport);
+        self.publish(tunnel);
         self.note_drained(key);
     }
 
@@ -355,36 +373,45 @@ impl Core {
 
     /// A request waits until its tunnel may open a stream again.
     pub(super) fn wait_for_stream(&mut self, tunnel: TunnelId, key: SocketKey) -> Waits {
+        let most = MAX_WAITING / self.spread_over(tunnel);
         let Self { tunnels, sockets, .. } = self;
         let Some(entry) = tunnels.get_mut(&tunnel) else { return Waits::No };
-        if entry.waiting.len() >= MAX_WAITING {
+        if entry.waiting.len() >= most {
             // Those whose browsers have left make room.
             entry.waiting.retain(|key| {
                 let http = sockets.get_mut(*key).and_then(Socket::proxied).and_then(Proxied::http);
                 http.is_some_and(|http| http.opening.is_some())
             });
         }
-        if entry.waiting.len() >= MAX_WAITING {
+        if entry.waiting.len() >= most {
             return Waits::No;
         }
         entry.waiting.push_back(key);
+        self.publish_waiting(tunnel);
         Waits::Yes
     }
 
     /// Opens streams for requests that wait, oldest first, as far as it goes.
     pub(super) fn retry_waiting(&mut self, tunnel: TunnelId, now: Time) {
-        let count = self.tunnels.get(&tunnel).map_or(0, |entry| entry.waiting.len());
+        let Some(entry) = self.tunnels.get(&tunnel) else { return };
+        let count = entry.waiting.len();
+        if entry.is_spread() {
+            self.publish(tunnel);
+        }
         for _ in 0..count {
             if self.place(tunnel) == Err(NoPlace::Yet) {
-                return;
+                break;
             }
             let Some(entry) = self.tunnels.get_mut(&tunnel) else {
                 return;
             };
             let Some(key) = entry.waiting.pop_front() else {
-                return;
+                break;
             };
             self.open_again(key, now);
+        }
+        if count > 0 {
+            self.publish_waiting(tunnel);
         }
     }
 }

@@ -37,11 +37,20 @@ impl Core {
             self.settle();
             self.check_drained(key, now);
         }
-        while let Some(key) = self.leaving.pop_front() {
-            self.hand_browser_over(key);
-        }
         while let Some(key) = self.revive.pop_front() {
             self.go_on(key, now);
+        }
+        while let Some(key) = self.cache.next_again() {
+            self.consult_again(key, now);
+        }
+        while let Some(tunnel) = self.unplaced.pop_front() {
+            self.retry_waiting(tunnel, now);
+        }
+        while let Some(key) = self.movers.pop_front() {
+            let action = self.move_out(key, now);
+            if action.is_some() {
+                return action;
+            }
         }
         if let Some(action) = self.actions.pop_front() {
             return Some(action);
@@ -101,11 +110,19 @@ impl Core {
                 let key = self.writes.pop_front()?;
                 let socket = self.sockets.get_mut(key)?;
                 socket.write_queued = false;
+                if socket.is_secure() {
+                    self.encrypt_output(key, now);
+                }
+                let socket = self.sockets.get_mut(key)?;
                 socket.may_write().then(|| Action::Write(key.into()))
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;
-                self.sockets.get_mut(key)?.read_queued = false;
+                let socket = self.sockets.get_mut(key)?;
+                socket.read_queued = false;
+                if socket.is_secure() {
+                    return self.secure_read_step(key, now);
+                }
                 // It may have become a matter of its stream since it was listed.
                 let max = self.wanted(key)?;
                 self.reading = Some((key, Place::Scratch { max }));

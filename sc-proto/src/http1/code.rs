@@ -109,6 +109,8 @@ codes! {
     HostConflict = "host-conflict", 400, Request;
     /// CONNECT with a body.
     ConnectBody = "connect-body", 400, Request;
+    /// CONNECT within the TLS of a site.
+    ConnectWithinTls = "connect-within-tls", 400, Request;
     /// `Max-Forwards` is no number.
     BadMaxForwards = "bad-max-forwards", 400, Request;
     /// `Max-Forwards` is 0.
@@ -129,6 +131,8 @@ codes! {
     AccessUnchecked = "access-unchecked", 503, Server;
     /// A rule of the tunnel, which the server knows.
     DeniedByRule = "denied-by-rule", 403, Server;
+    /// The request wants a stored answer only, and there is none.
+    NotCached = "not-cached", 504, Server;
     /// No client is connected.
     TunnelNotConnected = "tunnel-not-connected", 503, Link;
     /// The tunnel is full.
@@ -161,6 +165,22 @@ codes! {
     LocalhostDenied = "localhost-denied", 403, Client;
     /// TLS with the site failed.
     DialTls = "dial-tls", 502, Site;
+    /// The site's certificate has expired.
+    TlsCertificateExpired = "tls-certificate-expired", 502, Site;
+    /// The site's certificate is for later.
+    TlsCertificateNotYetValid = "tls-certificate-not-yet-valid", 502, Site;
+    /// No authority that the client trusts issued the site's certificate.
+    TlsCertificateIssuer = "tls-certificate-issuer", 502, Site;
+    /// The site's certificate is for other names.
+    TlsCertificateName = "tls-certificate-name", 502, Site;
+    /// The site's certificate cannot be used for another reason.
+    TlsCertificate = "tls-certificate", 502, Site;
+    /// What answers there is not TLS.
+    TlsNotSpoken = "tls-not-spoken", 502, Site;
+    /// The site did not finish TLS in time.
+    TlsTimeout = "tls-timeout", 504, Site;
+    /// No name server of the client answers, or none can say.
+    NameServers = "name-servers", 502, Client;
     /// The site could not be reached for another reason.
     DialFailed = "dial-failed", 502, Site;
     /// The client's machine is out of something.
@@ -179,6 +199,8 @@ codes! {
     ProxyProtocol = "proxy-protocol", 502, Upstream;
     /// The upstream proxy is silent.
     ProxyTimeout = "proxy-timeout", 504, Upstream;
+    /// TLS with the upstream proxy failed.
+    ProxyTls = "proxy-tls", 502, Upstream;
     /// The client can read the request in two ways.
     BadRequest = "bad-request", 400, Client;
     /// The answer is larger than the client lets pass.

@@ -81,6 +81,10 @@ impl Page {
                 "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
                  started the tunnel to change it.",
             ),
+            Failure::NotCached => (
+                ErrorCode::NotCached,
+                "The request asks for a stored answer only (Cache-Control: only-if-cached).",
+            ),
             Failure::NotConnected => (
                 ErrorCode::TunnelNotConnected,
                 "Start the sc client of this tunnel, or wait until it has connected again.",
@@ -120,9 +124,10 @@ impl Page {
         let mut page = Self::new(code, what, advice);
         if let Failure::Direct(dial) = failure {
             page.hop = match dial {
-                DialFailure::Denied | DialFailure::Resources | DialFailure::NameNotFound => {
-                    Hop::Server
-                }
+                DialFailure::Denied
+                | DialFailure::Resources
+                | DialFailure::NameNotFound
+                | DialFailure::NameServers => Hop::Server,
                 _ => Hop::DirectSite,
             };
         }
@@ -341,9 +346,55 @@ fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {
             "The sc client did not pass it on, because two programs could read it differently. \
              Check that server and client are of the same version.",
         ),
-        DialFailure::Tls => {
-            (ErrorCode::DialTls, "Check the certificate of the site and what the sc client trusts.")
-        }
+        DialFailure::Tls => (
+            ErrorCode::DialTls,
+            "The site broke off its TLS handshake, or has no version or cipher in common. If it \
+             wants a client certificate or HTTP/2, exempt it from re-signing \
+             (--tls-passthrough-domains). The log of the sc client says more.",
+        ),
+        DialFailure::CertificateExpired => (
+            ErrorCode::TlsCertificateExpired,
+            "Renew the certificate of the site. Until then whoever runs the sc client can let it \
+             pass with --tls-insecure-domains.",
+        ),
+        DialFailure::CertificateNotYetValid => (
+            ErrorCode::TlsCertificateNotYetValid,
+            "Check the clock of the machine that runs the sc client, and the certificate's dates.",
+        ),
+        DialFailure::CertificateIssuer => (
+            ErrorCode::TlsCertificateIssuer,
+            "If its authority is the office's own, give it to the sc client (--cacert-file). The \
+             site may also leave out intermediate certificates. The log of the sc client names \
+             subject and issuer of the chain.",
+        ),
+        DialFailure::CertificateName => (
+            ErrorCode::TlsCertificateName,
+            "Ask for the site by a name in its certificate, or have the name added to it. The log \
+             of the sc client lists the names.",
+        ),
+        DialFailure::Certificate => (
+            ErrorCode::TlsCertificate,
+            "The log of the sc client says what is wrong with the certificate.",
+        ),
+        DialFailure::NotTls => (
+            ErrorCode::TlsNotSpoken,
+            "Plain HTTP or something else listens there. Ask for http:// instead, or correct the \
+             port.",
+        ),
+        DialFailure::TlsTimedOut => (
+            ErrorCode::TlsTimeout,
+            "The site took the connection and did not finish TLS. Check that port and its load.",
+        ),
+        DialFailure::ProxyTls => (
+            ErrorCode::ProxyTls,
+            "The office's upstream proxy of scheme https does not speak TLS, or its certificate is \
+             not accepted. The log of the sc client says more.",
+        ),
+        DialFailure::NameServers => (
+            ErrorCode::NameServers,
+            "None of the office's name servers answers. Check the network of the machine that runs the \
+             sc client, and its --dns-server.",
+        ),
         DialFailure::Resources => (
             ErrorCode::ClientResources,
             "The machine that runs the sc client is out of descriptors, memory or ports. Try again \
@@ -373,6 +424,7 @@ fn direct_advice(failure: DialFailure) -> &'static str {
         | DialFailure::Tls
         | DialFailure::Resources
         | DialFailure::Draining
+        | DialFailure::NameServers
         | DialFailure::Other
         | DialFailure::Loop
         | DialFailure::BadRequest
@@ -384,7 +436,15 @@ fn direct_advice(failure: DialFailure) -> &'static str {
         | DialFailure::ProxyFailed
         | DialFailure::ProxyProtocol
         | DialFailure::ProxyTimedOut
-        | DialFailure::NoWay => {
+        | DialFailure::NoWay
+        | DialFailure::CertificateExpired
+        | DialFailure::CertificateNotYetValid
+        | DialFailure::CertificateIssuer
+        | DialFailure::CertificateName
+        | DialFailure::Certificate
+        | DialFailure::NotTls
+        | DialFailure::TlsTimedOut
+        | DialFailure::ProxyTls => {
             "This host does not go through the tunnel (direct-domains, tunnel-domains). If only \
              the office reaches it, have it go through the tunnel."
         }

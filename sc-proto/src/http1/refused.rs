@@ -63,6 +63,9 @@ pub enum Refused {
     /// `Host` and the request line name different sites.
     #[error("the Host field and the request line name different sites")]
     HostConflict,
+    /// CONNECT within the TLS of a site.
+    #[error("a CONNECT request within TLS")]
+    ConnectWithin,
     /// CONNECT with a body.
     #[error("a CONNECT request announces a body")]
     ConnectBody,
@@ -108,6 +111,7 @@ impl Refused {
             Self::NoHostField | Self::TwoHostFields | Self::BadHostField => ErrorCode::BadHost,
             Self::HostConflict => ErrorCode::HostConflict,
             Self::ConnectBody => ErrorCode::ConnectBody,
+            Self::ConnectWithin => ErrorCode::ConnectWithinTls,
             Self::BadMaxForwards => ErrorCode::BadMaxForwards,
             Self::LastHop => ErrorCode::LastHop,
             Self::Loop => ErrorCode::Loop,
@@ -147,6 +151,7 @@ impl Refused {
             Self::Loop => {
                 "Check that neither the site nor the office's proxy leads back to this proxy."
             }
+            Self::ConnectWithin => "Send requests for this site, or CONNECT to the proxy itself.",
             Self::BadMaxForwards | Self::LastHop => "Leave out Max-Forwards or make it larger.",
             Self::Head(_)
             | Self::RequestLine

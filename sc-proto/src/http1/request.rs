@@ -17,6 +17,26 @@ use crate::contract::{InvalidTarget, StreamKind, Target};
 
 /// The port of `http:` URLs that name none (RFC 9110, section 4.2.1).
 const HTTP_PORT: u16 = 80;
+/// The port of `https:` URLs that name none (section 4.2.2).
+const HTTPS_PORT: u16 = 443;
+
+/// Whom requests of a connection are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Whomever each names: this is a proxy, asked in the clear.
+    Any,
+    /// One site only, within its TLS, which this side has opened.
+    Site(Target),
+}
+
+impl Scope {
+    const fn default_port(&self) -> u16 {
+        match self {
+            Self::Any => HTTP_PORT,
+            Self::Site(_) => HTTPS_PORT,
+        }
+    }
+}
 
 /// A request that may be passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +65,7 @@ pub struct Request {
 
 /// Reads a request head from the front of `input`. `search` is new for every request and comes
 /// back with the same bytes and more until the head is whole. Says how many bytes the head took.
+/// `scope`: whom it may be for.
 ///
 /// # Errors
 /// [`Refused`] says why this request is not passed on.
@@ -52,8 +73,9 @@ pub fn read(
     search: &mut HeadSearch,
     input: &[u8],
     limits: &Limits,
+    scope: &Scope,
 ) -> Result<Option<(usize, Request)>, Refused> {
-    read_marked(search, input, limits, "")
+    read_marked(search, input, limits, scope, "")
 }
 
 /// As [`read`], for a proxy that knows a request which comes back by its `mark` in `Via`.
@@ -61,6 +83,7 @@ pub(super) fn read_marked(
     search: &mut HeadSearch,
     input: &[u8],
     limits: &Limits,
+    scope: &Scope,
     mark: &str,
 ) -> Result<Option<(usize, Request)>, Refused> {
     if input.first().is_some_and(|&byte| cannot_begin(byte)) {
@@ -84,7 +107,7 @@ pub(super) fn read_marked(
     };
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let line = Line { method, url, version, mark };
-    Ok(Some((span.end, line.request(parsed.headers)?)))
+    Ok(Some((span.end, line.request(parsed.headers, scope)?)))
 }
 
 /// True for a first byte that neither a method nor white space begins with.
@@ -133,19 +156,27 @@ struct Place<'a> {
 }
 
 impl Line<'_> {
-    fn request(&self, fields: &[Header<'_>]) -> Result<Request, Refused> {
+    fn request(&self, fields: &[Header<'_>], scope: &Scope) -> Result<Request, Refused> {
         let method = match self.method {
             "CONNECT" => Method::Connect,
             "HEAD" => Method::Head,
             _ => Method::Other,
         };
-        let place = match method {
-            Method::Connect => authority(self.url)?,
-            Method::Head | Method::Other => absolute(self.url)?,
+        let place = match (method, scope) {
+            (Method::Connect, Scope::Any) => authority(self.url)?,
+            // There is a way to the site already.
+            (Method::Connect, Scope::Site(_)) => return Err(Refused::ConnectWithin),
+            (Method::Head | Method::Other, Scope::Any) => absolute(self.url)?,
+            (Method::Head | Method::Other, Scope::Site(site)) => self.within(site)?,
         };
         let connection = Connection::of(fields)?;
         let framing = field::framing(fields, self.version)?.unwrap_or(Framing::None);
-        check_host(fields, self.version, method, &place.target)?;
+        let default_port = match method {
+            // Some clients leave out the port of CONNECT in Host.
+            Method::Connect => place.target.port,
+            Method::Head | Method::Other => scope.default_port(),
+        };
+        check_host(fields, self.version, default_port, &place.target)?;
         if field::has_passed(fields, self.mark) {
             return Err(Refused::Loop);
         }
@@ -163,8 +194,13 @@ impl Line<'_> {
             Method::Connect if !is_empty => return Err(Refused::ConnectBody),
             Method::Connect => (StreamKind::Connect, Bytes::new()),
             Method::Head | Method::Other => {
-                let head = self.forward(&place, fields, &connection, framing, upgrade)?;
-                (StreamKind::Http, head.into())
+                let host = host_value(&place.target, scope);
+                let head = self.forward(&place, &host, fields, &connection, framing, upgrade)?;
+                let kind = match scope {
+                    Scope::Any => StreamKind::Http,
+                    Scope::Site(_) => StreamKind::Https,
+                };
+                (kind, head.into())
             }
         };
         Ok(Request {
@@ -181,10 +217,28 @@ impl Line<'_> {
         })
     }
 
+    /// The path of a request within a site's TLS: in origin form, or with the URL of that site.
+    fn within(&self, site: &Target) -> Result<Place<'_>, Refused> {
+        let path = match self.url {
+            "*" if self.method == "OPTIONS" => "",
+            path if path.starts_with('/') => path,
+            url => {
+                let (host, path) = url_parts(url, "https")?;
+                if target(host, Some(HTTPS_PORT))? != *site {
+                    return Err(Refused::HostConflict);
+                }
+                path
+            }
+        };
+        checked_path(path)?;
+        Ok(Place { target: site.clone(), path })
+    }
+
     /// Writes the head for the site.
     fn forward(
         &self,
         place: &Place<'_>,
+        host: &str,
         fields: &[Header<'_>],
         connection: &Connection<'_>,
         framing: Framing,
@@ -202,7 +256,7 @@ impl Line<'_> {
         }
         out.extend_from_slice(place.path.as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
-        field::write(&mut out, "Host", host_value(&place.target).as_bytes());
+        field::write(&mut out, "Host", host.as_bytes());
         for field in fields.iter().filter(|field| !connection.stops(field.name)) {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             // RFC 9110, section 10.1.1: what HTTP/1.0 expects is ignored.
@@ -254,28 +308,37 @@ fn authority(url: &str) -> Result<Place<'_>, Refused> {
 /// Path and query are passed on as they are, as long as they are visible ASCII: browsers send a
 /// lone `%`, `|` or `^` there, and what it means is the site's own matter.
 fn absolute(url: &str) -> Result<Place<'_>, Refused> {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(Refused::NoSite);
-    };
-    if scheme.contains('/') {
-        return Err(Refused::NoSite);
-    }
-    if scheme.eq_ignore_ascii_case("https") {
-        return Err(Refused::Https);
-    }
-    if !scheme.eq_ignore_ascii_case("http") {
-        return Err(Refused::Scheme);
-    }
-    if !rest.is_ascii() {
-        return Err(Refused::UrlByte);
-    }
-    if rest.contains('#') {
-        return Err(Refused::Fragment);
-    }
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
+    let (host, path) = url_parts(url, "http")?;
     let target = target(host, Some(HTTP_PORT))?;
     Ok(Place { target, path })
+}
+
+/// Takes the authority and what follows it out of a URL of this scheme.
+fn url_parts<'a>(url: &'a str, scheme: &str) -> Result<(&'a str, &'a str), Refused> {
+    let Some((said, rest)) = url.split_once("://") else {
+        return Err(Refused::NoSite);
+    };
+    if said.contains('/') {
+        return Err(Refused::NoSite);
+    }
+    if !said.eq_ignore_ascii_case(scheme) {
+        return Err(match said.eq_ignore_ascii_case("https") {
+            true => Refused::Https,
+            false => Refused::Scheme,
+        });
+    }
+    checked_path(rest)?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    Ok(rest.split_at(end))
+}
+
+/// Refuses what neither host nor path of a URL may hold.
+fn checked_path(text: &str) -> Result<(), Refused> {
+    match text {
+        text if !text.is_ascii() => Err(Refused::UrlByte),
+        text if text.contains('#') => Err(Refused::Fragment),
+        _ => Ok(()),
+    }
 }
 
 fn target(text: &str, default_port: Option<u16>) -> Result<Target, Refused> {
@@ -289,10 +352,10 @@ fn target(text: &str, default_port: Option<u16>) -> Result<Target, Refused> {
 }
 
 /// The value of `Host` for a target.
-fn host_value(target: &Target) -> alloc::string::String {
-    match target.port {
-        HTTP_PORT => alloc::format!("{}", target.host),
-        _ => alloc::format!("{target}"),
+fn host_value(target: &Target, scope: &Scope) -> alloc::string::String {
+    match target.port == scope.default_port() {
+        true => alloc::format!("{}", target.host),
+        false => alloc::format!("{target}"),
     }
 }
 
@@ -301,7 +364,7 @@ fn host_value(target: &Target) -> alloc::string::String {
 fn check_host(
     fields: &[Header<'_>],
     version: Version,
-    method: Method,
+    default_port: u16,
     target: &Target,
 ) -> Result<(), Refused> {
     let mut hosts = field::named(fields, "host");
@@ -314,11 +377,6 @@ fn check_host(
     if hosts.next().is_some() {
         return Err(Refused::TwoHostFields);
     }
-    // Some clients leave out the port of CONNECT here.
-    let default_port = match method {
-        Method::Connect => target.port,
-        Method::Head | Method::Other => HTTP_PORT,
-    };
     let text = core::str::from_utf8(host.value).map_err(|_| Refused::BadHostField)?;
     let named = Target::parse(text, Some(default_port)).map_err(|_| Refused::BadHostField)?;
     if named == *target { Ok(()) } else { Err(Refused::HostConflict) }

@@ -472,6 +472,9 @@ codes! {
         Resources = 7, Draining = 8, Other = 9, LocalhostDenied = 10,
         ProxyUnreachable = 11, ProxyCredentials = 12, ProxyDenied = 13, ProxyFailed = 14,
         ProxyProtocol = 15, ProxyTimedOut = 16, NoWay = 17, Loop = 18, BadRequest = 19,
+        CertificateExpired = 20, CertificateNotYetValid = 21, CertificateIssuer = 22,
+        CertificateName = 23, Certificate = 24, NotTls = 25, TlsTimedOut = 26, ProxyTls = 27,
+        NameServers = 28,
     }
     reset_code, reset_from: ResetReason {
         Cancelled = 1, ConnectionLost = 2, TimedOut = 3, Protocol = 4, ShuttingDown = 5,

@@ -15,8 +15,8 @@ use alloc::string::{String, ToString};
 use self::expressions::{Expressions, Set};
 use self::patterns::Patterns;
 use crate::contract::Host;
-pub(crate) use routing::url_of;
-pub use routing::{Routing, Way, Ways};
+pub use routing::{Caching, Resigned, Routing, Way, Ways};
+pub(crate) use routing::{Resign, url_of};
 
 /// Most items of one list.
 pub const MAX_RULES: usize = 10_000;

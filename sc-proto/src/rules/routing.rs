@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use super::{HostRules, UrlRules};
-use crate::contract::{StreamKind, Target};
+use crate::contract::{Host, StreamKind, Target};
 
 /// Where the requests of a tunnel go. What is refused is refused whatever else is said of it.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,44 @@ pub struct Routing {
     pub denied_urls: Option<UrlRules>,
     /// Which hosts are reached how.
     pub ways: Ways,
+    /// Whose TLS is re-signed.
+    pub resigned: Resigned,
+    /// Hosts whose TLS is re-signed whatever else is said: the client has something to add to
+    /// their requests.
+    pub always_resigned: Option<HostRules>,
+    /// Whether answers may come from the server's cache, and go into it.
+    pub caching: Caching,
+}
+
+/// Whose TLS is opened at the server and re-signed, of what goes through the tunnel.
+#[derive(Clone, Debug, Default)]
+pub enum Resigned {
+    /// Nobody's: all passes through end to end.
+    #[default]
+    None,
+    /// Every host's but these (`no-ssl-bump-domains`, `tls-passthrough-domains`).
+    AllBut(Option<HostRules>),
+    /// These hosts' (`tls-resign-domains`).
+    Only(HostRules),
+}
+
+/// Why TLS is re-signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resign {
+    /// A rule is for it, as far as that can be done.
+    Wanted,
+    /// The client needs it.
+    Needed,
+}
+
+/// Whether the requests of a tunnel share answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Caching {
+    /// As HTTP allows (RFC 9111).
+    #[default]
+    Shared,
+    /// Every request goes to its site (`no-proxy-caching`).
+    Off,
 }
 
 /// Which hosts are reached through the tunnel, and which from the server itself.
@@ -42,6 +80,20 @@ pub enum Way {
 pub(crate) struct Denied;
 
 impl Routing {
+    /// Whether TLS with a host is re-signed.
+    pub(crate) fn resigns(&self, host: &Host) -> Option<Resign> {
+        if self.always_resigned.as_ref().is_some_and(|rules| rules.matches(host)) {
+            return Some(Resign::Needed);
+        }
+        let wanted = match &self.resigned {
+            Resigned::None => false,
+            Resigned::AllBut(None) => true,
+            Resigned::AllBut(Some(rules)) => !rules.matches(host),
+            Resigned::Only(rules) => rules.matches(host),
+        };
+        wanted.then_some(Resign::Wanted)
+    }
+
     /// Decides about a request. `head` is the head of an HTTP request, as the site would get it; of
     /// other streams no more than the target is known.
     pub(crate) fn judge(
@@ -113,6 +165,25 @@ mod tests {
         let tunnel = Routing { ways: Ways::TunnelFor(hosts("^a")), ..Routing::default() };
         assert_eq!(judge(&tunnel, "a.test:80", None), Ok(Way::Tunnel));
         assert_eq!(judge(&tunnel, "b.test:80", None), Ok(Way::Direct));
+    }
+
+    #[test]
+    fn tls_is_resigned_as_the_rules_say() {
+        let resigns = |resigned, always: Option<&str>, name: &str| {
+            let always_resigned = always.map(hosts);
+            let routing = Routing { resigned, always_resigned, ..Routing::default() };
+            routing.resigns(&Host::parse(name).unwrap())
+        };
+        assert_eq!(resigns(Resigned::None, None, "a"), None);
+        assert_eq!(resigns(Resigned::None, Some("^a$"), "a"), Some(Resign::Needed));
+        assert_eq!(resigns(Resigned::AllBut(None), None, "a"), Some(Resign::Wanted));
+        assert_eq!(resigns(Resigned::AllBut(Some(hosts("^a$"))), None, "a"), None);
+        assert_eq!(
+            resigns(Resigned::AllBut(Some(hosts("^a$"))), Some("a"), "a"),
+            Some(Resign::Needed)
+        );
+        assert_eq!(resigns(Resigned::Only(hosts("^a$")), None, "b"), None);
+        assert_eq!(resigns(Resigned::Only(hosts("^a$")), None, "a"), Some(Resign::Wanted));
     }
 
     #[test]

@@ -13,15 +13,28 @@ use core::fmt;
 pub struct BufferPool {
     free: Vec<Box<[u8]>>,
     retain: usize,
+    size: usize,
 }
 
 impl BufferPool {
     /// Size of each buffer in bytes: room for 128 KiB of plaintext as eight full TLS records.
     pub const BUFFER: usize = 132 * 1024;
+    /// Size of the buffers of [`Self::small`]: room for two full TLS records.
+    pub const SMALL_BUFFER: usize = 36 * 1024;
 
     /// A pool that keeps at most `retain` spare buffers; what comes back beyond is freed.
     pub const fn new(retain: usize) -> Self {
-        Self { free: Vec::new(), retain }
+        Self { free: Vec::new(), retain, size: Self::BUFFER }
+    }
+
+    /// A pool of smaller buffers, for connections that are many.
+    pub const fn small(retain: usize) -> Self {
+        Self { free: Vec::new(), retain, size: Self::SMALL_BUFFER }
+    }
+
+    /// Size of its buffers in bytes.
+    pub const fn size(&self) -> usize {
+        self.size
     }
 
     /// How many spare buffers it holds now.
@@ -29,14 +42,14 @@ impl BufferPool {
         self.free.len()
     }
 
-    /// A buffer of [`Self::BUFFER`] bytes, with any content.
+    /// A buffer of [`Self::size`] bytes, with any content.
     fn take(&mut self) -> Box<[u8]> {
-        self.free.pop().unwrap_or_else(|| vec![0; Self::BUFFER].into_boxed_slice())
+        self.free.pop().unwrap_or_else(|| vec![0; self.size].into_boxed_slice())
     }
 
     /// Takes a buffer back. An unheld one (length 0) is ignored.
     fn give(&mut self, buffer: Box<[u8]>) {
-        if buffer.len() == Self::BUFFER && self.free.len() < self.retain {
+        if buffer.len() == self.size && self.free.len() < self.retain {
             self.free.push(buffer);
         }
     }
@@ -62,14 +75,31 @@ impl fmt::Debug for BufferPool {
 ///
 /// The buffer is always initialised at its full length; `start..end` is the filled part.
 /// Without a byte in it the window holds no buffer.
-#[derive(Default)]
 pub(super) struct Window {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
+    /// How large its buffer is, or would be.
+    capacity: usize,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new(BufferPool::BUFFER)
+    }
 }
 
 impl Window {
+    /// A window for pools whose buffers have `capacity` bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { bytes: Box::default(), start: 0, end: 0, capacity }
+    }
+
+    /// Whether its buffer is full from end to end.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() == self.capacity
+    }
+
     /// How many bytes are filled.
     pub(super) fn len(&self) -> usize {
         self.end - self.start
@@ -87,7 +117,7 @@ impl Window {
 
     /// How many bytes can be appended without moving what is filled.
     pub(super) fn room(&self) -> usize {
-        BufferPool::BUFFER - self.end
+        self.capacity.saturating_sub(self.end)
     }
 
     /// Moves the filled bytes to the front of the buffer, so that all free room is behind them.
@@ -111,6 +141,7 @@ impl Window {
     pub(super) fn space(&mut self, pool: &mut BufferPool) -> &mut [u8] {
         if self.bytes.is_empty() {
             self.bytes = pool.take();
+            self.capacity = self.bytes.len();
         }
         &mut self.bytes[self.end..]
     }

@@ -16,14 +16,38 @@ use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::ALPN;
 use super::error::{PemProblem, TlsError};
 use super::verify::{PinVerifier, sha256};
+use super::{ALPN, HTTP_ALPN};
 
 pub(super) type Versions = &'static [&'static SupportedProtocolVersion];
 
 /// TLS 1.3 is taken whenever both sides have it.
 pub(super) static VERSIONS: Versions = &[&TLS13, &TLS12];
+
+/// What is spoken within TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// KGP, and nothing else.
+    Kgp,
+    /// HTTP/1.1; a peer that does not say what it speaks means that.
+    Http,
+}
+
+impl Protocol {
+    /// The name that is offered.
+    pub(super) const fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Kgp => ALPN,
+            Self::Http => HTTP_ALPN,
+        }
+    }
+
+    /// Whether a connection may have agreed on this.
+    pub(super) fn permits(self, agreed: Option<&[u8]>) -> bool {
+        agreed == Some(self.alpn()) || (agreed.is_none() && self == Self::Http)
+    }
+}
 
 /// Who a server is: its certificate chain and key. Cheap to clone.
 ///
@@ -32,6 +56,7 @@ pub(super) static VERSIONS: Versions = &[&TLS13, &TLS12];
 pub struct TlsServer {
     config: Arc<ServerConfig>,
     leaf_sha256: [u8; 32],
+    pub(super) protocol: Protocol,
 }
 
 impl TlsServer {
@@ -43,6 +68,15 @@ impl TlsServer {
     /// into an error.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Self::build(chain, key, VERSIONS, vec![ALPN.to_vec()])
+    }
+
+    /// As [`Self::from_pem`], for a site that speaks HTTP/1.1.
+    ///
+    /// # Errors
+    /// As [`Self::from_pem`].
+    pub fn site_from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let server = Self::build(chain, key, VERSIONS, vec![HTTP_ALPN.to_vec()])?;
+        Ok(Self { protocol: Protocol::Http, ..server })
     }
 
     pub(super) fn build(
@@ -67,7 +101,7 @@ impl TlsServer {
         // A resumed connection would save nothing here: transports are few and live long.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self { config: Arc::new(config), leaf_sha256 })
+        Ok(Self { config: Arc::new(config), leaf_sha256, protocol: Protocol::Kgp })
     }
 
     /// SHA-256 of the leaf certificate's DER: what a client can pin with [`Trust::Pin`].
@@ -108,6 +142,8 @@ pub enum Trust {
     Roots(Vec<Vec<u8>>),
     /// The SHA-256 of the leaf certificate's DER; its name, issuer and dates do not matter then.
     Pin([u8; 32]),
+    /// Any certificate. Whoever stands on the way can read and change all.
+    Anything,
 }
 
 impl Trust {
@@ -125,6 +161,7 @@ impl Trust {
 #[derive(Clone)]
 pub struct TlsClient {
     config: Arc<ClientConfig>,
+    pub(super) protocol: Protocol,
 }
 
 impl TlsClient {
@@ -136,6 +173,15 @@ impl TlsClient {
     /// [`TlsError::NoRoots`] if no root is left.
     pub fn new(trust: Trust) -> Result<Self, TlsError> {
         Self::build(trust, VERSIONS, vec![ALPN.to_vec()])
+    }
+
+    /// A client with this trust for sites and proxies that speak HTTP/1.1.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn for_sites(trust: Trust) -> Result<Self, TlsError> {
+        let client = Self::build(trust, VERSIONS, vec![HTTP_ALPN.to_vec()])?;
+        Ok(Self { protocol: Protocol::Http, ..client })
     }
 
     pub(super) fn build(
@@ -150,14 +196,20 @@ impl TlsClient {
                 .map_err(TlsError::configuration)?;
         let builder = match trust {
             Trust::Roots(roots) => builder.with_root_certificates(root_store(roots)?),
-            Trust::Pin(pin) => builder
+            Trust::Pin(pin) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(PinVerifier {
+                    pin: Some(pin),
+                    provider,
+                }))
+            }
+            Trust::Anything => builder
                 .dangerous()
-                .with_custom_certificate_verifier(Arc::new(PinVerifier { pin, provider })),
+                .with_custom_certificate_verifier(Arc::new(PinVerifier { pin: None, provider })),
         };
         let mut config = builder.with_no_client_auth();
         config.alpn_protocols = alpn;
         config.resumption = Resumption::disabled();
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), protocol: Protocol::Kgp })
     }
 
     /// The configuration of one connection, made at `unix_time` seconds.
@@ -181,7 +233,7 @@ pub(super) fn server_name(name: &str) -> Result<ServerName<'static>, TlsError> {
         .map_err(|_| TlsError::ServerName(String::from(name)))
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
@@ -211,7 +263,7 @@ fn root_store(roots: Vec<Vec<u8>>) -> Result<RootCertStore, TlsError> {
 /// The wall clock of one connection: the moment it was made, in seconds of Unix time.
 /// rustls asks only during the handshake.
 #[derive(Debug, Default)]
-struct FixedTime(u64);
+pub(super) struct FixedTime(pub(super) u64);
 
 impl TimeProvider for FixedTime {
     fn current_time(&self) -> Option<UnixTime> {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use rustls::pki_types::pem;
-use rustls::{CertificateError, Error as RustlsError, InconsistentKeys};
+use rustls::{CertificateError, Error as RustlsError, InconsistentKeys, InvalidMessage};
 
 /// TLS failed: on this connection, or already with its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,9 @@ pub enum TlsError {
     /// The peer ended the connection with this alert.
     #[error("the peer refused: {0}")]
     PeerAlert(Alert),
+    /// What came is not TLS at all: plain HTTP, perhaps.
+    #[error("what answers there is not TLS")]
+    NotTls,
     /// What came is not TLS, or breaks its rules.
     #[error("the peer does not follow TLS: {0}")]
     Protocol(String),
@@ -93,6 +96,7 @@ impl TlsError {
             | Self::Incompatible(_)
             | Self::PeerAlert(_)
             | Self::Protocol(_)
+            | Self::NotTls
             | Self::TooLarge => Fault::Peer,
             Self::Tampered | Self::Truncated => Fault::Network,
             Self::KeysExhausted | Self::Internal(_) => Fault::Internal,
@@ -123,6 +127,9 @@ impl TlsError {
                 Alert::NO_APPLICATION_PROTOCOL => Self::Alpn,
                 alert => Self::PeerAlert(alert),
             },
+            RustlsError::InvalidMessage(
+                InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+            ) => Self::NotTls,
             RustlsError::DecryptError => Self::Tampered,
             error @ (RustlsError::InappropriateMessage { .. }
             | RustlsError::InappropriateHandshakeMessage { .. }

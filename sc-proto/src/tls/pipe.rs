@@ -6,11 +6,12 @@ use core::fmt;
 use rustls::client::UnbufferedClientConnection;
 use rustls::server::UnbufferedServerConnection;
 
-use super::ALPN;
 use super::buffer::{BufferPool, Window};
-use super::config::{TlsClient, TlsServer, server_name};
+use super::config::{Protocol, TlsClient, TlsServer, server_name};
 use super::connection::{Ask, Connection, Outcome, Output, Step};
 use super::error::TlsError;
+use super::leaf::Resigner;
+use crate::contract::Host;
 
 /// Most plaintext of one record (RFC 8446, section 5.1).
 const FRAGMENT: usize = 16 * 1024;
@@ -44,6 +45,7 @@ const READ_AT_LEAST: usize = 16 * 1024;
 /// may move to another thread and pool.
 pub struct TlsPipe {
     connection: Connection,
+    protocol: Protocol,
     incoming: Window,
     plaintext: Window,
     outgoing: Window,
@@ -109,7 +111,8 @@ impl TlsPipe {
     ) -> Result<Self, TlsError> {
         let connection = UnbufferedClientConnection::new(config.at(unix_time), server_name(name)?)
             .map_err(TlsError::connection)?;
-        let mut pipe = Self::new(Connection::Client(Box::new(connection)));
+        let connection = Connection::Client(Box::new(connection));
+        let mut pipe = Self::new(connection, config.protocol, pool.size());
         pipe.flush(pool);
         Ok(pipe)
     }
@@ -121,15 +124,34 @@ impl TlsPipe {
     pub fn server(config: &TlsServer, unix_time: u64) -> Result<Self, TlsError> {
         let connection =
             UnbufferedServerConnection::new(config.at(unix_time)).map_err(TlsError::connection)?;
-        Ok(Self::new(Connection::Server(Box::new(connection))))
+        let connection = Connection::Server(Box::new(connection));
+        Ok(Self::new(connection, config.protocol, BufferPool::BUFFER))
     }
 
-    fn new(connection: Connection) -> Self {
+    /// Awaits a browser, as the site that it asked for: with a certificate for the name that it
+    /// says, or for `host` if it says none. `unix_time` is the wall clock in seconds.
+    ///
+    /// # Errors
+    /// [`TlsError::Internal`].
+    pub fn resigned(
+        resigner: &Resigner,
+        host: &Host,
+        unix_time: u64,
+        pool: &BufferPool,
+    ) -> Result<Self, TlsError> {
+        let connection = UnbufferedServerConnection::new(resigner.at(host, unix_time))
+            .map_err(TlsError::connection)?;
+        let connection = Connection::Server(Box::new(connection));
+        Ok(Self::new(connection, Protocol::Http, pool.size()))
+    }
+
+    fn new(connection: Connection, protocol: Protocol, buffer: usize) -> Self {
         Self {
             connection,
-            incoming: Window::default(),
-            plaintext: Window::default(),
-            outgoing: Window::default(),
+            protocol,
+            incoming: Window::new(buffer),
+            plaintext: Window::new(buffer),
+            outgoing: Window::new(buffer),
             seen: Seen::Exactly(0),
             established: false,
             closed: false,
@@ -180,7 +202,7 @@ impl TlsPipe {
             }
             match self.step(Ask::Nothing, pool)? {
                 Step::Advanced | Step::Received => {}
-                Step::Idle if self.incoming.len() == BufferPool::BUFFER => {
+                Step::Idle if self.incoming.is_full() => {
                     return Err(self.fail(TlsError::TooLarge, pool));
                 }
                 Step::Idle | Step::Done | Step::PeerClosed => return Ok(Progress::Drained),
@@ -357,7 +379,7 @@ impl TlsPipe {
         if self.established || common.is_handshaking() {
             return Ok(());
         }
-        if common.alpn_protocol() == Some(ALPN) {
+        if self.protocol.permits(common.alpn_protocol()) {
             self.established = true;
             return Ok(());
         }

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! | --- | --- |
 //! | `connect.rs` | HTTP's CONNECT (RFC 9110, section 9.3.6) |
+//! | `socks4.rs` | SOCKS versions 4 and 4A |
 //! | `socks5.rs` | SOCKS version 5 (RFC 1928, RFC 1929) |
 //! | `forward.rs` | a request in absolute form, for plain HTTP by an HTTP proxy |
 //! | `basic.rs` | HTTP Basic credentials (RFC 7617) |
@@ -12,6 +13,7 @@
 mod basic;
 mod connect;
 mod forward;
+mod socks4;
 mod socks5;
 #[cfg(test)]
 mod tests;
@@ -38,6 +40,7 @@ pub struct Handshake {
 #[derive(Debug)]
 enum Dialogue {
     Connect(connect::Connect),
+    Socks4,
     Socks5(socks5::Socks5),
 }
 
@@ -65,10 +68,11 @@ impl Handshake {
     pub fn begin(way: &Way, target: &Target) -> Option<Self> {
         let (out, dialogue) = match way {
             Way::Direct => return None,
-            Way::Http(proxy) => {
+            Way::Http(proxy) | Way::Https(proxy) => {
                 let (out, connect) = connect::Connect::begin(proxy, target);
                 (out, Dialogue::Connect(connect))
             }
+            Way::Socks4(proxy) => (socks4::request(proxy, target), Dialogue::Socks4),
             Way::Socks5(proxy) => {
                 let (out, socks) = socks5::Socks5::begin(proxy, target);
                 (out, Dialogue::Socks5(socks))
@@ -97,6 +101,7 @@ impl Handshake {
         loop {
             let step = match &mut self.dialogue {
                 Dialogue::Connect(connect) => connect.step(&self.inbox)?,
+                Dialogue::Socks4 => socks4::step(&self.inbox)?,
                 Dialogue::Socks5(socks) => socks.step(&self.inbox)?,
             };
             match step {

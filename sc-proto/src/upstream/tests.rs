@@ -149,6 +149,40 @@ fn socks_refusals_and_nonsense() {
 }
 
 #[test]
+fn socks_4_names_the_site_and_its_user() {
+    let asked = |proxy: &str, site: &str| {
+        Handshake::begin(&way(proxy), &target(site)).unwrap().to_send().to_vec()
+    };
+    assert_eq!(asked("socks4://p:1", "10.0.0.1:258"), [4, 1, 1, 2, 10, 0, 0, 1, 0]);
+    assert_eq!(
+        asked("socks4://anna@p:1", "site.test:81"),
+        b"\x04\x01\x00\x51\x00\x00\x00\x01anna\x00site.test\x00"
+    );
+    assert_eq!(asked("socks4a://p:1", "[::1]:81"), b"\x04\x01\x00\x51\x00\x00\x00\x01\x00::1\x00");
+}
+
+#[test]
+fn socks_4_replies() {
+    let answer = |reply: &[u8]| hears(&way("socks4://p:1"), &[reply]);
+    let granted = [0, 90, 1, 2, 3, 4, 5, 6, b'h', b'i'];
+    assert_eq!(answer(&granted), Ok(Progress::Done(b"hi".to_vec())));
+    for end in 0..8 {
+        assert_eq!(answer(&granted[..end]), Ok(Progress::Pending), "{end}");
+    }
+    for (reply, failure) in [
+        (&[0, 91][..], ProxyFailed),
+        (&[0, 92, 0, 0, 0, 0, 0, 0], ProxyCredentials),
+        (&[0, 93], ProxyCredentials),
+        (&[0, 5], ProxyProtocol),
+        (&[4, 90, 0, 0, 0, 0, 0, 0], ProxyProtocol),
+        (&[5, 0], ProxyProtocol),
+        (b"HTTP/1.1 400", ProxyProtocol),
+    ] {
+        assert_eq!(answer(reply), Err(failure), "{reply:?}");
+    }
+}
+
+#[test]
 fn a_request_becomes_absolute_and_an_upgrade_does_not() {
     let proxy = way("u:p@proxy.test:1").proxy().unwrap().clone();
     let ask = |head: &[u8], site: &str| forward(head, &target(site), &proxy);

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use exchange::Visitor;
 use raw::Raw;
-use sc_proto::{Config, Event, ListenerId};
+use sc_proto::{CacheLimits, Config, Event, ListenerId};
 use world::{CoreId, World};
 
 /// Most connections of each kind at once.
@@ -58,6 +58,9 @@ impl Sim {
         let small = seed.is_multiple_of(3);
         let workers = 1 + (seed % 2) as usize;
         let mut world = World::with_server_workers(seed, workers, |config: &mut Config| {
+            if seed % 5 < 3 {
+                config.cache = CACHE;
+            }
             if small {
                 config.kgp.max_streams = 3 + (seed % 5) as u32;
                 config.kgp.initial_window = 1024;
@@ -231,11 +234,15 @@ impl Sim {
                 && now.transports == now.sessions
                 && now.buffered == 0
                 && now.retained == 0
-                && now.waiting == 0;
+                && now.waiting == 0
+                && now.cached <= CACHE.total;
             assert!(clean, "core {id} holds {now:?}");
         }
     }
 }
+
+/// Some answers fit in, some do not.
+const CACHE: CacheLimits = CacheLimits { total: 300_000, tunnel: 300_000, object: 90_000 };
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

@@ -58,8 +58,10 @@ impl Site {
             self.answer.extend(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
         }
         let has_body = !self.request.is_head();
+        let fresh = ["", "Cache-Control: max-age=60\r\n"][world.random(2)];
         let mut say = |fields: String, body: &[u8]| {
-            self.answer.extend(format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\n{fields}\r\n").bytes());
+            let head = format!("HTTP/1.1 200 OK\r\nX-Id: {id}\r\n{fresh}{fields}\r\n");
+            self.answer.extend(head.bytes());
             if has_body {
                 self.answer.extend(body);
             }

@@ -18,9 +18,12 @@ pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sc_proto::contract::{ClientId, CloseMode, Connect, ConnectionNumber, TunnelId, TunnelSecret};
+use sc_proto::contract::{
+    ClientId, CloseMode, Connect, ConnectionNumber, Note, Spread, TunnelId, TunnelSecret,
+};
 use sc_proto::tls::{TlsClient, TlsServer, Trust};
 use sc_proto::{
     Action, Command, Config, Core, Event, HandOver, ListenerId, ListenerRole, Read, SocketId, Time,
@@ -66,6 +69,8 @@ struct Half {
 
 pub(crate) struct World {
     pub(crate) cores: Vec<Core>,
+    /// How many of them are workers of the server; the others are those of the client.
+    servers: usize,
     pub(crate) now: Time,
     pub(crate) events: Vec<(CoreId, Event)>,
     halves: Vec<Half>,
@@ -86,6 +91,8 @@ pub(crate) struct World {
     random: u64,
     /// Whether reads are cut at random.
     pub(crate) cuts: bool,
+    /// Every so many times, at random, a worker takes nothing from another. 0: never.
+    pub(crate) deaf: usize,
     pin: [u8; 32],
     /// Writes that are under way, if they are done later than asked for.
     flights: Option<Vec<completion::Flight>>,
@@ -102,6 +109,15 @@ impl World {
         workers: usize,
         config: impl Fn(&mut Config),
     ) -> Self {
+        Self::with_workers(seed, workers, 1, config)
+    }
+
+    pub(crate) fn with_workers(
+        seed: u64,
+        workers: usize,
+        clients: usize,
+        config: impl Fn(&mut Config),
+    ) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let names = vec!["localhost".to_owned()];
         let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
@@ -109,18 +125,19 @@ impl World {
             .unwrap();
         let pin = tls.leaf_sha256();
         let mut cores = Vec::new();
-        for worker in 0..=workers {
+        for worker in 0..workers + clients {
             let mut settings = Config { unix_time_at_zero: 1_800_000_000, ..Config::default() };
             settings.tls_server = (worker < workers).then(|| tls.clone());
             config(&mut settings);
-            let id = if worker < workers { worker as u16 } else { 0 };
-            cores.push(Core::new(settings, WorkerId(id), [worker as u8 + 1; 32]));
+            let id = if worker < workers { worker } else { worker - workers };
+            cores.push(Core::new(settings, WorkerId(id as u16), [worker as u8 + 1; 32]));
         }
         for core in &mut cores[..workers] {
             core.add_listener(KGP, ListenerRole::Kgp);
         }
         Self {
             cores,
+            servers: workers,
             now: Time::ZERO,
             events: Vec::new(),
             halves: Vec::new(),
@@ -134,6 +151,7 @@ impl World {
             hanging: true,
             random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             cuts: true,
+            deaf: 0,
             pin,
             flights: None,
         }
@@ -144,9 +162,9 @@ impl World {
         self.cuts = false;
     }
 
-    /// The core of the client: the last one.
+    /// The client's first core.
     pub(crate) fn client(&self) -> CoreId {
-        self.cores.len() - 1
+        self.servers
     }
 
     /// Announces the tunnel to all workers of the server, with its proxy port on `home`.
@@ -195,7 +213,8 @@ impl World {
             server_name: "localhost".into(),
             tls: self.trust(),
         };
-        let client = self.client();
+        let clients = self.cores.len() - self.servers;
+        let client = self.client() + usize::from(connection.index()) % clients;
         self.cores[client].command(Command::Connect(Box::new(connect)), self.now);
     }
 
@@ -219,6 +238,15 @@ impl World {
         let count = world.events.iter().filter(up).count();
         assert_eq!(count, connections.into(), "{:?}", world.events);
         (world, proxy)
+    }
+
+    /// Has the sessions of the tunnel live on all workers of the server, from `home` on.
+    pub(crate) fn spread(&mut self, home: CoreId) {
+        let spread = Spread::new(WorkerId(home as u16), self.servers as u16);
+        for core in &mut self.cores[..self.servers] {
+            let command = Command::Spread { tunnel: TUNNEL, spread: Arc::clone(&spread) };
+            core.command(command, self.now);
+        }
     }
 
     pub(crate) fn random(&mut self, below: usize) -> usize {
@@ -424,14 +452,28 @@ impl World {
             }
             Action::LongPath(_) => {}
             Action::HandOver { socket, to, state } => self.hand_over(core, socket, to, state),
+            Action::Tell { to, note } => self.tell(core, to, note),
         }
     }
 
     fn hand_over(&mut self, core: CoreId, socket: SocketId, to: WorkerId, state: HandOver) {
         let end = self.sockets.remove(&(core, socket)).unwrap();
-        let to = CoreId::from(to.0);
+        // Now and then the other worker takes nothing.
+        let to = if self.is_deaf() { core } else { CoreId::from(to.0) };
         let id = self.cores[to].adopt(state, Self::peer_address(), self.now);
         self.hold(to, id, end);
+    }
+
+    fn tell(&mut self, core: CoreId, to: WorkerId, note: Note) {
+        if self.is_deaf() {
+            return self.cores[core].untold(to, note, self.now);
+        }
+        let to = CoreId::from(to.0);
+        self.cores[to].told(note, self.now);
+    }
+
+    fn is_deaf(&mut self) -> bool {
+        self.deaf > 0 && self.random(self.deaf) == 0
     }
 
     fn read(&mut self, core: CoreId, id: SocketId) {

@@ -39,8 +39,8 @@ pub(super) fn of_lookup(error: &io::Error) -> DialFailure {
     }
     let text = error.to_string();
     if text.contains("emporary failure") || text.contains("ry again") {
-        // EAI_AGAIN (glibc and BSD, musl): no name server answers. That says nothing of the name.
-        DialFailure::Other
+        // EAI_AGAIN (glibc and BSD, musl). That says nothing of the name.
+        DialFailure::NameServers
     } else {
         DialFailure::NameNotFound
     }
@@ -80,9 +80,10 @@ pub(super) fn more_telling(a: DialFailure, b: DialFailure) -> DialFailure {
             DialFailure::Resources => 4,
             DialFailure::Unreachable => 5,
             DialFailure::NameNotFound => 6,
-            DialFailure::Draining => 7,
+            DialFailure::NameServers => 7,
+            DialFailure::Draining => 8,
             // Other, and what is not known here.
-            _ => 8,
+            _ => 9,
         }
     }
     if rank(b) < rank(a) { b } else { a }
@@ -130,8 +131,8 @@ mod tests {
             ("Name or service not known", DialFailure::NameNotFound),
             ("No address associated with hostname", DialFailure::NameNotFound),
             ("Name does not resolve", DialFailure::NameNotFound),
-            ("Temporary failure in name resolution", DialFailure::Other),
-            ("Try again", DialFailure::Other),
+            ("Temporary failure in name resolution", DialFailure::NameServers),
+            ("Try again", DialFailure::NameServers),
         ] {
             assert_eq!(failed(detail), failure, "{detail}");
         }

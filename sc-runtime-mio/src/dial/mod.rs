@@ -22,6 +22,7 @@ use sc_proto::{SocketClass, SocketId, Time};
 
 use crate::capacity::Capacity;
 use crate::connection::Connection;
+use crate::dns::NameServers;
 use crate::slots::Slots;
 use crate::token::Tokens;
 use attempt::{Attempt, Progress};
@@ -35,6 +36,8 @@ pub(crate) struct Dials {
     alarms: BTreeSet<(Time, SocketId)>,
     stagger: Duration,
     resolver: Arc<Resolver>,
+    /// Asked instead of the resolver for proxied connections.
+    name_servers: Option<NameServers>,
     reply: ReplyTo,
 }
 
@@ -70,8 +73,14 @@ struct Dial {
 }
 
 impl Dials {
-    pub(crate) const fn new(resolver: Arc<Resolver>, reply: ReplyTo, stagger: Duration) -> Self {
-        Self { dials: Slots::new(), alarms: BTreeSet::new(), stagger, resolver, reply }
+    pub(crate) const fn new(
+        resolver: Arc<Resolver>,
+        name_servers: Option<NameServers>,
+        reply: ReplyTo,
+        stagger: Duration,
+    ) -> Self {
+        let alarms = BTreeSet::new();
+        Self { dials: Slots::new(), alarms, stagger, resolver, name_servers, reply }
     }
 
     /// Begins. `Some` if it failed on the spot.
@@ -104,7 +113,7 @@ impl Dials {
             Host::Ip(ip) => self.found(means, socket, &[SocketAddr::new(*ip, target.port)]),
             Host::Name(name) => match addresses::loopback(name, target.port) {
                 Some(both) => self.found(means, socket, &both),
-                None => self.ask(socket, name, target.port),
+                None => self.ask(socket, class, name, target.port),
             },
         }
     }
@@ -180,8 +189,21 @@ impl Dials {
         }
     }
 
-    fn ask(&mut self, socket: SocketId, name: &str, port: u16) -> Option<Outcome> {
+    fn ask(
+        &mut self,
+        socket: SocketId,
+        class: SocketClass,
+        name: &str,
+        port: u16,
+    ) -> Option<Outcome> {
         let wanted = Arc::new(());
+        if let (Some(servers), SocketClass::Proxied) = (&self.name_servers, class) {
+            if let Err(failure) = servers.ask(name, self.reply.of_name_servers(socket, port)) {
+                return self.fail(socket, failure);
+            }
+            self.dials.get_mut(socket)?.wanted = Some(wanted);
+            return None;
+        }
         let query = Query {
             socket,
             name: name.into(),

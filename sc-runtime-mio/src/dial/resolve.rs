@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -16,6 +16,7 @@ use sc_proto::SocketId;
 use sc_proto::contract::DialFailure;
 
 use super::failure;
+use crate::dns::Reply;
 
 /// What finds the addresses of a name: the system, or a test.
 pub(crate) type Lookup = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;
@@ -37,7 +38,27 @@ pub(crate) struct ReplyTo {
     pub(crate) waker: Arc<Waker>,
 }
 
-/// The pool's answer.
+impl ReplyTo {
+    /// A worker that is behind with its answers holds the thread up that answers, so that queues
+    /// fill and its dials fail early. A worker that is gone needs none.
+    fn answer(&self, answer: Answer) {
+        if self.answers.send(answer).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            log::error!("cannot wake a worker: {error}");
+        }
+    }
+
+    /// Where name servers bring their answer for a dial.
+    pub(super) fn of_name_servers(&self, socket: SocketId, port: u16) -> Reply {
+        let reply = self.clone();
+        let with_port =
+            move |ips: Vec<IpAddr>| ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        Box::new(move |found| reply.answer(Answer { socket, found: found.map(with_port) }))
+    }
+}
+
+/// An answer to a dial.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(super) socket: SocketId,
@@ -140,13 +161,7 @@ impl Shared {
                     false => Ok(found),
                 });
             let answer = Answer { socket: query.socket, found };
-            // A worker that is behind with its answers holds this thread up, so that the queue
-            // fills and its dials fail early. A worker that is gone needs none.
-            if query.reply.answers.send(answer).is_ok()
-                && let Err(error) = query.reply.waker.wake()
-            {
-                log::error!("cannot wake a worker: {error}");
-            }
+            query.reply.answer(answer);
         }
     }
 

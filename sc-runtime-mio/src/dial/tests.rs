@@ -43,7 +43,7 @@ impl Bench {
             tokens: Tokens::default(),
             capacity: Capacity::new(64),
             clock: Clock::start(),
-            dials: Dials::new(resolver, reply, STAGGER),
+            dials: Dials::new(resolver, None, reply, STAGGER),
             answers,
         }
     }

@@ -13,6 +13,7 @@ fn dialler(places: usize) -> Dialler {
     Dialler {
         reactor: Reactor::new().unwrap(),
         resolver: Arc::new(Resolver::new(1, 1)),
+        name_servers: None,
         places: Arc::new(Places::new(places)),
         stagger: STAGGER,
     }

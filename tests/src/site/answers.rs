@@ -8,6 +8,7 @@
 //! | `/status/N` | status N; 204 and 304 without a body, 304 with the length of what it stands for |
 //! | `/early-hints` | 103, then 200 |
 //! | `/cached` | 304 if `If-None-Match` is `"1"`, else 200 with that `ETag` |
+//! | `/asset/N/FRAMING` | N bytes that stay fresh for an hour, with that framing (`length`, `chunked`) |
 //! | `/bytes/N` | N bytes of [`Payload`] with seed N |
 //! | `/chunked-bytes/N` | the same in chunks |
 //! | `/digest` | length and SHA-256 of the request's body; sends 100 first if asked to |
@@ -110,6 +111,7 @@ pub(crate) fn answer(
         ["cached"] => {
             out.write_all(b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 7\r\n\r\nfresh!\n")
         }
+        ["asset", length, framing] => asset(out, number(length)?, framing),
         ["bytes", length] => bytes(inside, head, out, number(length)?),
         ["chunked-bytes", length] => chunked_bytes(out, number(length)?),
         ["events", stream, last] => inside.confirmations.send(stream, number(last)?, out),
@@ -126,6 +128,22 @@ pub(crate) fn answer(
         _ => out.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
     }?;
     Ok(After::Keep)
+}
+
+/// Bytes for every browser, for a while.
+fn asset(mut out: impl Write, length: u64, framing: &str) -> io::Result<()> {
+    let mut body = Vec::new();
+    Payload::new(length, length).read_to_end(&mut body)?;
+    let head = "HTTP/1.1 200 OK\r\nCache-Control: max-age=3600\r\nETag: \"a\"\r\n";
+    let (field, before, after) = match framing {
+        "chunked" => {
+            let size = format!("{:x}\r\n", body.len());
+            ("Transfer-Encoding: chunked".to_owned(), size, "\r\n0\r\n\r\n")
+        }
+        _ => (format!("Content-Length: {}", body.len()), String::new(), ""),
+    };
+    let head = format!("{head}{field}\r\n\r\n{before}");
+    out.write_all(&[head.as_bytes(), &body, after.as_bytes()].concat())
 }
 
 /// The answer of `/chunked`, byte by byte.

@@ -17,7 +17,8 @@ use std::thread;
 
 use events::Confirmations;
 use gate::Gate;
-use record::{Received, Record, Tap};
+pub use record::Received;
+use record::{Record, Tap};
 
 use crate::http::Head;
 use crate::wait::PATIENCE;

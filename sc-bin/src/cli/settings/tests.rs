@@ -125,7 +125,6 @@ fn what_is_not_there_yet_is_refused() {
         "sc --tunnel-pool",
         "sc --doctor",
         "sc run --shared all",
-        "sc run --cacert-file x",
         "sc run --api-key x",
         "sc -u a run",
         "sc legacy",

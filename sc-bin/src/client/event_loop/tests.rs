@@ -197,6 +197,7 @@ fn run_with(
         rest_ca: None,
         tunnel_ca: None,
         rules: Rules::default(),
+        caching: Default::default(),
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: 1,

@@ -8,6 +8,7 @@ use std::net::{IpAddr, ToSocketAddrs as _, UdpSocket};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::runtime::NameServers;
 use rquickjs::{CatchResultExt as _, Context, Ctx, Function, Object, Runtime, Type, Value};
 
 /// Most memory that a script may have.
@@ -53,7 +54,8 @@ pub(crate) enum ScriptError {
 
 impl Engine {
     /// Loads a script and runs it once, so that its functions are defined.
-    pub(super) fn load(script: &str) -> Result<Self, ScriptError> {
+    /// `names` are asked when the script asks for a name; `None`: the system's resolver is.
+    pub(super) fn load(script: &str, names: Option<NameServers>) -> Result<Self, ScriptError> {
         let engine = |error: rquickjs::Error| ScriptError::Engine(error.to_string());
         let runtime = Runtime::new().map_err(engine)?;
         runtime.set_memory_limit(MEMORY);
@@ -62,7 +64,7 @@ impl Engine {
         let limit = Rc::clone(&until);
         runtime.set_interrupt_handler(Some(Box::new(move || Instant::now() >= limit.get())));
         let context = Context::full(&runtime).map_err(engine)?;
-        context.with(|ctx| host(&ctx)).map_err(engine)?;
+        context.with(|ctx| host(&ctx, names)).map_err(engine)?;
         let mut loaded = Self { context, until, entry: "" };
         loaded.run(|ctx| ctx.eval::<(), _>(HELPERS))?;
         loaded.run(|ctx| {
@@ -118,8 +120,9 @@ impl Engine {
 }
 
 /// Gives the script's functions what only the host can do.
-fn host(ctx: &Ctx<'_>) -> rquickjs::Result<()> {
+fn host(ctx: &Ctx<'_>, names: Option<NameServers>) -> rquickjs::Result<()> {
     let globals: Object<'_> = ctx.globals();
+    let resolve = move |name: String| resolve(&name, names.as_ref());
     globals.set("__resolve", Function::new(ctx.clone(), resolve)?)?;
     globals.set("__myAddresses", Function::new(ctx.clone(), my_addresses)?)?;
     globals.set(
@@ -128,15 +131,18 @@ fn host(ctx: &Ctx<'_>) -> rquickjs::Result<()> {
     )
 }
 
-/// The addresses of a name, by the system's resolver.
-fn resolve(name: String) -> Vec<String> {
+/// The addresses of a name.
+fn resolve(name: &str, names: Option<&NameServers>) -> Vec<String> {
     let literal = name.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let found: Vec<IpAddr> = match literal {
         Some(ip) => vec![ip],
         None if name.is_empty() || name.len() > 253 => Vec::new(),
-        None => (name.as_str(), 0)
-            .to_socket_addrs()
-            .map_or(Vec::new(), |found| found.map(|address| address.ip()).collect()),
+        None => match names {
+            Some(names) => names.lookup(name, TIME).unwrap_or_default(),
+            None => (name, 0)
+                .to_socket_addrs()
+                .map_or(Vec::new(), |found| found.map(|address| address.ip()).collect()),
+        },
     };
     let mut texts: Vec<String> = Vec::new();
     for text in found.iter().map(IpAddr::to_string) {

@@ -12,6 +12,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::runtime::NameServers;
 use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{Host, StreamKind, Target};
 use sc_proto::egress::{Credentials, InvalidAnswer, Way, ways_of_answer};
@@ -73,7 +74,8 @@ pub(crate) struct Pac {
 }
 
 impl Pac {
-    /// Reads and loads the script. `passwords` are for the proxies that it names.
+    /// Reads and loads the script. `passwords` are for the proxies that it names, `names` are
+    /// asked instead of the system's resolver.
     ///
     /// # Errors
     ///
@@ -82,13 +84,14 @@ impl Pac {
         source: &str,
         ca: &[CertificateDer<'static>],
         passwords: Vec<(Target, Credentials)>,
+        names: Option<NameServers>,
     ) -> Result<Self, PacError> {
         let script = source::read(source, ca)?;
         let (questions, asked) = mpsc::sync_channel(QUEUE);
         let (loaded, outcome) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name("sc-pac".to_owned())
-            .spawn(move || match Engine::load(&script) {
+            .spawn(move || match Engine::load(&script, names) {
                 Ok(engine) => {
                     let _ = loaded.send(Ok(()));
                     Answers::new(engine, &script, passwords).serve(&asked);
@@ -190,7 +193,7 @@ impl Answers {
         let answer = self.engine.ask(url, &host)?;
         let mut ways = ways_of_answer(&answer)?;
         for way in &mut ways {
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Some(proxy) = way.proxy_mut() {
                 let known = self.passwords.iter().find(|(address, _)| *address == proxy.address);
                 proxy.credentials = known.map(|(_, credentials)| credentials.clone());
             }
@@ -230,7 +233,7 @@ mod tests {
                       if (url == 'https://a.test/') return 'PROXY p.test:1; SOCKS s.test:2; DIRECT'; \
                       if (host == '::1') return url; \
                       return url == 'http://a.test:81/' ? '' : 'PROXY'; }";
-        let pac = Pac::start(script, &[], Vec::new()).unwrap();
+        let pac = Pac::start(script, &[], Vec::new(), None).unwrap();
         let ways = ask(&pac, StreamKind::Connect, "a.test:443");
         assert_eq!(ways, ["http://p.test:1", "socks5://s.test:2", "direct"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a.test:81"), ["direct"]);
@@ -242,13 +245,13 @@ mod tests {
     fn answers_are_kept_where_they_cannot_change() {
         let counting = "data:,var n = 0; function FindProxyForURL() { \
                         return 'PROXY p:' %2B ++n; }";
-        let pac = Pac::start(counting, &[], Vec::new()).unwrap();
+        let pac = Pac::start(counting, &[], Vec::new(), None).unwrap();
         for _ in 0..3 {
             assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         }
         assert_eq!(ask(&pac, StreamKind::Connect, "a:1"), ["http://p:2"]);
         let changing = format!("{counting} // dateRange");
-        let pac = Pac::start(&changing, &[], Vec::new()).unwrap();
+        let pac = Pac::start(&changing, &[], Vec::new(), None).unwrap();
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:2"]);
     }
@@ -258,7 +261,7 @@ mod tests {
         let credentials = Credentials::new("u", "p").unwrap();
         let passwords = vec![("p:1".parse().unwrap(), credentials.clone())];
         let script = "data:,function FindProxyForURL() { return 'PROXY p:1; PROXY q:1'; }";
-        let pac = Pac::start(script, &[], passwords).unwrap();
+        let pac = Pac::start(script, &[], passwords, None).unwrap();
         let (sender, answer) = mpsc::channel();
         pac.ask(StreamKind::Http, "a:1".parse().unwrap(), move |ways| drop(sender.send(ways)));
         let ways = answer.recv().unwrap();
@@ -268,7 +271,8 @@ mod tests {
 
     #[test]
     fn a_bad_script_is_an_error_at_the_start() {
-        let error = |source: &str| Pac::start(source, &[], Vec::new()).err().unwrap().to_string();
+        let error =
+            |source: &str| Pac::start(source, &[], Vec::new(), None).err().unwrap().to_string();
         assert!(error("data:,function x() {}").contains("FindProxyForURL"));
         assert!(error("data:,function (").contains("fails"));
     }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
+use sc_proto::dns::{self, ServerOrder};
 use sc_proto::egress::LocalhostPolicy;
+use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
@@ -28,6 +30,7 @@ pub(super) fn text(settings: &Settings) -> String {
         rest_ca,
         tunnel_ca,
         rules,
+        caching,
         endurance: Endurance { reconnect, keepalive, max_missed_acks },
         egress,
         connections,
@@ -54,6 +57,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
     lines.sort();
@@ -68,20 +72,26 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
         domain_names,
         deny_domains,
         fast_fail_regexps,
-        tls_resign_domains: _,
-        tls_passthrough_domains: _,
-        no_ssl_bump_domains: _,
+        tls_resign_domains,
+        tls_passthrough_domains,
+        no_ssl_bump_domains,
+        always_resign_domains: _,
         rule_syntax: _,
     } = rules;
     let list = |list: &Option<Vec<String>>| list.as_deref().unwrap_or_default().join(",");
     let mut lines = vec![("direct-domains", list(direct_domains))];
     lines.extend(match dialect {
-        Dialect::V4 => {
-            [("tunnel-domains", list(domain_names)), ("fast-fail-regexps", list(fast_fail_regexps))]
-        }
-        Dialect::V5 => {
-            [("tunnel-domains", list(tunnel_domains)), ("deny-domains", list(deny_domains))]
-        }
+        Dialect::V4 => vec![
+            ("tunnel-domains", list(domain_names)),
+            ("fast-fail-regexps", list(fast_fail_regexps)),
+            ("no-ssl-bump-domains", list(no_ssl_bump_domains)),
+        ],
+        Dialect::V5 => vec![
+            ("tunnel-domains", list(tunnel_domains)),
+            ("deny-domains", list(deny_domains)),
+            ("tls-resign-domains", list(tls_resign_domains)),
+            ("tls-passthrough-domains", list(tls_passthrough_domains)),
+        ],
     });
     lines
 }
@@ -97,6 +107,8 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         tunnel,
         exchanges: _,
         dials: _,
+        tls,
+        name_servers,
     } = egress;
     let own = |proxy: &Option<OwnProxy>| {
         proxy.as_ref().map_or_else(String::new, |proxy| proxy.way.to_string())
@@ -116,7 +128,42 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         Dialect::V4 => ("proxy-tunnel", tunnel.is_some().to_string()),
         Dialect::V5 => ("proxy-sauce", own(rest)),
     };
-    vec![("proxy-localhost", localhost.to_owned()), ("proxy", proxy), ("pac", pac), own]
+    let mut lines = vec![
+        ("proxy-localhost", localhost.to_owned()),
+        ("proxy", proxy),
+        ("pac", pac),
+        own,
+        // A data: URL may be long, and says nothing to people.
+        (
+            "cacert-file",
+            tls.files.iter().map(|file| shown_source(file)).collect::<Vec<_>>().join(","),
+        ),
+        ("tls-insecure-domains", tls.unchecked_list.join(",")),
+        ("http-tls-handshake-timeout", format!("{}s", tls.handshake.as_secs_f64())),
+    ];
+    lines.extend(name_server_lines(dialect, name_servers.as_ref()));
+    lines
+}
+
+/// Who is asked for names.
+fn name_server_lines(
+    dialect: Dialect,
+    name_servers: Option<&dns::Settings>,
+) -> Vec<(&'static str, String)> {
+    let servers = |settings: &dns::Settings| {
+        settings.servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    };
+    let list = name_servers.map(servers).unwrap_or_default();
+    let turns = name_servers.is_some_and(|settings| settings.order == ServerOrder::RoundRobin);
+    let timeout = name_servers.map(|settings| go_duration(settings.timeout)).unwrap_or_default();
+    match dialect {
+        Dialect::V4 => vec![("dns", list)],
+        Dialect::V5 => vec![
+            ("dns-server", list),
+            ("dns-round-robin", turns.to_string()),
+            ("dns-timeout", timeout),
+        ],
+    }
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {

@@ -214,8 +214,17 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::ProxyProtocol => "proxy_protocol",
         DialFailure::ProxyTimedOut => "proxy_timed_out",
         DialFailure::NoWay => "no_way",
+        DialFailure::CertificateExpired
+        | DialFailure::CertificateNotYetValid
+        | DialFailure::CertificateIssuer
+        | DialFailure::CertificateName
+        | DialFailure::Certificate => "tls_certificate",
+        DialFailure::NotTls => "tls_not_spoken",
+        DialFailure::TlsTimedOut => "tls_timed_out",
+        DialFailure::ProxyTls => "proxy_tls",
         DialFailure::Loop => "loop",
         DialFailure::BadRequest => "bad_request",
+        DialFailure::NameServers => "name_servers",
         _ => "other",
     }
 }

@@ -46,6 +46,7 @@ fn settings(dialect: Dialect) -> Settings {
         rest_ca: None,
         tunnel_ca: None,
         rules: Rules::default(),
+        caching: Default::default(),
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: 1,

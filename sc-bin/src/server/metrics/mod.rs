@@ -4,6 +4,7 @@
 //! one is given, and beyond this machine want a password. Labels are bounded: a tunnel's figures
 //! bear its id, at most [`MAX_SHOWN`] tunnels are shown, and a series ends with its tunnel.
 
+mod cache;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -81,6 +82,7 @@ fn text(mut tunnels: Vec<TunnelFigures>, workers: &[WorkerReport]) -> String {
     tunnels.truncate(MAX_SHOWN);
     each(&mut all, &tunnels);
     sessions(&mut all, &tunnels, workers);
+    cache::expose(&mut all, &tunnels, workers);
     totals(&mut all, workers);
     worker::expose(&mut all, workers);
     process::expose(&mut all);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
 
 use super::RestState;
 use super::auth::Visit;
@@ -46,6 +47,11 @@ pub(super) async fn updates(
             ..Configuration::default()
         },
     })
+}
+
+/// `GET /ca.pem`, for everybody: what browsers have to trust for re-signed TLS.
+pub(super) async fn resign_ca(State(state): State<Arc<RestState>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/x-pem-file")], state.resign_ca.clone())
 }
 
 /// `GET /public/tunnels/info/versions`, for everybody.

@@ -66,6 +66,8 @@ pub(crate) struct RestState {
     pub(crate) announcements: Announcements,
     /// `http` or `https`.
     pub(crate) scheme: &'static str,
+    /// The certificate of the CA of re-signed TLS, as PEM.
+    pub(crate) resign_ca: String,
     /// This API, as seen from this machine.
     pub(crate) url: String,
 }
@@ -93,6 +95,7 @@ fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
         ("/public/tunnels/info/versions", get(info::versions)),
         ("/public/tunnels/sauce-connect/download", get(info::download)),
         ("/public/openapi.json", get(openapi::document)),
+        ("/ca.pem", get(info::resign_ca)),
     ]
 }
 

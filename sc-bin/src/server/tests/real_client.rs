@@ -27,7 +27,7 @@ impl Client {
         let config = Config { unix_time_at_zero, ..Config::default() };
         let (sender, events) = mpsc::sync_channel(16);
         let core = Core::new(config, WorkerId(0), [7; 32]);
-        let runtime = Runtime::start(RuntimeKind::default(), vec![core], sender).unwrap();
+        let runtime = Runtime::start(RuntimeKind::default(), vec![core], None, sender).unwrap();
         let pin = answer.kgp.certificate_sha256.unwrap().0;
         let address = format!("{}:{}", answer.tunnel.host, answer.tunnel.ssh_port);
         let connect = Connect {

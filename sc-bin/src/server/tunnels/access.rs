@@ -112,13 +112,13 @@ impl Tunnels {
         let _looking = self.gate.looking.acquire().await.map_err(|_| AccessRefused::Unchecked)?;
         let account = self.identify(question).await?;
         let found = match door {
-            Door::Tunnel(tunnel) => self.opened_by(*tunnel, &account).await,
+            Door::Tunnel(tunnel) | Door::Open(tunnel) => self.opened_by(*tunnel, &account).await,
             Door::Shared => self.meant_by(&account, visitor.tunnel()).await,
         };
         match found {
             Ok(Some(tunnel)) => Ok(tunnel),
             Ok(None) => Err(match door {
-                Door::Tunnel(_) => AccessRefused::Credentials,
+                Door::Tunnel(_) | Door::Open(_) => AccessRefused::Credentials,
                 Door::Shared => AccessRefused::NoSuchTunnel {
                     wanted: visitor.tunnel().map(Into::into),
                     running: self.state().names(&account.name),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use sc_proto::contract::{TunnelId, TunnelSecret};
-use sc_proto::rules::Routing;
+use sc_proto::rules::{Caching, Routing};
 
 use super::end::EndReason;
 use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
@@ -364,7 +364,11 @@ fn check(owner: Account, request: CreateTunnel) -> Result<Wanted, CreateError> {
         Some("h2c") => RuleSyntax::Expressions,
         _ => RuleSyntax::Patterns,
     };
-    let routing = request.rules.compile(syntax)?;
+    let caching = match request.no_proxy_caching {
+        Some(true) => Caching::Off,
+        Some(false) | None => Caching::Shared,
+    };
+    let routing = Routing { caching, ..request.rules.compile(syntax)? };
     let messages = warnings(&owner, sharing);
     Ok(Wanted { owner, name, pooling, sharing, routing, messages, request })
 }

@@ -29,10 +29,10 @@ use super::Limits;
 use super::message::{Framing, Mark, Method, Reader};
 use super::page::Page;
 use super::refused::Refused;
-use super::request;
+use super::request::{self, Scope};
 use super::response::Broken;
 use super::search::HeadSearch;
-use crate::contract::{AccessRefused, StreamKind};
+use crate::contract::{AccessRefused, StreamKind, Target};
 
 /// The answer to a CONNECT that succeeded. It must not frame a body (RFC 9110, section 9.3.6).
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -42,6 +42,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 pub struct Front {
     limits: Limits,
     mark: Mark,
+    scope: Scope,
     state: State,
 }
 
@@ -58,13 +59,20 @@ impl Front {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self::marked(limits, Mark::default())
+        let state = State::Idle(HeadSearch::new());
+        Self { limits, mark: Mark::default(), scope: Scope::Any, state }
     }
 
-    /// As [`Front::new`], for a proxy that refuses a request which bears its `mark`.
+    /// A connection whose TLS was opened here, in place of `site`.
     #[must_use]
-    pub fn marked(limits: Limits, mark: Mark) -> Self {
-        Self { limits, mark, state: State::Idle(HeadSearch::new()) }
+    pub fn within(limits: Limits, site: Target) -> Self {
+        Self { scope: Scope::Site(site), ..Self::new(limits) }
+    }
+
+    /// The same for a proxy that refuses a request which bears its `mark`.
+    #[must_use]
+    pub fn marked(self, mark: Mark) -> Self {
+        Self { mark, ..self }
     }
 
     /// Where the connection stands.
@@ -84,7 +92,8 @@ impl Front {
     pub fn from_browser<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let (consumed, item) = match &mut self.state {
             State::Idle(search) => {
-                match request::read_marked(search, input, &self.limits, self.mark.word()) {
+                let (scope, mark) = (&self.scope, self.mark.word());
+                match request::read_marked(search, input, &self.limits, scope, mark) {
                     Ok(Some((length, request))) => return self.begin(length, request, input),
                     Ok(None) => (0, Item::NeedMore),
                     Err(reason) => (0, self.refuse(reason)),

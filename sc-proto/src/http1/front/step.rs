@@ -162,6 +162,9 @@ pub enum Failure {
     /// A rule of the tunnel forbids the request.
     #[error("denied")]
     Denied,
+    /// The request wants no other answer than a stored one (`only-if-cached`), and there is none.
+    #[error("nothing is stored for it")]
+    NotCached,
     /// The tunnel has no session.
     #[error("its client is not connected")]
     NotConnected,

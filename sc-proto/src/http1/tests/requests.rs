@@ -5,6 +5,7 @@ use std::string::{String, ToString};
 
 use super::play::in_all_splits;
 use crate::contract::StreamKind;
+use crate::http1::request::Scope;
 use crate::http1::{
     Framing, HeadSearch, Limits, Method, Persistence, Reader, Refused, Request, Upgrade, Version,
     request,
@@ -13,7 +14,8 @@ use crate::http1::{
 fn parse(text: &str) -> Result<Request, Refused> {
     let input = text.as_bytes();
     let limits = Limits::default();
-    let (length, request) = request::read(&mut HeadSearch::new(), input, &limits)?.unwrap();
+    let (length, request) =
+        request::read(&mut HeadSearch::new(), input, &limits, &Scope::Any)?.unwrap();
     assert_eq!(length, input.len(), "{text}");
     Ok(request)
 }
@@ -197,7 +199,8 @@ fn one_empty_line_before_a_request_is_ignored() {
 #[test]
 fn limits_are_exact() {
     let limits = Limits { max_head: 100, max_start_line: 40, max_headers: 3 };
-    let read = |text: &str| request::read(&mut HeadSearch::new(), text.as_bytes(), &limits);
+    let read =
+        |text: &str| request::read(&mut HeadSearch::new(), text.as_bytes(), &limits, &Scope::Any);
     let line = |length: usize| {
         let url = "a".repeat(length - "GET http://h/ HTTP/1.1".len());
         format!("GET http://h/{url} HTTP/1.1\r\nHost: h\r\n")
@@ -226,7 +229,7 @@ fn a_proxy_knows_its_own_mark_again() {
     let read = |fields: &str| {
         let text = format!("GET http://a/ HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let (mut search, limits) = (HeadSearch::new(), Limits::default());
-        request::read_marked(&mut search, text.as_bytes(), &limits, MARK).map(drop)
+        request::read_marked(&mut search, text.as_bytes(), &limits, &Scope::Any, MARK).map(drop)
     };
     for other in ["", "Via: 1.0 fred\r\nvia: 1.1 b (c)\r\n", "Via: 1.1 sc_server-01234567890\r\n"] {
         assert_eq!(read(other), Ok(()), "{other}");
@@ -238,7 +241,7 @@ fn a_proxy_knows_its_own_mark_again() {
     }
     let connect = format!("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nVia: 1.1 {MARK}\r\n\r\n");
     let (mut search, limits) = (HeadSearch::new(), Limits::default());
-    let read = request::read_marked(&mut search, connect.as_bytes(), &limits, MARK);
+    let read = request::read_marked(&mut search, connect.as_bytes(), &limits, &Scope::Any, MARK);
     assert_eq!(read.unwrap_err(), Refused::Loop);
 }
 

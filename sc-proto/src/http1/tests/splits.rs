@@ -18,7 +18,8 @@ fn read(input: &[u8], ends: &[usize]) -> Result<Option<(usize, Request)>, Refuse
     ends.sort_unstable();
     ends.push(input.len());
     for end in ends {
-        let read = request::read(&mut search, &input[..end], &Limits::default())?;
+        let read =
+            request::read(&mut search, &input[..end], &Limits::default(), &request::Scope::Any)?;
         if read.is_some() {
             return Ok(read);
         }

@@ -259,7 +259,7 @@ fn any_control() -> impl Strategy<Value = Frame<'static>> {
             }
         ),
         (stream(), any::<u32>()).prop_map(|(stream, window)| Frame::Opened { stream, window }),
-        (stream(), 1..=17_u8).prop_map(|(stream, code)| Frame::OpenFailed {
+        (stream(), 1..=27_u8).prop_map(|(stream, code)| Frame::OpenFailed {
             stream,
             failure: failure_from(code).unwrap(),
         }),

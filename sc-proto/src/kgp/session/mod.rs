@@ -268,6 +268,11 @@ impl Session {
         self.opened_here < self.peer.max_streams && self.has_room()
     }
 
+    /// Whether it has as many streams as it may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.opened_here >= self.peer.max_streams
+    }
+
     /// The socket of a stream.
     pub(crate) fn owner(&self, key: StreamKey) -> Option<SocketId> {
         self.streams.get(key).map(|stream| stream.owner)

@@ -1,7 +1,7 @@
 use super::*;
 
 fn load(body: &str) -> Engine {
-    Engine::load(&format!("function FindProxyForURL(url, host) {{ {body} }}")).unwrap()
+    Engine::load(&format!("function FindProxyForURL(url, host) {{ {body} }}"), None).unwrap()
 }
 
 /// What an expression comes to, as a text.
@@ -14,20 +14,20 @@ fn a_script_is_asked_with_url_and_host() {
     let engine = load("return host == 'a.test' ? 'PROXY p:1; DIRECT' : url;");
     assert_eq!(engine.ask("http://a.test/", "a.test").unwrap(), "PROXY p:1; DIRECT");
     assert_eq!(engine.ask("https://b.test/", "b.test").unwrap(), "https://b.test/");
-    let ex = Engine::load("function FindProxyForURLEx(u, h) { return h; }").unwrap();
+    let ex = Engine::load("function FindProxyForURLEx(u, h) { return h; }", None).unwrap();
     assert_eq!(ex.ask("", "x").unwrap(), "x");
 }
 
 #[test]
 fn a_script_that_cannot_be_one_is_told() {
-    assert!(matches!(Engine::load("function ("), Err(ScriptError::Threw(_))));
-    assert!(matches!(Engine::load("<html></html>"), Err(ScriptError::Threw(_))));
-    assert!(matches!(Engine::load(""), Err(ScriptError::NoFunction)));
-    assert!(matches!(Engine::load("FindProxyForURL = 1"), Err(ScriptError::NoFunction)));
+    assert!(matches!(Engine::load("function (", None), Err(ScriptError::Threw(_))));
+    assert!(matches!(Engine::load("<html></html>", None), Err(ScriptError::Threw(_))));
+    assert!(matches!(Engine::load("", None), Err(ScriptError::NoFunction)));
+    assert!(matches!(Engine::load("FindProxyForURL = 1", None), Err(ScriptError::NoFunction)));
     let both = "function FindProxyForURL() {} function FindProxyForURLEx() {}";
-    assert!(matches!(Engine::load(both), Err(ScriptError::TwoFunctions)));
-    assert!(matches!(Engine::load("throw new Error('x')"), Err(ScriptError::Threw(_))));
-    assert!(matches!(Engine::load("while (true) {}"), Err(ScriptError::TooLong)));
+    assert!(matches!(Engine::load(both, None), Err(ScriptError::TwoFunctions)));
+    assert!(matches!(Engine::load("throw new Error('x')", None), Err(ScriptError::Threw(_))));
+    assert!(matches!(Engine::load("while (true) {}", None), Err(ScriptError::TooLong)));
 }
 
 #[test]

@@ -4,13 +4,13 @@ use crate::tls::sha256;
 
 /// A stream of bytes that tells nothing of what came before or comes after, as long as the seed
 /// is a secret of at least 128 bits.
-pub(super) struct Random {
+pub(crate) struct Random {
     seed: [u8; 32],
     counter: u64,
 }
 
 impl Random {
-    pub(super) fn new(seed: [u8; 32]) -> Self {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self { seed, counter: 0 }
     }
 
@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// The next `N` bytes, at most 32.
-    pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
+    pub(crate) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         const { assert!(N <= 32) };
         let mut input = [0; 40];
         input[..32].copy_from_slice(&self.seed);
@@ -32,7 +32,7 @@ impl Random {
     }
 
     /// The next number.
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         u64::from_be_bytes(self.bytes())
     }
 }
