@@ -139,12 +139,11 @@ impl Driver {
                 }
             }
             Action::ShutdownWrite(id) => drop(self.stream(id).map(|s| s.shutdown(Shutdown::Write))),
-            Action::LongPath(_) => {}
+            Action::LongPath(_) | Action::Tell { .. } => {}
             Action::Close { socket, mode } => {
                 sockets::close(self.sockets.remove(&socket).flatten(), mode)
             }
             Action::HandOver { socket, .. } => drop(self.sockets.remove(&socket)), // To nobody.
-            Action::Tell { .. } => {}
         }
     }
 }

@@ -28,6 +28,8 @@ enum Holds {
     Secret,
     /// All of it, and what is given again comes to it.
     List,
+    /// All of it, and what is given again comes to it on another line.
+    Lines,
     /// User and password before an `@`, if there is one.
     UserInfo,
 }
@@ -44,7 +46,7 @@ impl Secret {
 
     fn is_in(&self, value: &str) -> bool {
         match self.holds {
-            Holds::Secret | Holds::List => true,
+            Holds::Secret | Holds::List | Holds::Lines => true,
             Holds::UserInfo => value.contains('@') || value == CONCEALED,
         }
     }
@@ -55,12 +57,15 @@ const V4: &[Secret] = &[
     Secret::new("--proxy", "-p", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-userpwd", "-w", "SAUCE_PROXY_USERPWD", Holds::Secret),
     Secret::new("--pac-auth", "", "SAUCE_PAC_AUTH", Holds::List),
+    Secret::new("--auth", "-a", "SAUCE_AUTH", Holds::List),
     Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
 ];
 const V5: &[Secret] = &[
     Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
     Secret::new("--proxy", "-x", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-sauce", "", "SAUCE_PROXY_SAUCE", Holds::UserInfo),
+    Secret::new("--auth", "-a", "SAUCE_AUTH", Holds::List),
+    Secret::new("--header", "-H", "SAUCE_HEADER", Holds::Lines),
     Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
 ];
 
@@ -128,6 +133,9 @@ fn conceal(args: &[OsString]) -> Option<Concealed> {
             match secrets.get_mut(secret.variable) {
                 Some(before) if secret.holds == Holds::List => {
                     *before = format!("{before},{value}")
+                }
+                Some(before) if secret.holds == Holds::Lines => {
+                    *before = format!("{before}\n{value}")
                 }
                 _ => drop(secrets.insert(secret.variable, value.to_owned())),
             }

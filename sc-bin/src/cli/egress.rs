@@ -3,15 +3,15 @@
 use std::str::FromStr;
 
 use clap::Args;
-use sc_proto::contract::Target;
 use sc_proto::dns;
 use sc_proto::egress::{
-    Bypass, Credentials, Dials, Exchanges, InvalidBypass, InvalidCredentials, InvalidProxy,
-    LocalhostPolicy, Way,
+    Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Login,
+    Logins, Way,
 };
 use sc_proto::rules::{HostRules, InvalidRules};
 
 use super::environment::Environment;
+use super::exchanges::{self, ExchangeError, ExchangeSettings, V4ExchangeArgs, V5ExchangeArgs};
 use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
 use super::settings::CONCEALED;
 use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
@@ -54,6 +54,8 @@ pub(crate) struct V4EgressArgs {
         default_missing_value = "true")]
     no_autodetect: Option<bool>,
     #[command(flatten)]
+    exchanges: V4ExchangeArgs,
+    #[command(flatten)]
     tls: SiteTlsArgs,
     #[command(flatten)]
     pub(super) name_servers: V4NameServerArgs,
@@ -91,6 +93,8 @@ pub(crate) struct V5EgressArgs {
     /// [env: SAUCE_PROXY_SAUCE]
     #[arg(long, value_name = "PROXY")]
     proxy_sauce: Option<String>,
+    #[command(flatten)]
+    exchanges: V5ExchangeArgs,
     #[command(flatten)]
     tls: SiteTlsArgs,
     #[command(flatten)]
@@ -131,9 +135,7 @@ pub(crate) struct EgressSettings {
     /// TLS with sites and proxies.
     pub(crate) tls: SiteTlsSettings,
     /// What becomes of HTTP exchanges.
-    pub(crate) exchanges: Exchanges,
-    /// How often a site is dialled.
-    pub(crate) dials: Dials,
+    pub(crate) exchanges: ExchangeSettings,
     /// Who is asked for the names of sites; `None`: the system's resolver.
     pub(crate) name_servers: Option<dns::Settings>,
 }
@@ -158,7 +160,7 @@ pub(crate) struct PacSettings {
     /// Where it is.
     pub(crate) source: String,
     /// For the proxies that it names.
-    pub(crate) passwords: Vec<(Target, Credentials)>,
+    pub(crate) logins: Logins,
 }
 
 /// A proxy that the environment names.
@@ -253,6 +255,9 @@ pub(crate) enum EgressError {
     /// User and password for a proxy of the script.
     #[error("--pac-auth: item {0} is not USER:PASSWORD@HOST:PORT")]
     PacAuth(usize),
+    /// An option about exchanges.
+    #[error(transparent)]
+    Exchanges(#[from] ExchangeError),
     /// An option that needs a script.
     #[error("--pac-auth needs a script: give --pac")]
     NoPac,
@@ -269,6 +274,7 @@ pub(super) struct Given {
     proxy: Option<String>,
     pac: Option<String>,
     own: OwnGiven,
+    exchanges: exchanges::Given,
     tls: SiteTlsArgs,
     name_servers: name_servers::Given,
 }
@@ -310,6 +316,7 @@ impl From<V4EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            exchanges: exchanges::Given::V4(args.exchanges),
             tls: args.tls,
             name_servers: args.name_servers.into(),
         }
@@ -325,6 +332,7 @@ impl From<V5EgressArgs> for Given {
             proxy: args.proxy,
             pac: args.pac,
             own,
+            exchanges: exchanges::Given::V5(args.exchanges),
             tls: args.tls,
             name_servers: args.name_servers.into(),
         }
@@ -346,6 +354,7 @@ impl Given {
                 }
                 (None, None) => LocalhostPolicy::default(),
             },
+            exchanges: self.exchanges.resolve(env)?,
             name_servers: self.name_servers.resolve(env)?,
             ..EgressSettings::default()
         };
@@ -353,7 +362,7 @@ impl Given {
         settings.sites = match (proxy, text(self.pac, env, "SAUCE_PAC")) {
             (Some(_), Some(_)) => return Err(EgressError::ProxyAndPac),
             (Some(way), None) => SiteWay::Proxy(way),
-            (None, Some(source)) => SiteWay::Pac(PacSettings { source, passwords: Vec::new() }),
+            (None, Some(source)) => SiteWay::Pac(PacSettings { source, logins: Logins::default() }),
             (None, None) => SiteWay::Direct,
         };
         match self.own {
@@ -365,10 +374,32 @@ impl Given {
                 }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
+                settings.sign_in();
             }
             OwnGiven::V4(own) => own.resolve(env, &mut settings)?,
         }
         Ok(settings)
+    }
+}
+
+impl EgressSettings {
+    /// Version 5's `--auth` is for proxies, too.
+    fn sign_in(&mut self) {
+        let logins = &self.exchanges.rules.logins;
+        let own = [&mut self.rest, &mut self.tunnel].into_iter().flatten().map(|own| &mut own.way);
+        let sites = match &mut self.sites {
+            SiteWay::Proxy(way) => Some(way),
+            SiteWay::Pac(pac) => {
+                pac.logins = logins.clone();
+                None
+            }
+            SiteWay::Direct | SiteWay::Detected(_) => None,
+        };
+        for way in own.chain(sites) {
+            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+                logins.sign_in(proxy);
+            }
+        }
     }
 }
 
@@ -400,10 +431,10 @@ impl V4Own {
                 proxy.credentials = Some(credentials);
             }
         }
-        let passwords = pac_passwords(list(self.pac_auth, env, "SAUCE_PAC_AUTH"))?;
+        let pac_auth = list(self.pac_auth, env, "SAUCE_PAC_AUTH");
         match sites {
-            SiteWay::Pac(pac) => pac.passwords = passwords,
-            _ if !passwords.is_empty() => return Err(EgressError::NoPac),
+            SiteWay::Pac(pac) => pac.logins = pac_logins(&pac_auth)?,
+            _ if !pac_auth.is_empty() => return Err(EgressError::NoPac),
             _ => {}
         }
         let own = match sites {
@@ -426,13 +457,15 @@ impl V4Own {
 }
 
 /// `USER:PASSWORD@HOST:PORT` each.
-fn pac_passwords(items: Vec<String>) -> Result<Vec<(Target, Credentials)>, EgressError> {
-    let read = |item: &str| {
-        let (info, address) = item.rsplit_once('@')?;
-        Some((address.parse().ok()?, Credentials::parse(info).ok()?))
+fn pac_logins(items: &[String]) -> Result<Logins, EgressError> {
+    let read = |(number, item): (usize, &String)| {
+        let (info, address) = item.rsplit_once('@').ok_or(EgressError::PacAuth(number))?;
+        let credentials = Credentials::parse(info).map_err(|_| EgressError::PacAuth(number))?;
+        let target = address.parse().map_err(|_| EgressError::PacAuth(number))?;
+        Ok(Login::at(target, credentials))
     };
-    let numbered = items.iter().zip(1..);
-    numbered.map(|(item, number)| read(item).ok_or(EgressError::PacAuth(number))).collect()
+    let logins = (1..).zip(items).map(read).collect::<Result<Vec<_>, EgressError>>()?;
+    Logins::new(logins).map_err(|(number, _)| EgressError::PacAuth(number))
 }
 
 /// The proxy of the environment, by the first variable that is set (version 4's order).

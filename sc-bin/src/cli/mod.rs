@@ -11,6 +11,8 @@ mod endurance;
 #[cfg(feature = "client")]
 mod environment;
 #[cfg(feature = "client")]
+mod exchanges;
+#[cfg(feature = "client")]
 mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
@@ -47,6 +49,8 @@ pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+#[cfg(feature = "client")]
+pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "client")]

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::ValueEnum as _;
-use sc_proto::rules::Caching;
+use sc_proto::rules::{Caching, UrlRules};
 
 use super::args::{V4Args, V5Args};
 use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
@@ -320,8 +320,14 @@ impl Settings {
             (true, None, Some(text)) => !egress::switched(NO_CACHING, text)?,
             (_, given, _) => given != Some(true),
         };
-        let egress = given.egress.resolve(env)?;
+        let mut egress = given.egress.resolve(env)?;
         let rules = given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?;
+        // The server refuses them, too; this side does so whatever the server lets pass.
+        let fast_fail = rules.fast_fail_regexps.iter().flatten().map(String::as_str);
+        egress.exchanges.rules.denied_urls = match rules.fast_fail_regexps.is_some() {
+            true => UrlRules::new(fast_fail).ok(),
+            false => None,
+        };
         Ok(Self {
             dialect: given.dialect,
             user: checked_user(user)?,

@@ -14,6 +14,7 @@ pub(super) fn request(settings: &Settings) -> CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
         rules: settings.rules.clone(),
+        extra_info: settings.egress.exchanges.extra_info.clone(),
         // Version 5's clients do not say anything about it.
         no_proxy_caching: (settings.caching == Caching::Off).then_some(true),
         metadata: Some(metadata()),

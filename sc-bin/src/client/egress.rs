@@ -29,8 +29,8 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
                 WayChoice::Fixed { ways: [proxy.way.clone()].into(), bypass: proxy.bypass.clone() }
             }
         },
-        exchanges: settings.exchanges.clone(),
-        dials: settings.dials,
+        exchanges: settings.exchanges.rules.clone(),
+        dials: settings.exchanges.dials,
         ways: match &settings.sites {
             SiteWay::Direct => WayChoice::Direct,
             SiteWay::Proxy(way) => {

@@ -114,12 +114,12 @@ fn name_servers(settings: &Settings) -> Result<Option<NameServers>, Failure> {
 
 /// The PAC script, if there is one: loaded, or the run does not begin.
 fn pac(settings: &Settings, names: Option<NameServers>) -> Result<Option<Pac>, Failure> {
-    let SiteWay::Pac(PacSettings { source, passwords }) = &settings.egress.sites else {
+    let SiteWay::Pac(PacSettings { source, logins }) = &settings.egress.sites else {
         return Ok(None);
     };
     let is_tls = source.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
     let ca = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
-    Ok(Some(Pac::start(source, &ca, passwords.clone(), names)?))
+    Ok(Some(Pac::start(source, &ca, logins.clone(), names)?))
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {

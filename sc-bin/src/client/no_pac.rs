@@ -2,7 +2,7 @@
 
 use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{StreamKind, Target};
-use sc_proto::egress::{Credentials, Way};
+use sc_proto::egress::{Logins, Way};
 
 use crate::runtime::NameServers;
 
@@ -24,7 +24,7 @@ impl Pac {
     pub(crate) fn start(
         _source: &str,
         _ca: &[CertificateDer<'static>],
-        _passwords: Vec<(Target, Credentials)>,
+        _logins: Logins,
         _names: Option<NameServers>,
     ) -> Result<Self, PacError> {
         Err(PacError)

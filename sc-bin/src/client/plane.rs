@@ -72,10 +72,14 @@ impl WorkerPlane {
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
             egress: egress::rules(&settings.egress),
+            agent: "sc_client",
             tls_handshake_timeout: settings.egress.tls.handshake,
             ..Config::default()
         };
         settings.endurance.tell(&mut config);
+        if let Some(timeout) = settings.egress.exchanges.dial_timeout {
+            config.dial_timeout = timeout;
+        }
         let workers = workers_for(settings.runtime, settings.connections);
         let mut cores = Vec::with_capacity(usize::from(workers));
         for worker in 0..workers {

@@ -48,6 +48,13 @@ pub enum InvalidLogin {
 }
 
 impl Login {
+    /// For one site or proxy.
+    #[must_use]
+    pub fn at(target: Target, credentials: Credentials) -> Self {
+        let place = Place { host: Some(target.host), port: Some(target.port) };
+        Self { place, credentials }
+    }
+
     /// Reads version 5's `user[:password]@host:port`; `*` is any host or any port. User and
     /// password may hold `%` escapes.
     ///

@@ -1,5 +1,6 @@
 //! The head of a request: what a browser asks of the proxy, and what is asked of the site.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -26,7 +27,7 @@ pub enum Scope {
     /// Whomever each names: this is a proxy, asked in the clear.
     Any,
     /// One site only, within its TLS, which this side has opened.
-    Site(Target),
+    Site(Box<Target>),
 }
 
 impl Scope {

@@ -175,12 +175,13 @@ fn a_script_chooses_in_both_versions_and_its_proxies_have_passwords_in_version_4
         "sc --pac file:///proxy.pac --pac-auth u:p@a.test:1,v:q@b.test:2 --pac-auth w:r@c.test:3";
     let SiteWay::Pac(pac) = resolve(line, &env(&[])).unwrap().sites else { panic!() };
     assert_eq!(pac.source, "file:///proxy.pac");
-    let ports: Vec<_> = pac.passwords.iter().map(|(address, _)| address.port).collect();
-    assert_eq!(ports, [1, 2, 3]);
+    for proxy in ["a.test:1", "b.test:2", "c.test:3"] {
+        assert!(pac.logins.find(&proxy.parse().unwrap()).is_some(), "{proxy}");
+    }
     let moved = env(&[("SAUCE_PAC_AUTH", "u:p@a.test:1,v:q@b.test:2")]);
     let line = "sc --pac x --pac-auth **** --pac-auth=****";
     let SiteWay::Pac(pac) = resolve(line, &moved).unwrap().sites else { panic!() };
-    assert_eq!(pac.passwords.len(), 2);
+    assert_eq!(pac.logins.hosts().count(), 2);
     for line in ["sc run -p /proxy.pac", "sc run --pac /proxy.pac"] {
         let SiteWay::Pac(pac) = resolve(line, &env(&[])).unwrap().sites else { panic!() };
         assert_eq!(pac.source, "/proxy.pac");

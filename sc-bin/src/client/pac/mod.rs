@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::runtime::NameServers;
 use rustls_pki_types::CertificateDer;
 use sc_proto::contract::{Host, StreamKind, Target};
-use sc_proto::egress::{Credentials, InvalidAnswer, Way, ways_of_answer};
+use sc_proto::egress::{InvalidAnswer, Logins, Way, ways_of_answer};
 
 use engine::Engine;
 pub(crate) use engine::ScriptError;
@@ -74,7 +74,7 @@ pub(crate) struct Pac {
 }
 
 impl Pac {
-    /// Reads and loads the script. `passwords` are for the proxies that it names, `names` are
+    /// Reads and loads the script. `logins` are for the proxies that it names, `names` are
     /// asked instead of the system's resolver.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Pac {
     pub(crate) fn start(
         source: &str,
         ca: &[CertificateDer<'static>],
-        passwords: Vec<(Target, Credentials)>,
+        logins: Logins,
         names: Option<NameServers>,
     ) -> Result<Self, PacError> {
         let script = source::read(source, ca)?;
@@ -94,7 +94,7 @@ impl Pac {
             .spawn(move || match Engine::load(&script, names) {
                 Ok(engine) => {
                     let _ = loaded.send(Ok(()));
-                    Answers::new(engine, &script, passwords).serve(&asked);
+                    Answers::new(engine, &script, logins).serve(&asked);
                 }
                 Err(error) => drop(loaded.send(Err(error))),
             })
@@ -127,7 +127,7 @@ impl Pac {
 /// The thread's own.
 struct Answers {
     engine: Engine,
-    passwords: Vec<(Target, Credentials)>,
+    logins: Logins,
     /// `None`: the script's answers change, so none is kept.
     kept: Option<HashMap<String, Kept>>,
 }
@@ -148,9 +148,9 @@ enum AnswerError {
 }
 
 impl Answers {
-    fn new(engine: Engine, script: &str, passwords: Vec<(Target, Credentials)>) -> Self {
+    fn new(engine: Engine, script: &str, logins: Logins) -> Self {
         let changes = CHANGING.iter().any(|word| script.contains(word));
-        Self { engine, passwords, kept: (!changes).then(HashMap::new) }
+        Self { engine, logins, kept: (!changes).then(HashMap::new) }
     }
 
     fn serve(mut self, asked: &Receiver<Question>) {
@@ -194,8 +194,7 @@ impl Answers {
         let mut ways = ways_of_answer(&answer)?;
         for way in &mut ways {
             if let Some(proxy) = way.proxy_mut() {
-                let known = self.passwords.iter().find(|(address, _)| *address == proxy.address);
-                proxy.credentials = known.map(|(_, credentials)| credentials.clone());
+                self.logins.sign_in(proxy);
             }
         }
         Ok(ways)
@@ -216,6 +215,8 @@ fn url_of(kind: StreamKind, target: &Target) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sc_proto::egress::{Credentials, Login};
+
     use super::*;
 
     fn ask(pac: &Pac, kind: StreamKind, target: &str) -> Vec<String> {
@@ -233,7 +234,7 @@ mod tests {
                       if (url == 'https://a.test/') return 'PROXY p.test:1; SOCKS s.test:2; DIRECT'; \
                       if (host == '::1') return url; \
                       return url == 'http://a.test:81/' ? '' : 'PROXY'; }";
-        let pac = Pac::start(script, &[], Vec::new(), None).unwrap();
+        let pac = Pac::start(script, &[], Logins::default(), None).unwrap();
         let ways = ask(&pac, StreamKind::Connect, "a.test:443");
         assert_eq!(ways, ["http://p.test:1", "socks5://s.test:2", "direct"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a.test:81"), ["direct"]);
@@ -245,13 +246,13 @@ mod tests {
     fn answers_are_kept_where_they_cannot_change() {
         let counting = "data:,var n = 0; function FindProxyForURL() { \
                         return 'PROXY p:' %2B ++n; }";
-        let pac = Pac::start(counting, &[], Vec::new(), None).unwrap();
+        let pac = Pac::start(counting, &[], Logins::default(), None).unwrap();
         for _ in 0..3 {
             assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         }
         assert_eq!(ask(&pac, StreamKind::Connect, "a:1"), ["http://p:2"]);
         let changing = format!("{counting} // dateRange");
-        let pac = Pac::start(&changing, &[], Vec::new(), None).unwrap();
+        let pac = Pac::start(&changing, &[], Logins::default(), None).unwrap();
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:1"]);
         assert_eq!(ask(&pac, StreamKind::Http, "a:1"), ["http://p:2"]);
     }
@@ -259,9 +260,10 @@ mod tests {
     #[test]
     fn passwords_go_to_the_proxy_they_are_for() {
         let credentials = Credentials::new("u", "p").unwrap();
-        let passwords = vec![("p:1".parse().unwrap(), credentials.clone())];
+        let login = Login::at("p:1".parse().unwrap(), credentials.clone());
+        let logins = Logins::new([login]).unwrap();
         let script = "data:,function FindProxyForURL() { return 'PROXY p:1; PROXY q:1'; }";
-        let pac = Pac::start(script, &[], passwords, None).unwrap();
+        let pac = Pac::start(script, &[], logins, None).unwrap();
         let (sender, answer) = mpsc::channel();
         pac.ask(StreamKind::Http, "a:1".parse().unwrap(), move |ways| drop(sender.send(ways)));
         let ways = answer.recv().unwrap();
@@ -271,8 +273,9 @@ mod tests {
 
     #[test]
     fn a_bad_script_is_an_error_at_the_start() {
-        let error =
-            |source: &str| Pac::start(source, &[], Vec::new(), None).err().unwrap().to_string();
+        let error = |source: &str| {
+            Pac::start(source, &[], Logins::default(), None).err().unwrap().to_string()
+        };
         assert!(error("data:,function x() {}").contains("FindProxyForURL"));
         assert!(error("data:,function (").contains("fails"));
     }

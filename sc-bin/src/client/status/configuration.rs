@@ -9,7 +9,9 @@ use sc_proto::egress::LocalhostPolicy;
 use sc_proto::rules::Caching;
 
 use crate::api::Rules;
-use crate::cli::{Dialect, EgressSettings, Endurance, Monitoring, OwnProxy, Settings, SiteWay};
+use crate::cli::{
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
+};
 use crate::client::egress::shown_source;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
@@ -105,8 +107,7 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         sites,
         rest,
         tunnel,
-        exchanges: _,
-        dials: _,
+        exchanges,
         tls,
         name_servers,
     } = egress;
@@ -141,6 +142,7 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         ("tls-insecure-domains", tls.unchecked_list.join(",")),
         ("http-tls-handshake-timeout", format!("{}s", tls.handshake.as_secs_f64())),
     ];
+    lines.extend(exchange_lines(dialect, exchanges));
     lines.extend(name_server_lines(dialect, name_servers.as_ref()));
     lines
 }
@@ -164,6 +166,25 @@ fn name_server_lines(
             ("dns-timeout", timeout),
         ],
     }
+}
+
+/// What becomes of exchanges. Header rules may hold secrets, as credentials do.
+fn exchange_lines(dialect: Dialect, exchanges: &ExchangeSettings) -> Vec<(&'static str, String)> {
+    let ExchangeSettings { rules, dials, dial_timeout, extra_info } = exchanges;
+    let secret = |is_empty: bool| if is_empty { String::new() } else { SECRET.to_owned() };
+    let mut lines = vec![("auth", secret(rules.logins.hosts().next().is_none()))];
+    match dialect {
+        Dialect::V4 => lines.push(("extra-info", extra_info.clone().unwrap_or_default())),
+        Dialect::V5 => lines.extend([
+            ("header", secret(rules.headers.is_empty())),
+            ("http-dial-attempts", dials.attempts.to_string()),
+            ("http-dial-backoff", go_duration(dials.backoff)),
+            ("http-dial-timeout", go_duration(dial_timeout.unwrap_or(Duration::from_secs(25)))),
+            ("http-idle-conn-timeout", go_duration(rules.keep.idle)),
+            ("http-response-header-timeout", go_duration(rules.answer_timeout.unwrap_or_default())),
+        ]),
+    }
+    lines
 }
 
 fn runtime_name(runtime: RuntimeKind) -> String {

@@ -66,7 +66,7 @@ impl Front {
     /// A connection whose TLS was opened here, in place of `site`.
     #[must_use]
     pub fn within(limits: Limits, site: Target) -> Self {
-        Self { scope: Scope::Site(site), ..Self::new(limits) }
+        Self { scope: Scope::Site(Box::new(site)), ..Self::new(limits) }
     }
 
     /// The same for a proxy that refuses a request which bears its `mark`.
