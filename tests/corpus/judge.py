@@ -2,7 +2,7 @@
 
 Each line of the input is one byte stream in hexadecimal digits; each line of the output a JSON list
 of the requests that h11 finds in it. The last one may be incomplete ("whole": false). Where h11
-finds an error the list ends.
+finds an error the list ends with {"error": …}.
 """
 
 import json
@@ -42,17 +42,18 @@ def requests(data):
                     break
                 else:
                     break
-        except h11.RemoteProtocolError:
+        except h11.RemoteProtocolError as error:
             # A head that was read before a wrong body is no request yet.
             if one is not None:
                 found.append(one)
+            found.append({"error": str(error)})
             return found
         if one is None:
             return found
         found.append(one)
-        if not one["whole"] or reader.their_state is not h11.DONE:
+        # A wish to upgrade is not granted by anyone here: the next request is read anew.
+        if not one["whole"] or reader.their_state not in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):
             return found
-        # A wish to upgrade that was not granted: the next request is read anew.
         data = reader.trailing_data[0]
     return found
 
