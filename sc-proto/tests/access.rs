@@ -212,6 +212,82 @@ fn own_ports_ask_where_they_shall() {
 }
 
 #[test]
+fn open_ports_ask_nobody() {
+    let mut world =
+        World::with_server_workers(10, 1, |config| config.ingress.own_ports = OwnPorts::Guarded);
+    world.add_tunnel(0);
+    world.cores[0].add_listener(SHARED, ListenerRole::OpenIngress(TUNNEL));
+    world.connect(world::SECRET);
+    world.run();
+    world.events.clear();
+    let browser = world.browse(0, SHARED).unwrap();
+    world.send(browser, get(None).as_bytes());
+    world.run();
+    assert!(question(&mut world).is_none());
+    serve(&mut world, browser);
+}
+
+/// A tunnel with a session on each of three workers, the shared port on the first.
+#[test]
+fn visitors_of_a_tunnel_on_several_workers_are_spread_over_them() {
+    const WORKERS: usize = 3;
+    for seed in 1..6 {
+        println!("seed {seed}");
+        let mut world = World::with_workers(seed, WORKERS, WORKERS, |_| {});
+        world.add_tunnel(1);
+        world.spread(1);
+        world.connect_all(world::CLIENT, WORKERS as u8);
+        world.cores[0].add_listener(SHARED, ListenerRole::SharedIngress);
+        world.run();
+        world.events.clear();
+        for _ in 0..2 * WORKERS {
+            let browser = world.browse(0, SHARED).unwrap();
+            // The second one is remembered at the worker where the first was asked for.
+            for _ in 0..2 {
+                world.send(browser, get(Some(JANE)).as_bytes());
+                world.run();
+                if let Some((core, socket, ..)) = question(&mut world) {
+                    tell(&mut world, (core, socket), Access::Granted(TUNNEL));
+                }
+                serve(&mut world, browser);
+            }
+        }
+        let browsers: Vec<usize> =
+            world.cores[..WORKERS].iter().map(|core| core.statistics().proxied).collect();
+        assert_eq!(browsers, [2; WORKERS], "two on each worker");
+    }
+}
+
+#[test]
+fn a_visitor_waits_for_a_worker_that_takes_nothing_but_not_for_ever() {
+    for (seed, deaf, comes_through) in [(1, 2, true), (2, 2, true), (3, 4, true), (4, 1, false)] {
+        println!("seed {seed}");
+        let mut world = world(seed, 2);
+        let browser = world.browse(0, SHARED).unwrap();
+        world.send(browser, get(Some(JANE)).as_bytes());
+        world.run();
+        let (core, socket, ..) = question(&mut world).unwrap();
+        world.deaf = deaf;
+        tell(&mut world, (core, socket), Access::Granted(TUNNEL));
+        world.pass(Duration::from_secs(2));
+        world.deaf = 0;
+        if !comes_through {
+            let page = world.take_all(browser);
+            assert!(page.contains("X-Sc-Error: too-many-streams\r\n"), "{page}");
+            // She is known here; the next request goes there.
+            world.send(browser, get(Some(JANE)).as_bytes());
+            world.run();
+            if let Some((core, socket, ..)) = question(&mut world) {
+                tell(&mut world, (core, socket), Access::Granted(TUNNEL));
+            }
+        }
+        serve(&mut world, browser);
+        let there = world.cores[1].statistics().proxied;
+        assert_eq!(there, 1, "it is at the tunnel's worker");
+    }
+}
+
+#[test]
 fn only_listed_networks_are_let_in() {
     for (network, comes_in) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
         let mut world = World::with_server_workers(9, 1, |config| {

@@ -233,7 +233,9 @@ enum Size {
 impl Extras {
     fn parse(text: &str) -> Result<Self, ExchangeError> {
         let wrong = |error: serde_json::Error| ExchangeError::ExtraInfo(error.to_string());
-        let extras: Self = serde_json::from_str(text).map_err(wrong)?;
+        // A list would be taken for the fields in their order.
+        let object: serde_json::Map<_, _> = serde_json::from_str(text).map_err(wrong)?;
+        let extras: Self = serde_json::from_value(object.into()).map_err(wrong)?;
         match extras.inject_job_id {
             true => {
                 let text = "inject_job_id is not there yet: leave it out or set it to false";

@@ -214,11 +214,11 @@ fn reason(failure: DialFailure) -> &'static str {
         DialFailure::ProxyProtocol => "proxy_protocol",
         DialFailure::ProxyTimedOut => "proxy_timed_out",
         DialFailure::NoWay => "no_way",
-        DialFailure::CertificateExpired
-        | DialFailure::CertificateNotYetValid
-        | DialFailure::CertificateIssuer
-        | DialFailure::CertificateName
-        | DialFailure::Certificate => "tls_certificate",
+        DialFailure::CertificateExpired => "tls_certificate_expired",
+        DialFailure::CertificateNotYetValid => "tls_certificate_not_yet_valid",
+        DialFailure::CertificateIssuer => "tls_certificate_issuer",
+        DialFailure::CertificateName => "tls_certificate_name",
+        DialFailure::Certificate => "tls_certificate",
         DialFailure::NotTls => "tls_not_spoken",
         DialFailure::TlsTimedOut => "tls_timed_out",
         DialFailure::ProxyTls => "proxy_tls",
