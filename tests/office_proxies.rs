@@ -37,7 +37,10 @@ fn plain_and_tls_sites_by_squid_with_and_without_a_password() {
         let ca = nginx.ca();
         let trusting = |curl: Curl| curl.args([OsStr::new("--cacert"), ca.as_os_str()]);
         assert_eq!(trusting(office.curl(&secure)).text(), INDEX);
-        assert!(upstream.mentions("CONNECT localhost:") > 0);
+        // squid writes of a CONNECT when it has ended.
+        wait::until("the CONNECT in squid's log", || {
+            (upstream.mentions("CONNECT localhost:") > 0).then_some(())
+        });
         assert_eq!(office.curl(&secure).args(["--insecure"]).text(), INDEX);
         // curl's code for a certificate that nobody vouches for.
         assert_eq!(office.curl(&secure).run().status.code(), Some(60));

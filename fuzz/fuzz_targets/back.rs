@@ -66,7 +66,7 @@ fn check_head(head: &[u8]) {
         assert!(!inner.is_empty() && !inner.contains(&b'\r') && !inner.contains(&0));
     }
     let named = |name: &[u8]| {
-        lines.iter().filter(|line| {
+        lines.iter().filter(move |line| {
             line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name))
         })
     };
