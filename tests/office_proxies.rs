@@ -11,6 +11,7 @@ use sc_tests::office::Office;
 use sc_tests::payload::{Digest, Payload};
 use sc_tests::site::Site;
 use sc_tests::upstream::{Access, Upstream};
+use sc_tests::wait;
 
 /// By which a tunnel's client reaches its sites.
 fn squids() -> [(Upstream, Access); 2] {
@@ -123,9 +124,7 @@ fn a_pac_script_sends_connects_by_the_proxy_and_plain_requests_straight() {
     assert_eq!((upstream.mentions("GET"), upstream.mentions("CONNECT")), (0, 0));
     assert_eq!(office.curl(&nginx.https("/")).args(["--insecure"]).text(), INDEX);
     // It logs a CONNECT when that ends.
-    sc_tests::wait::until("squid to tell of a CONNECT", || {
-        (upstream.mentions("CONNECT") == 1).then_some(())
-    });
+    wait::until("squid to tell of a CONNECT", || (upstream.mentions("CONNECT") == 1).then_some(()));
     assert_eq!(upstream.mentions("GET"), 0);
 }
 

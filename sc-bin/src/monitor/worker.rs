@@ -42,12 +42,15 @@ pub(crate) type AskWorkers = Arc<dyn Fn() -> Result<Vec<WorkerReport>, NoAnswer>
 /// Adds how much each worker works.
 pub(crate) fn expose(all: &mut Exposition, workers: &[WorkerReport]) {
     let (mut busy, mut turns) = (Samples::new(), Samples::new());
+    let (mut sessions, mut streams) = (Samples::new(), Samples::new());
     let (mut proxied, mut buffered) = (Samples::new(), Samples::new());
     for (index, worker) in workers.iter().enumerate() {
         let index = index.to_string();
         let labels = [("worker", index.as_str())];
         busy.add(&labels, worker.busy.as_secs_f64());
         turns.add(&labels, number(worker.turns));
+        sessions.add(&labels, amount(worker.core.sessions));
+        streams.add(&labels, amount(worker.core.streams));
         proxied.add(&labels, amount(worker.core.proxied));
         buffered.add(&labels, amount(worker.core.buffered));
     }
@@ -57,6 +60,12 @@ pub(crate) fn expose(all: &mut Exposition, workers: &[WorkerReport]) {
         busy,
     );
     all.counters("worker_turns_total", "How often a data worker went round its loop.", turns);
+    all.gauges(
+        "worker_sessions",
+        "Sessions that a data worker carries; those of one tunnel may be shared out.",
+        sessions,
+    );
+    all.gauges("worker_streams", "Streams of these sessions.", streams);
     all.gauges(
         "worker_proxied_sockets",
         "Sockets of browsers or sites that a data worker has, with those being dialled.",
