@@ -41,6 +41,11 @@ fn main() {
             println!("cargo::rustc-cfg={missing}");
         }
     }
+    println!("cargo::rustc-check-cfg=cfg(missing_h11)");
+    if !probe::h11() && !all_required {
+        println!("cargo::rustc-cfg=missing_h11");
+        println!("cargo::rerun-if-changed=does-not-exist");
+    }
     // A library of Debian's own Python.
     println!("cargo::rustc-check-cfg=cfg(missing_websockets)");
     if !PathBuf::from(WEBSOCKETS).is_dir() && !all_required {
@@ -72,6 +77,11 @@ mod probe {
     use std::net::{TcpListener, TcpStream};
     use std::process::{self, Command, Stdio};
     use std::time::Duration;
+
+    /// Whether Debian's Python has h11.
+    pub(crate) fn h11() -> bool {
+        shell("/usr/bin/python3 -c 'import h11'")
+    }
 
     /// Whether network namespaces and pairs of interfaces can be made.
     pub(crate) fn namespaces() -> bool {

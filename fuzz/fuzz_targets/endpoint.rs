@@ -12,8 +12,8 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use peer::{Peer, client, tls};
 use sc_proto::contract::{
-    ClientId, Connect, ConnectionNumber, DialFailure, ResetReason, ResumeSecret, SessionId, Stop,
-    StreamKind, TunnelId, TunnelSecret,
+    Access, AccessRefused, ClientId, Connect, ConnectionNumber, DialFailure, ResetReason,
+    ResumeSecret, SessionId, Stop, StreamKind, TunnelId, TunnelSecret,
 };
 use sc_proto::egress::{Bypass, Way, WayChoice};
 use sc_proto::fuzzing::encode;
@@ -26,6 +26,7 @@ use sc_proto::{
 
 const KGP: ListenerId = ListenerId(1);
 const PROXY: ListenerId = ListenerId(2);
+const SHARED: ListenerId = ListenerId(3);
 const TUNNEL: TunnelId = TunnelId([7; 16]);
 const SECRET: TunnelSecret = TunnelSecret::new([9; 32]);
 const CLIENT: ClientId = ClientId([5; 16]);
@@ -34,7 +35,9 @@ const PARAMETERS: Parameters =
 /// More steps than this without rest are a busy loop.
 const BUSY: usize = 100_000;
 
-const BROWSERS: [&[u8]; 8] = [
+const BROWSERS: [&[u8]; 9] = [
+    // jane+ci:secret
+    b"GET http://a/ HTTP/1.1\r\nHost: a\r\nProxy-Authorization: Basic amFuZStjaTpzZWNyZXQ=\r\n\r\n",
     b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n",
     b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET http://a/ HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
@@ -134,6 +137,7 @@ impl<'a> World<'a> {
         let mut core = Core::new(config, WorkerId(0), [1; 32]);
         core.add_listener(KGP, ListenerRole::Kgp);
         core.add_listener(PROXY, ListenerRole::Ingress(TUNNEL));
+        core.add_listener(SHARED, ListenerRole::SharedIngress);
         let mut world = Self {
             input,
             core,
@@ -245,8 +249,9 @@ impl<'a> World<'a> {
     fn step(&mut self) {
         match self.input.below(16) {
             0 => {
+                let door = if self.input.below(4) == 0 { SHARED } else { PROXY };
                 if self.sockets.len() < 20
-                    && let Some(id) = self.core.accepted(PROXY, address(), self.now)
+                    && let Some(id) = self.core.accepted(door, address(), self.now)
                 {
                     self.add(id);
                 }
@@ -290,6 +295,13 @@ impl<'a> World<'a> {
                 let mut ways = ways();
                 ways.truncate(self.input.below(4));
                 self.core.command(Command::Ways { socket, ways }, self.now);
+            } else if let Event::AccessWanted { socket, .. } = event {
+                let access = match self.input.below(4) {
+                    0 => continue,
+                    1 => Access::Refused(AccessRefused::Credentials),
+                    _ => Access::Granted(TUNNEL),
+                };
+                self.core.command(Command::Access { socket, access }, self.now);
             }
         }
     }
@@ -304,8 +316,8 @@ impl<'a> World<'a> {
         let Some(id) = self.any_id() else { return };
         let transport = self.peer.as_ref().is_some_and(|peer| peer.id == id);
         let bytes = match self.input.below(20) {
-            n @ 0..8 if !transport => BROWSERS[n].to_vec(),
-            n @ 8..16 if !transport => SITES[n - 8].to_vec(),
+            n @ 0..9 if !transport => BROWSERS[n].to_vec(),
+            n @ 9..17 if !transport => SITES[n - 9].to_vec(),
             14.. if transport => return,
             _ => {
                 let n = self.input.below(20);

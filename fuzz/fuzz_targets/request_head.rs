@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(None) => assert!(input.len() < limits.max_head),
         Err(refused) => {
             assert!((400..=599).contains(&refused.status()));
-            assert!(!refused.code().is_empty() && !refused.advice().is_empty());
+            assert!(!refused.code().word().is_empty() && !refused.advice().is_empty());
         }
     }
 });

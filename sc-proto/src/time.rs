@@ -72,6 +72,8 @@ pub enum DeadlineReason {
     KeepAlive,
     /// A request head must be complete.
     RequestHead,
+    /// The embedder must have said whether a visitor is let in.
+    Access,
     /// A stream waits for room to be opened.
     OpenWait,
     /// The other end must have said whether it reached a site.

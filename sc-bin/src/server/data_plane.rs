@@ -8,7 +8,8 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{Spread, Stop, TunnelId, TunnelSecret};
+use sc_proto::contract::{Access, SocketId, Spread, Stop, TunnelId, TunnelSecret};
+use sc_proto::http1::Mark;
 use sc_proto::rules::Routing;
 use sc_proto::{Command, Config, Core, Event, ListenerId, ListenerRole, WorkerId};
 
@@ -57,21 +58,32 @@ impl From<Stopped> for DataPlaneStopped {
     }
 }
 
+/// Where a server's workers listen from the start.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// For clients.
+    pub(crate) kgp: TcpListener,
+    /// For browsers that say which tunnel they mean.
+    pub(crate) shared_proxy: Option<TcpListener>,
+}
+
 /// The worker that accepts clients. Its core hands each transport to its tunnel's home.
 const KGP_WORKER: WorkerId = WorkerId(0);
 
 impl DataPlane {
-    /// Starts `workers` workers, the first of which accepts clients on `kgp`. What `config` gives to
-    /// the cache is for all of them together. What happens to tunnels is told through `events`.
+    /// Starts `workers` workers, the first of which accepts clients, and the last those browsers
+    /// that come to the shared proxy port. What `config` gives to the cache is for all of them
+    /// together. What happens to tunnels is told through `events`.
     pub(crate) fn start(
         runtime: RuntimeKind,
         workers: u16,
         mut config: Config,
-        kgp: TcpListener,
+        listeners: Listeners,
         events: SyncSender<(WorkerId, Event)>,
     ) -> io::Result<Self> {
         config.unix_time_at_zero =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        config.ingress.mark = mark()?;
         // Workers share nothing, so each has its part of what the process may hold.
         config.cache.total /= usize::from(workers.max(1));
         let mut cores = Vec::with_capacity(usize::from(workers));
@@ -83,13 +95,19 @@ impl DataPlane {
         let handle = runtime.handle();
         let listener = ListenerId(0);
         handle
-            .listen(KGP_WORKER, listener, ListenerRole::Kgp, kgp)
+            .listen(KGP_WORKER, listener, ListenerRole::Kgp, listeners.kgp)
             .map_err(|_| io::Error::other(DataPlaneStopped))?;
+        if let Some(socket) = listeners.shared_proxy {
+            let worker = WorkerId(workers.saturating_sub(1));
+            handle
+                .listen(worker, ListenerId(1), ListenerRole::SharedIngress, socket)
+                .map_err(|_| io::Error::other(DataPlaneStopped))?;
+        }
         Ok(Self {
             handle,
             runtime: Mutex::new(Some(runtime)),
             loads: Mutex::new(vec![0; usize::from(workers)]),
-            next_listener: AtomicU32::new(1),
+            next_listener: AtomicU32::new(2),
         })
     }
 
@@ -131,7 +149,14 @@ impl DataPlane {
             .map(|()| place)
     }
 
+    /// Answers a question about a visitor.
+    pub(crate) fn tell_access(&self, worker: WorkerId, socket: SocketId, access: Access) {
+        // With the worker its browsers are gone, too.
+        let _ = self.handle.command(worker, Command::Access { socket, access });
+    }
+
     /// Takes connections for a tunnel from one more socket, on the worker where the tunnel is.
+    /// Nobody is asked there who they are.
     pub(crate) fn add_entrance(
         &self,
         tunnel: TunnelId,
@@ -140,7 +165,7 @@ impl DataPlane {
     ) -> Result<Place, DataPlaneStopped> {
         let listener = ListenerId(self.next_listener.fetch_add(1, Ordering::Relaxed));
         let place = Place { home: of.home, listener };
-        self.handle.listen(place.home, listener, ListenerRole::Ingress(tunnel), socket)?;
+        self.handle.listen(place.home, listener, ListenerRole::OpenIngress(tunnel), socket)?;
         Ok(place)
     }
 
@@ -218,4 +243,11 @@ impl DataPlane {
             *load = load.saturating_sub(1);
         }
     }
+}
+
+/// What this server calls itself in `Via`: another word for each run.
+fn mark() -> io::Result<Mark> {
+    let bytes: [u8; 10] = random::bytes().map_err(io::Error::other)?;
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Mark::new(&format!("sc_server-{digits}")))
 }

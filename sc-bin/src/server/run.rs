@@ -94,6 +94,9 @@ fn announce(running: &Running, tunnel_host: &str, proxies: &str, data_dir: &str)
     writeln!(out, "tunnel-address: {tunnel_address}")?;
     writeln!(out, "tunnel-host: {tunnel_host}")?;
     writeln!(out, "proxies: {proxies}")?;
+    if let Some(address) = running.shared_proxy_address() {
+        writeln!(out, "shared-proxy-address: {address}")?;
+    }
     writeln!(out, "data-dir: {data_dir}")?;
     if let Some(address) = running.metrics_address() {
         writeln!(out, "metrics-address: {address}")?;

@@ -7,6 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sc_proto::endpoint::OwnPorts;
 use sc_proto::tls::Resigner;
 use sc_proto::{Config, Event, WorkerId};
 use tokio::runtime::{Handle, Runtime};
@@ -16,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
-use super::data_plane::DataPlane;
+use super::data_plane::{DataPlane, Listeners};
+use super::guesses::Guesses;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
 use super::ports::{self, ProxyPorts};
@@ -24,7 +26,7 @@ use super::registry::{Registry, RegistryError, UserError};
 use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings};
-use super::tunnels::{Announced, Draining, EndReason, JobEnd, Tunnels, unix_now};
+use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
 use super::user_command;
 use super::watchdog;
 use crate::api::BASE;
@@ -104,6 +106,8 @@ pub(crate) enum Purpose {
     Tunnels,
     /// The tunnels' proxies.
     Proxies,
+    /// The proxy of all tunnels.
+    SharedProxy,
 }
 
 impl Purpose {
@@ -112,6 +116,7 @@ impl Purpose {
             Self::Rest => "the REST API",
             Self::Tunnels => "tunnels",
             Self::Proxies => "the tunnels' proxies",
+            Self::SharedProxy => "the shared proxy",
         }
     }
 
@@ -120,6 +125,7 @@ impl Purpose {
             Self::Rest => "--rest-address",
             Self::Tunnels => "--tunnel-address",
             Self::Proxies => "--proxy-host",
+            Self::SharedProxy => "--shared-proxy-address",
         }
     }
 }
@@ -130,6 +136,7 @@ pub(crate) struct Running {
     rest_url: String,
     rest_address: SocketAddr,
     tunnel_address: SocketAddr,
+    shared_proxy_address: Option<SocketAddr>,
     registry: Registry,
     tunnels: Arc<Tunnels>,
     runtime: Handle,
@@ -169,6 +176,14 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let (rest_listener, rest_address) = listen(settings.rest_address, Purpose::Rest)?;
     let (kgp_listener, tunnel_address) = listen(settings.tunnel_address, Purpose::Tunnels)?;
+    let shared_proxy = match settings.shared_proxy_address {
+        Some(address) => Some(listen(address, Purpose::SharedProxy)?),
+        None => None,
+    };
+    let shared_proxy_address = shared_proxy.as_ref().map(|(_, address)| *address);
+    warn_of_plain_keys(&settings, shared_proxy_address);
+    let listeners =
+        Listeners { kgp: kgp_listener, shared_proxy: shared_proxy.map(|(listener, _)| listener) };
     let metrics = metrics::listen(settings.metrics.as_ref())?;
     // Better said now than to the first client.
     listen(SocketAddr::new(settings.proxy_ip, 0), Purpose::Proxies)?;
@@ -181,13 +196,15 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
     let announcements = settings.announcements.clone();
+    let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
         settings,
         registry.clone(),
         certificate,
         Arc::clone(&resign),
-        kgp_listener,
+        listeners,
         announced_port,
+        &guesses,
     )?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -199,7 +216,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
             tunnels: Arc::clone(&tunnels),
             strangers: LogLimit::new("REST calls with wrong or no credentials"),
             troubles: LogLimit::new("uses of keys that are not recorded"),
-            guesses: Arc::default(),
+            guesses,
             rates: Rates::default(),
             announcements,
             scheme,
@@ -219,6 +236,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         rest_url,
         rest_address,
         tunnel_address,
+        shared_proxy_address,
         registry,
         tunnels,
         runtime: handle,
@@ -240,8 +258,9 @@ fn start_tunnels(
     registry: Registry,
     certificate: TunnelCertificate,
     resign: Arc<ResignCa>,
-    kgp_listener: std::net::TcpListener,
+    listeners: Listeners,
     tunnel_port: u16,
+    guesses: &Arc<Guesses>,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();
@@ -249,13 +268,13 @@ fn start_tunnels(
         tls_server: Some(certificate.tls),
         resigner: Some(Resigner::new(resign).map_err(ResignError::from)?),
         direct: settings.direct.clone(),
+        ingress: settings.ingress.clone(),
         cache: settings.cache,
         ..Config::default()
     };
     settings.endurance.tell(&mut config);
-    let data_plane =
-        DataPlane::start(settings.runtime, workers, config, kgp_listener, event_sender)
-            .map_err(StartError::Threads)?;
+    let data_plane = DataPlane::start(settings.runtime, workers, config, listeners, event_sender)
+        .map_err(StartError::Threads)?;
     let announced = Announced {
         tunnel_host: settings.tunnel_host,
         tunnel_port,
@@ -264,7 +283,8 @@ fn start_tunnels(
     };
     let ports = ProxyPorts::new(settings.proxy_ip, settings.proxy_ports);
     let limit = settings.unconnected_limit;
-    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit);
+    let guesses = Arc::clone(guesses);
+    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit, guesses);
     Ok((Arc::new(tunnels), events))
 }
 
@@ -317,6 +337,11 @@ impl Running {
     /// Where KGP listens.
     pub(crate) fn tunnel_address(&self) -> SocketAddr {
         self.tunnel_address
+    }
+
+    /// Where the shared proxy listens, if anywhere.
+    pub(crate) fn shared_proxy_address(&self) -> Option<SocketAddr> {
+        self.shared_proxy_address
     }
 
     /// Where metrics are served, if anywhere.
@@ -386,6 +411,19 @@ fn refuse_plain_rest(settings: &Settings) -> Result<(), StartError> {
     }
 }
 
+/// Access keys go through a network in the clear, unless it is this machine's own.
+fn warn_of_plain_keys(settings: &Settings, shared: Option<SocketAddr>) {
+    let guarded = settings.ingress.own_ports == OwnPorts::Guarded;
+    let own = guarded.then_some(settings.proxy_ip);
+    let mut asked = shared.map(|address| address.ip()).into_iter().chain(own);
+    if asked.any(|ip| !ip.is_loopback()) {
+        log::warn!(
+            "browsers send access keys to proxy ports unencrypted: let only a network that you \
+             trust reach them (--proxy-networks)"
+        );
+    }
+}
+
 fn listen(
     address: SocketAddr,
     purpose: Purpose,
@@ -436,9 +474,14 @@ fn join(thread: JoinHandle<()>, name: &str) {
 }
 
 /// Takes in what the workers tell, until they are gone.
-fn take_in(events: &Events, tunnels: &Tunnels, runtime: &Handle) {
+fn take_in(events: &Events, tunnels: &Arc<Tunnels>, runtime: &Handle) {
     for (worker, event) in events {
-        runtime.block_on(tunnels.on_event(worker, event));
+        match event {
+            Event::AccessWanted { socket, peer, door, visitor } => {
+                tunnels.consider(Question { worker, socket, peer, door, visitor }, runtime);
+            }
+            event => runtime.block_on(tunnels.on_event(worker, event)),
+        }
     }
 }
 

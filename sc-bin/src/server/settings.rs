@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use sc_proto::CacheLimits;
 use sc_proto::contract::{AddressGuard, Host};
+use sc_proto::endpoint::{Ingress, OwnPorts};
 use serde::Deserialize;
 
 use super::announcements::{Announcements, AnnouncementsError};
@@ -97,6 +98,21 @@ pub(crate) struct Options {
     #[arg(long, value_name = "A-B", env = "SC_SERVER_PROXY_PORTS")]
     proxy_ports: Option<PortRange>,
 
+    /// One proxy port for all tunnels: the user name USER or USER+TUNNEL and the access key, by
+    /// Proxy-Authorization, say which
+    #[arg(long, value_name = "IP:PORT", env = "SC_SERVER_SHARED_PROXY_ADDRESS")]
+    shared_proxy_address: Option<SocketAddr>,
+
+    /// Whether a tunnel's own proxy port wants the access key of someone who may use the tunnel
+    /// [default: none]
+    #[arg(long, value_name = "WHAT", env = "SC_SERVER_PROXY_AUTH")]
+    proxy_auth: Option<ProxyAuth>,
+
+    /// Networks from where browsers may come to proxy ports (CIDR, comma separated)
+    /// [default: all]
+    #[arg(long, value_name = "NET", env = "SC_SERVER_PROXY_NETWORKS", value_delimiter = ',')]
+    proxy_networks: Option<Vec<IpNet>>,
+
     /// Directory for users, tunnels and the server's own certificates
     /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
     #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR")]
@@ -142,6 +158,16 @@ pub(crate) struct Options {
     max_missed_acks: Option<u32>,
 }
 
+/// What a tunnel's own proxy port wants of a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProxyAuth {
+    /// Nothing: who reaches it may use it
+    None,
+    /// Proxy-Authorization
+    Required,
+}
+
 /// All a server needs to know to start.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -163,6 +189,10 @@ pub(crate) struct Settings {
     pub(crate) proxy_ip: IpAddr,
     /// What browsers are told.
     pub(crate) proxy_host: String,
+    /// Where the proxy of all tunnels listens, if anywhere. Port 0: any.
+    pub(crate) shared_proxy_address: Option<SocketAddr>,
+    /// Who may use proxy ports.
+    pub(crate) ingress: Ingress,
     /// Where direct traffic may lead.
     pub(crate) direct: AddressGuard,
     /// Memory for the tunnels' caches, of all workers together.
@@ -277,6 +307,8 @@ impl Settings {
             resign_ca: None,
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
+            shared_proxy_address: None,
+            ingress: Ingress::default(),
             direct: AddressGuard::public(),
             cache: cache_limits(None, None, None),
             proxy_ports: PortRange::Any,
@@ -340,6 +372,9 @@ impl Options {
             cache_tunnel_size: self.cache_tunnel_size.or(other.cache_tunnel_size),
             cache_object_size: self.cache_object_size.or(other.cache_object_size),
             proxy_ports: self.proxy_ports.or(other.proxy_ports),
+            shared_proxy_address: self.shared_proxy_address.or(other.shared_proxy_address),
+            proxy_auth: self.proxy_auth.or(other.proxy_auth),
+            proxy_networks: self.proxy_networks.or(other.proxy_networks),
             data_dir: self.data_dir.or(other.data_dir),
             workers: self.workers.or(other.workers),
             runtime: self.runtime.or(other.runtime),
@@ -392,6 +427,15 @@ impl Options {
             )?,
             proxy_ip,
             proxy_host,
+            shared_proxy_address: self.shared_proxy_address,
+            ingress: Ingress {
+                own_ports: match self.proxy_auth {
+                    None | Some(ProxyAuth::None) => OwnPorts::Open,
+                    Some(ProxyAuth::Required) => OwnPorts::Guarded,
+                },
+                networks: self.proxy_networks.map(Into::into),
+                ..Ingress::default()
+            },
             direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
             cache: cache_limits(self.cache_size, self.cache_tunnel_size, self.cache_object_size),
             proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
@@ -512,6 +556,18 @@ mod tests {
             let error = settings(wrong).unwrap_err().to_string();
             assert!(error.contains(said), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn proxy_ports_are_guarded_where_it_is_said() {
+        let open = settings("").unwrap().ingress;
+        assert_eq!((open.own_ports, open.networks), (OwnPorts::Open, None));
+        let yaml = "proxy-auth: required\nproxy-networks: [10.0.0.0/8, 'fd12::/48']\n\
+                    shared-proxy-address: 127.0.0.1:3128";
+        let guarded = settings(yaml).unwrap();
+        assert_eq!(guarded.ingress.own_ports, OwnPorts::Guarded);
+        assert_eq!(guarded.ingress.networks.unwrap().len(), 2);
+        assert_eq!(guarded.shared_proxy_address, Some("127.0.0.1:3128".parse().unwrap()));
     }
 
     #[test]

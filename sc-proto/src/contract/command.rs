@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::access::Access;
 use super::action::SocketClass;
 use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
 use super::spread::Spread;
@@ -20,6 +21,11 @@ pub enum ListenerRole {
     Kgp,
     /// The proxy port of one tunnel.
     Ingress(TunnelId),
+    /// One more proxy port of one tunnel, where nobody is asked for credentials: whoever opened it
+    /// sees to it that only those reach it who may.
+    OpenIngress(TunnelId),
+    /// The proxy port of all tunnels: a request's credentials say which.
+    SharedIngress,
 }
 
 impl ListenerRole {
@@ -27,7 +33,7 @@ impl ListenerRole {
     pub const fn class(self) -> SocketClass {
         match self {
             Self::Kgp => SocketClass::Transport,
-            Self::Ingress(_) => SocketClass::Proxied,
+            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress => SocketClass::Proxied,
         }
     }
 }
@@ -82,6 +88,13 @@ pub enum Command {
         /// count. Without any the request fails with
         /// [`DialFailure::NoWay`](super::DialFailure::NoWay).
         ways: Vec<Way>,
+    },
+    /// Server: the answer to [`Event::AccessWanted`](super::Event::AccessWanted).
+    Access {
+        /// What waits for it. If it has gone, nothing happens.
+        socket: SocketId,
+        /// Whether its request may go on.
+        access: Access,
     },
     /// End all sessions: see [`Stop`].
     Stop(Stop),

@@ -1,8 +1,10 @@
 //! What the core tells its embedder.
 
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::access::{Door, Visitor};
 use super::id::{ConnectionNumber, SessionId, SocketId, TunnelId};
 use super::reason::{ConnectFailure, TransportLoss};
 use super::target::{StreamKind, Target};
@@ -101,6 +103,23 @@ pub enum Event {
         peer: SocketAddr,
         /// Why.
         loss: TransportLoss,
+    },
+    /// Server: a request wants to be let in; to be said with
+    /// [`Command::Access`](super::Command::Access) within 10 seconds.
+    AccessWanted {
+        /// What waits for the answer.
+        socket: SocketId,
+        /// The browser.
+        peer: SocketAddr,
+        /// Which proxy port it came to.
+        door: Door,
+        /// Whom it says it is of. Not proved.
+        visitor: Box<Visitor>,
+    },
+    /// Server: a browser came from where nobody is let in, and was closed. To be logged.
+    VisitorOutside {
+        /// Who it was.
+        peer: SocketAddr,
     },
     /// All sessions have ended after [`Command::Stop`](super::Command::Stop).
     Stopped,

@@ -2,6 +2,7 @@
 //!
 //! Plain data only: no method here does anything. The verbs are on [`Core`](crate::Core).
 
+mod access;
 mod action;
 mod command;
 mod event;
@@ -11,6 +12,7 @@ mod reason;
 mod spread;
 mod target;
 
+pub use access::{Access, AccessRefused, Door, InvalidVisitor, MAX_NAMED, TunnelName, Visitor};
 pub(crate) use action::HandedOver;
 pub use action::{Action, CloseMode, HandOver, Read, SocketClass, Write};
 pub use command::{Command, Connect, ListenerRole, Stop};

@@ -134,7 +134,7 @@ impl Core {
     fn exchange_done(&mut self, key: SocketKey, after: After, plaintext: &[u8], now: Time) {
         self.leave_cache(key, now);
         self.retire_stream(key, now);
-        self.conclude(key, Ending { page: Bytes::new(), after }, plaintext, now);
+        self.conclude(key, Ending { page: Bytes::new(), after, code: None }, plaintext, now);
     }
 
     /// Ends the exchange with a page that says why it failed. The stream is gone, or was never
@@ -162,6 +162,9 @@ impl Core {
     pub(super) fn conclude(&mut self, key: SocketKey, ending: Ending, plaintext: &[u8], now: Time) {
         self.leave_cache(key, now);
         self.expect_movement(key, now);
+        if let Some(code) = ending.code {
+            self.counters.errors.count(code);
+        }
         self.push_bytes(key, &ending.page, plaintext);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
             return;

@@ -1,11 +1,15 @@
 //! The settings of a core.
 
+use alloc::sync::Arc;
+use core::net::IpAddr;
 use core::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::CacheLimits;
-use crate::contract::AddressGuard;
+use crate::contract::{AddressGuard, Door};
 use crate::egress::Egress;
-use crate::http1;
+use crate::http1::{self, Mark};
 use crate::kgp::Settings;
 use crate::tls::{Resigner, TlsServer};
 
@@ -25,6 +29,8 @@ pub struct Config {
     pub http: http1::Limits,
     /// Server: where direct traffic may lead.
     pub direct: AddressGuard,
+    /// Server: who may use proxy ports.
+    pub ingress: Ingress,
     /// Server: whom it stands in for towards browsers whose TLS is re-signed. `None`: all TLS
     /// passes through.
     pub resigner: Option<Resigner>,
@@ -58,6 +64,60 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
+/// Who may use a server's proxy ports.
+#[derive(Clone, Debug)]
+pub struct Ingress {
+    /// What a tunnel's own port wants to know.
+    pub own_ports: OwnPorts,
+    /// From where browsers may come. `None`: from anywhere. Others are closed at once.
+    pub networks: Option<Arc<[IpNet]>>,
+    /// How long a visitor who was let in is let in again without a question to the embedder. So
+    /// long a key that is void may still be good.
+    pub remember: Duration,
+    /// What all workers of this server call themselves in `Via`: a request that bears it has been
+    /// here before. By default each has a mark of its own, and none is looked for.
+    pub mark: Mark,
+}
+
+/// What a tunnel's own proxy port wants to know of a visitor. The shared one always wants
+/// credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnPorts {
+    /// Nothing: who reaches it may use it.
+    #[default]
+    Open,
+    /// Credentials.
+    Guarded,
+}
+
+impl Default for Ingress {
+    fn default() -> Self {
+        Self {
+            own_ports: OwnPorts::Open,
+            networks: None,
+            remember: Duration::from_secs(5),
+            mark: Mark::default(),
+        }
+    }
+}
+
+impl Ingress {
+    /// Whether browsers may come from there.
+    pub(super) fn admits(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.networks.as_ref().is_none_or(|all| all.iter().any(|network| network.contains(&ip)))
+    }
+
+    /// Whether a port wants credentials.
+    pub(super) fn guards(&self, door: Door) -> bool {
+        match door {
+            Door::Shared => true,
+            Door::Tunnel(_) => self.own_ports == OwnPorts::Guarded,
+            Door::Open(_) => false,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -67,6 +127,7 @@ impl Default for Config {
             agent: "sc",
             http: http1::Limits::default(),
             direct: AddressGuard::public(),
+            ingress: Ingress::default(),
             resigner: None,
             tls_handshake_timeout: Duration::from_secs(10),
             cache: CacheLimits::default(),

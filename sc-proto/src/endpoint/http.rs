@@ -5,15 +5,16 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::access::Asked;
 use super::cache::Share;
 use super::placing::NoPlace;
 use super::relay::Sent;
 use super::resign::Peek;
-use super::route::Opening;
+use super::route::{Opening, Wish};
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Read, ResetReason, TunnelId};
+use crate::contract::{DialFailure, Door, Read, ResetReason, TunnelId, WorkerId};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
@@ -36,6 +37,12 @@ pub(super) struct Http {
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
+    /// The guarded port that it came to; `None`: nothing is asked.
+    pub(super) door: Option<Door>,
+    /// A request that waits to be let in.
+    pub(super) asked: Option<Box<Asked>>,
+    /// A request that was let in, and the worker it goes to.
+    pub(super) leaving: Option<(WorkerId, Wish)>,
     /// A CONNECT was answered before it was clear what becomes of it.
     pub(super) peek: Option<Box<Peek>>,
     /// What the cache has to do with the present exchange.
@@ -61,6 +68,9 @@ impl Http {
             kept: Vec::new(),
             answer: Vec::new(),
             opening: None,
+            door: None,
+            asked: None,
+            leaving: None,
             peek: None,
             share: None,
         }
@@ -263,9 +273,9 @@ impl Core {
                     http.wants = Wants::Nothing;
                     return used;
                 }
-                Item::Open { target, kind, head } => {
+                Item::Open { target, kind, head, credentials } => {
                     http.wants = Wants::Nothing;
-                    self.begin_opening(key, target, kind, head, now);
+                    self.admit(key, Wish { target, kind, head }, credentials, now);
                 }
                 Item::ToStream(body) => self.send_body(link, body),
                 Item::RequestDone => {}
@@ -483,6 +493,7 @@ impl Core {
             return self.set_timer(key, later, reason);
         }
         match reason {
+            DeadlineReason::Access => self.access_timeout(key, now),
             DeadlineReason::OpenWait => self.end_exchange(key, Failure::TooManyStreams, &[], now),
             DeadlineReason::OpenAnswer => {
                 self.unlink(key, ResetReason::TimedOut, now);

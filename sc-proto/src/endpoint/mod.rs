@@ -20,6 +20,7 @@
 //! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `lent.rs` | payload that is written from where it was decrypted |
+//! | `access.rs` | who may use a proxy port, and the way to the worker of their tunnel |
 //! | `http.rs` | HTTP with the browser: requests |
 //! | `answer.rs` | HTTP with the browser: answers, and the end of an exchange |
 //! | `cache/` | answers that need not cross the tunnel |
@@ -27,6 +28,7 @@
 //! | `timers.rs` | deadlines |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
+mod access;
 mod answer;
 mod cache;
 mod config;
@@ -59,6 +61,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use self::access::Visitors;
 use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
@@ -68,18 +71,19 @@ use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
 use self::turn::Phase;
 use crate::contract::{
-    Action, Command, DialFailure, Event, HandOver, HandedOver, ListenerId, ListenerRole, Note,
-    Read, SocketId, Stop, TunnelId, WorkerId, Write,
+    Action, Command, DialFailure, Door, Event, HandOver, HandedOver, ListenerId, ListenerRole,
+    Note, Read, SocketId, Stop, TunnelId, WorkerId, Write,
 };
 use crate::kgp::{Pool, StreamKey};
 use crate::random::Random;
 use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
-pub use config::Config;
+pub use config::{Config, Ingress, OwnPorts};
 pub(crate) use spread::Browser;
 pub use statistics::{
-    Carried, Counters, DialFailures, SessionStatistics, Sockets, Statistics, Transports,
+    Carried, Counters, DialFailures, ErrorAnswers, SessionStatistics, Sockets, Statistics,
+    Transports, Visits,
 };
 pub(crate) use transport::Transport;
 
@@ -133,6 +137,8 @@ pub struct Core {
     transport_writes: VecDeque<SocketKey>,
     /// Browsers' sockets whose exchange has ended.
     revive: VecDeque<SocketKey>,
+    /// Visitors who were let in a moment ago.
+    visitors: Visitors,
     /// Sessions that may have ended.
     drained: VecDeque<SessionKey>,
     /// Transports that may have more plaintext, now that what was lent came back.
@@ -174,7 +180,7 @@ impl Core {
         let random = Random::new(seed);
         Self {
             cache: Cache::new(config.cache),
-            mark: route::mark(config.agent, random.mark()),
+            mark: route::mark(&config, random.mark()),
             kept: Kept::default(),
             config,
             worker,
@@ -199,6 +205,7 @@ impl Core {
             transport_reads: VecDeque::new(),
             transport_writes: VecDeque::new(),
             revive: VecDeque::new(),
+            visitors: Visitors::default(),
             drained: VecDeque::new(),
             resume: VecDeque::new(),
             unplaced: VecDeque::new(),
@@ -255,12 +262,11 @@ impl Core {
         *self.visits.entry(listener).or_default() += 1;
         match role {
             ListenerRole::Kgp => self.accept_transport(peer, now),
-            ListenerRole::Ingress(tunnel) => {
-                let tunnel = *tunnel;
-                let key = self.accept_browser(tunnel, peer, now);
-                self.seat(key, tunnel);
-                Some(key.into())
+            ListenerRole::Ingress(tunnel) => self.accept_browser(Door::Tunnel(*tunnel), peer, now),
+            ListenerRole::OpenIngress(tunnel) => {
+                self.accept_browser(Door::Open(*tunnel), peer, now)
             }
+            ListenerRole::SharedIngress => self.accept_browser(Door::Shared, peer, now),
         }
     }
 

@@ -1,17 +1,15 @@
 //! Proxied sockets and their streams: bytes both ways, half-closes, resets, dials.
 
 use alloc::collections::VecDeque;
-use core::net::SocketAddr;
 use core::ops::Range;
 
-use super::http::Http;
-use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
+use super::socket::{Input, Link, Output, Socket, SocketKey};
 use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind, TunnelId,
+    Action, AddressGuard, CloseMode, DialFailure, Read, ResetReason, StreamKind,
 };
-use crate::http1::{Failure, Front, Phase};
+use crate::http1::{Failure, Phase};
 use crate::kgp::frame::Frame;
 use crate::kgp::{ProtocolError, Received, Side, StreamKey};
 use crate::{DeadlineReason, Time};
@@ -441,22 +439,6 @@ impl Core {
         } else {
             self.close_socket(key, CloseMode::Abort);
         }
-    }
-
-    /// Server: a browser's connection was accepted at the proxy port of `tunnel`.
-    pub(super) fn accept_browser(
-        &mut self,
-        tunnel: TunnelId,
-        peer: SocketAddr,
-        now: Time,
-    ) -> SocketKey {
-        let http = alloc::boxed::Box::new(Http::new(Front::new(self.config.http)));
-        let role = Role::Proxied(Proxied::new(tunnel, None, Some(http)));
-        self.counters.connected(&role);
-        let key = self.sockets.insert(Socket::new(role, Some(peer)));
-        let deadline = now.after(self.config.request_head_timeout);
-        self.set_timer(key, deadline, DeadlineReason::KeepAlive);
-        key
     }
 }
 

@@ -80,7 +80,7 @@ impl Core {
 
     /// Speaks TLS with the browser in place of its site.
     fn resign(&mut self, key: SocketKey, bytes: &[u8], now: Time) {
-        let limits = self.config.http;
+        let (limits, mark) = (self.config.http, self.config.ingress.mark.clone());
         let unix_time = self.unix_time(now);
         let Some(resigner) = self.config.resigner.clone() else { return };
         let Some(http) = self.http(key) else { return };
@@ -89,7 +89,7 @@ impl Core {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let wire_reads = socket.can_read;
         if let Some(proxied) = socket.proxied() {
-            proxied.http = Some(Box::new(Http::new(Front::within(limits, target))));
+            proxied.http = Some(Box::new(Http::new(Front::within(limits, target).marked(mark))));
         }
         match pipe.and_then(|pipe| self.put_on_tls(key, pipe, wire_reads)) {
             Ok(()) => {

@@ -7,13 +7,22 @@ use alloc::format;
 
 use bytes::Bytes;
 
-use super::Core;
 use super::socket::{Socket, SocketKey};
 use super::tunnel::Carrier;
+use super::{Config, Core};
 use crate::Time;
 use crate::contract::{DialFailure, StreamKind, Target};
 use crate::http1::Failure;
 use crate::rules::Way;
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) struct Wish {
+    pub(super) target: Target,
+    pub(super) kind: StreamKind,
+    /// What goes first on the stream.
+    pub(super) head: Bytes,
+}
 
 /// A request whose stream is to be opened.
 #[derive(Clone, Debug)]
@@ -25,10 +34,15 @@ pub(super) struct Opening {
     pub(super) way: Way,
 }
 
-/// A mark for `Via` that no other core bears (RFC 9110, section 7.6.3).
-pub(super) fn mark(agent: &str, id: [u8; 10]) -> Box<str> {
+/// A mark for `Via` that no other core bears (RFC 9110, section 7.6.3), unless all workers of a
+/// server have one.
+pub(super) fn mark(config: &Config, id: [u8; 10]) -> Box<str> {
+    let of_server = config.ingress.mark.word();
+    if !of_server.is_empty() {
+        return of_server.into();
+    }
     let digits = id.iter().map(|byte| format!("{byte:02x}")).collect::<alloc::string::String>();
-    format!("{agent}-{digits}").into_boxed_str()
+    format!("{}-{digits}", config.agent).into_boxed_str()
 }
 
 impl Core {
@@ -45,14 +59,8 @@ impl Core {
     }
 
     /// Decides where a request goes and opens its stream, or refuses it.
-    pub(super) fn begin_opening(
-        &mut self,
-        key: SocketKey,
-        target: Target,
-        kind: StreamKind,
-        head: Bytes,
-        now: Time,
-    ) {
+    pub(super) fn begin_opening(&mut self, key: SocketKey, wish: Wish, now: Time) {
+        let Wish { target, kind, head } = wish;
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let routing = self.tunnels.get(&proxied.tunnel).map(|tunnel| Arc::clone(&tunnel.routing));
         let verdict = match &routing {

@@ -9,6 +9,7 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::access::Arrival;
 use super::placing::NoPlace;
 use super::route::Opening;
 use super::socket::{Proxied, Role, Socket, SocketKey};
@@ -143,6 +144,7 @@ impl Core {
         };
         let tunnel = proxied.tunnel;
         let to = match &proxied.http {
+            Some(http) if http.leaving.is_some() => http.leaving.as_ref().map(|(to, _)| *to),
             Some(http) if http.opening.is_some() => match self.place(tunnel) {
                 Err(NoPlace::Elsewhere(worker)) => Some(worker),
                 _ => None,
@@ -178,15 +180,16 @@ impl Core {
         now: Time,
     ) -> SocketId {
         let opening = proxied.http().and_then(|http| http.opening.take());
-        if proxied.seated.as_ref().map(Seated::worker) != Some(self.worker) {
-            let spread = self.spread_of(proxied.tunnel);
-            proxied.seated = spread.map(|spread| Seated::at(spread, self.worker));
-        }
+        let tunnel = proxied.tunnel;
         let role = Role::Proxied(proxied);
         self.counters.connected(&role);
         let mut socket = Socket::new(role, Some(peer));
         socket.moved = now;
         let key = self.sockets.insert(socket);
+        if self.arrive(key, now) == Arrival::Visitor {
+            return key.into();
+        }
+        self.take_seat(key, tunnel);
         if let Some(opening) = opening {
             self.ask_cache(key, opening, now);
         } else {
@@ -194,6 +197,15 @@ impl Core {
             self.set_timer(key, deadline, DeadlineReason::KeepAlive);
         }
         key.into()
+    }
+
+    /// A browser counts for this worker from here on.
+    pub(super) fn take_seat(&mut self, key: SocketKey, tunnel: TunnelId) {
+        let seat = self.spread_of(tunnel).map(|spread| Seated::at(spread, self.worker));
+        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        if proxied.seated.as_ref().map(Seated::worker) != Some(self.worker) {
+            proxied.seated = seat;
+        }
     }
 
     /// A request has begun to wait: one of the other workers may have found room before it saw that.

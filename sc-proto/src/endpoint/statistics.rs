@@ -6,6 +6,7 @@ use super::Core;
 use super::socket::{Role, Socket};
 use super::tunnel::{Carrier, SessionEntry};
 use crate::contract::{DialFailure, Read, SessionId, TunnelId, Write};
+use crate::http1::ErrorCode;
 use crate::kgp::StreamStatistics;
 
 /// What a core holds at a moment, and what it has done so far. Taking it visits every socket and
@@ -60,6 +61,44 @@ pub struct Counters {
     /// peer's reader. Those of sessions that still run are in
     /// [`SessionStatistics::credit_stalls`] alone.
     pub credit_stalls: u64,
+    /// Server: answers of its own, for each code.
+    pub errors: ErrorAnswers,
+    /// Server: who came to its proxy ports.
+    pub visits: Visits,
+}
+
+/// Who came to proxy ports. Who was turned away is in [`Counters::errors`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visits {
+    /// Connections from where nobody is let in, which were closed.
+    pub outside: u64,
+    /// Requests whose visitor was remembered.
+    pub remembered: u64,
+    /// Requests whose visitor the embedder was asked about.
+    pub asked: u64,
+}
+
+/// How often a browser got an answer of sc's own, for each code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorAnswers([u64; ErrorCode::COUNT]);
+
+impl Default for ErrorAnswers {
+    fn default() -> Self {
+        Self([0; ErrorCode::COUNT])
+    }
+}
+
+impl ErrorAnswers {
+    /// Each code and how often it was given.
+    pub fn iter(&self) -> impl Iterator<Item = (ErrorCode, u64)> + '_ {
+        ErrorCode::ALL.iter().copied().zip(self.0)
+    }
+
+    pub(super) fn count(&mut self, code: ErrorCode) {
+        if let Some(count) = self.0.get_mut(code as usize) {
+            *count += 1;
+        }
+    }
 }
 
 /// Sockets of one kind.

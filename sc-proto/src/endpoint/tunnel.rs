@@ -145,6 +145,7 @@ impl Core {
     pub(super) fn carry_out(&mut self, command: Command, now: Time) {
         match command {
             Command::AddTunnel { tunnel, secret, home } => {
+                self.visitors.forget_all();
                 let entry = self.tunnels.entry(tunnel);
                 let entry = entry.or_insert_with(|| Tunnel::new(secret.clone(), home));
                 entry.secret = secret;
@@ -169,6 +170,7 @@ impl Core {
                 }
             }
             Command::RemoveTunnel(tunnel) => {
+                self.visitors.forget_all();
                 if let Some(entry) = self.tunnels.remove(&tunnel) {
                     for session in entry.sessions {
                         self.end_session(session, TunnelEnd::Local, now);
@@ -182,6 +184,7 @@ impl Core {
             }
             Command::Connect(connect) => self.connect(*connect, now),
             Command::Ways { socket, ways } => self.ways_named(socket.into(), ways, now),
+            Command::Access { socket, access } => self.access_told(socket.into(), access, now),
             Command::Stop(stop) => self.stop(stop, now),
         }
     }

@@ -182,6 +182,15 @@ pub(super) fn write_framing(out: &mut Vec<u8>, framing: Framing) {
     }
 }
 
+/// Whether a request bears `mark` in `Via`; an empty mark is none.
+pub(super) fn has_passed(fields: &[Header<'_>], mark: &str) -> bool {
+    let is_mark = |word: &[u8]| !mark.is_empty() && word == mark.as_bytes();
+    named(fields, "via").any(|field| {
+        let between = |byte: &u8| matches!(byte, b',' | b' ' | b'\t' | b'(');
+        field.value.split(between).any(is_mark)
+    })
+}
+
 /// Puts back the fields of an upgrade, which ended at this hop.
 pub(super) fn write_upgrade(out: &mut Vec<u8>, fields: &[Header<'_>]) {
     write(out, "Connection", b"Upgrade");

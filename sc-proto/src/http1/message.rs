@@ -1,5 +1,27 @@
 //! What a request or response is, in the few facts the machines need.
 
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+/// What a proxy calls itself in `Via`: a token (RFC 9110, section 5.6.2). By default nothing, and
+/// `Via` is left alone. One pointer, as every browser's connection has it.
+#[derive(Clone, Debug, Default)]
+pub struct Mark(Option<Arc<Box<str>>>);
+
+impl Mark {
+    /// This word; nothing if it is empty.
+    #[must_use]
+    pub fn new(word: &str) -> Self {
+        Self((!word.is_empty()).then(|| Arc::new(word.into())))
+    }
+
+    /// The word, perhaps empty.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        self.0.as_ref().map_or("", |word| word)
+    }
+}
+
 /// A request's method, as far as it changes how messages are framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -49,4 +71,14 @@ pub enum Upgrade {
     No,
     /// It does, and the site may answer 101.
     Asked,
+}
+
+/// Who reads an answer of the proxy's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reader {
+    /// A person with a browser: `Accept` takes HTML.
+    Person,
+    /// A program, or nobody knows.
+    #[default]
+    Program,
 }

@@ -13,8 +13,9 @@
 //! They know nothing of KGP, sessions or sockets. Whatever may be read in two ways is refused,
 //! never guessed: two proxies that read a request differently are how requests are smuggled.
 
-pub mod back;
+mod basic;
 mod body;
+mod code;
 mod field;
 mod front;
 mod message;
@@ -26,13 +27,16 @@ mod trailer;
 #[cfg(test)]
 mod tests;
 
+pub mod back;
 pub mod request;
 pub mod response;
 
+pub use basic::Credentials;
 pub use body::{Body, BodyError, Coding, Progress};
+pub use code::{ErrorCode, Hop};
 pub use field::FieldError;
 pub use front::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Phase, Step};
-pub use message::{Framing, Method, Persistence, Upgrade, Version};
+pub use message::{Framing, Mark, Method, Persistence, Reader, Upgrade, Version};
 pub use refused::Refused;
 pub use request::Request;
 pub use response::{Asked, Broken, Follows, Response};

@@ -1,50 +1,61 @@
-//! The proxy's own answers: short plain text that says what happened, to what, and what to do.
+//! The proxy's own answers: a few lines that say what happened, to what, where, and what to do.
+//! A browser gets them as a page, a program as plain text.
 
 use alloc::format;
 use alloc::string::String;
 
 use bytes::Bytes;
 
+use super::code::{ErrorCode, Hop};
 use super::front::{After, Failure};
-use super::message::Method;
+use super::message::{Method, Reader};
 use super::refused::Refused;
 use super::response::Broken;
-use crate::contract::{DialFailure, ResetReason, Target};
+use crate::contract::{AccessRefused, DialFailure, MAX_NAMED, ResetReason, Target};
+
+/// The question for a user and password (RFC 7617, section 2.1).
+const CHALLENGE: &str = "Proxy-Authenticate: Basic realm=\"sc\", charset=\"UTF-8\"\r\n";
 
 /// What a page says.
 pub(super) struct Page {
-    pub(super) status: u16,
-    /// A word for machines, stable over versions.
-    pub(super) code: &'static str,
-    /// What happened, and to what. Holds no byte of a peer but the target's checked name.
-    pub(super) what: String,
+    pub(super) code: ErrorCode,
+    hop: Hop,
+    /// What happened, and to what. Of a peer's bytes it holds names alone.
+    what: String,
     /// What to do next.
-    pub(super) advice: &'static str,
+    advice: String,
+    /// More header lines.
+    fields: String,
 }
 
 impl Page {
+    fn new(code: ErrorCode, what: String, advice: &str) -> Self {
+        let (hop, fields) = (code.hop(), String::new());
+        Self { code, hop, what, advice: advice.into(), fields }
+    }
+
     pub(super) fn refused(reason: Refused) -> Self {
-        Self {
-            status: reason.status(),
-            code: reason.code(),
-            what: format!("The proxy refused this request: {reason}."),
-            advice: reason.advice(),
+        let what = format!("The proxy refused this request: {reason}.");
+        let mut page = Self::new(reason.code(), what, reason.advice());
+        if reason == Refused::Loop {
+            page.hop = Hop::Server;
         }
+        page
     }
 
     pub(super) fn broken(reason: Broken, target: &Target) -> Self {
         let (code, advice) = match reason {
             Broken::ProxyCredentials => (
-                "proxy-credentials",
+                ErrorCode::ProxyCredentials,
                 "The office's upstream proxy wants a user and password, or others. Give them to \
                  the sc client with the proxy's address.",
             ),
             Broken::NoAnswer => (
-                "no-answer",
+                ErrorCode::NoAnswer,
                 "Look at the log of the application: it took the connection and closed it.",
             ),
             Broken::Truncated => (
-                "answer-truncated",
+                ErrorCode::AnswerTruncated,
                 "Look at the log of the application: it closed the connection too early.",
             ),
             Broken::Head(_)
@@ -53,91 +64,128 @@ impl Page {
             | Broken::Field(_)
             | Broken::Switch
             | Broken::Body(_) => (
-                "bad-answer",
+                ErrorCode::BadAnswer,
                 "Check that an HTTP/1.1 server listens on that port (not TLS, for example), and \
                  correct its answer.",
             ),
         };
-        Self {
-            status: 502,
-            code,
-            what: format!("The answer of {target} cannot be passed on: {reason}."),
-            advice,
-        }
+        Self::new(code, format!("The answer of {target} cannot be passed on: {reason}."), advice)
     }
 
     pub(super) fn failure(failure: Failure, target: &Target) -> Self {
-        let (status, code, advice) = match failure {
+        let (code, advice) = match failure {
             Failure::Dial(dial) => dial_failure(dial),
-            Failure::Direct(dial) => direct_failure(dial),
+            Failure::Direct(dial) => (dial_failure(dial).0, direct_advice(dial)),
             Failure::Denied => (
-                403,
-                "denied-by-rule",
+                ErrorCode::DeniedByRule,
                 "A rule of this tunnel forbids it (deny-domains, fast-fail-regexps). Ask whoever \
                  started the tunnel to change it.",
             ),
             Failure::NotCached => (
-                504,
-                "not-cached",
+                ErrorCode::NotCached,
                 "The request asks for a stored answer only (Cache-Control: only-if-cached).",
             ),
             Failure::NotConnected => (
-                503,
-                "tunnel-not-connected",
+                ErrorCode::TunnelNotConnected,
                 "Start the sc client of this tunnel, or wait until it has connected again.",
             ),
             Failure::TooManyStreams => (
-                503,
-                "too-many-streams",
+                ErrorCode::TooManyStreams,
                 "Close some connections through this tunnel and try again.",
             ),
             Failure::NoReply => (
-                504,
-                "tunnel-timeout",
+                ErrorCode::TunnelTimeout,
                 "The sc client did not say in time whether it reached the site. Try again; if it \
                  stays so, look at the client's log.",
             ),
             Failure::SessionLost => (
-                502,
-                "tunnel-lost",
+                ErrorCode::TunnelLost,
                 "The connection of the sc client broke. Try again once it has connected again.",
             ),
             Failure::Reset(ResetReason::AnswerTooLarge) => (
-                502,
-                "answer-too-large",
+                ErrorCode::AnswerTooLarge,
                 "Whoever runs the sc client has set a limit (reply_body_max_size).",
             ),
             Failure::Reset(ResetReason::TimedOut) => (
-                504,
-                reset_code(ResetReason::TimedOut),
+                ErrorCode::StreamTimeout,
                 "The application did not answer in time. Look at its log.",
             ),
             Failure::Reset(reason) => (
-                502,
                 reset_code(reason),
-                "Try again; if it stays so, look \
-                 at the log of the application and of the sc client.",
+                "Try again; if it stays so, look at the log of the application and of the sc \
+                 client.",
             ),
         };
         let way = match failure {
             Failure::Direct(_) => "directly from the server",
             _ => "through this tunnel",
         };
-        Self { status, code, what: format!("{target} cannot be reached {way}: {failure}."), advice }
+        let what = format!("{target} cannot be reached {way}: {failure}.");
+        let mut page = Self::new(code, what, advice);
+        if let Failure::Direct(dial) = failure {
+            page.hop = match dial {
+                DialFailure::Denied
+                | DialFailure::Resources
+                | DialFailure::NameNotFound
+                | DialFailure::NameServers => Hop::Server,
+                _ => Hop::DirectSite,
+            };
+        }
+        page
     }
 
-    pub(super) fn slow_request() -> Self {
-        Self {
-            status: 408,
-            code: "request-timeout",
-            what: String::from("The request was not complete in time."),
-            advice: "Send the request again.",
+    /// A visitor who is not let in. Names of tunnels are for their user alone, which the embedder
+    /// sees to.
+    pub(super) fn not_let_in(reason: &AccessRefused) -> Self {
+        match reason {
+            AccessRefused::Credentials => {
+                let what = "This proxy wants a user name and an access key, and got none or wrong \
+                            ones.";
+                let advice = "Give USER or USER+TUNNEL as the user name and the access key as the \
+                              password, for example: curl -x http://PROXY -U USER+TUNNEL:KEY \
+                              http://SITE/";
+                let mut page = Self::new(ErrorCode::Credentials, what.into(), advice);
+                page.fields.push_str(CHALLENGE);
+                page
+            }
+            AccessRefused::TooManyAttempts { retry_after } => {
+                let seconds = retry_after.as_secs().max(1);
+                let what = "Too many wrong access keys came from this address, or for this user.";
+                let advice = format!("Correct the key and try again in {seconds} s.");
+                let mut page = Self::new(ErrorCode::TooManyAttempts, what.into(), &advice);
+                page.fields = format!("Retry-After: {seconds}\r\n");
+                page
+            }
+            AccessRefused::NoSuchTunnel { wanted, running } => {
+                let what = match wanted {
+                    Some(name) => format!("You have no running tunnel named {name:?}."),
+                    None if running.is_empty() => "You have no running tunnel.".into(),
+                    None => "You have several running tunnels, all with names, so which one is \
+                             meant has to be said."
+                        .into(),
+                };
+                Self::new(ErrorCode::NoSuchTunnel, what, &named(running))
+            }
+            AccessRefused::Unchecked => Self::new(
+                ErrorCode::AccessUnchecked,
+                "The access key could not be checked now.".into(),
+                "Try again; if it stays so, look at the log of the sc server.",
+            ),
         }
     }
 
+    pub(super) fn slow_request() -> Self {
+        let what = String::from("The request was not complete in time.");
+        Self::new(ErrorCode::RequestTimeout, what, "Send the request again.")
+    }
+
     /// Writes the answer. HEAD gets the head alone.
-    pub(super) fn write(&self, method: Method, after: After) -> Bytes {
-        let text = format!("{}\n{}\n", self.what, self.advice);
+    pub(super) fn write(&self, method: Method, reader: Reader, after: After) -> Bytes {
+        let (kind, text) = match (method, reader) {
+            // Nobody shows what is said to a CONNECT.
+            (Method::Head | Method::Other, Reader::Person) => ("text/html", self.html()),
+            (Method::Connect, _) | (_, Reader::Program) => ("text/plain", self.text()),
+        };
         let option = match after {
             After::KeepAlive => "keep-alive",
             After::Close | After::Abort => "close",
@@ -146,188 +194,225 @@ impl Page {
             Method::Head => "",
             Method::Connect | Method::Other => text.as_str(),
         };
+        let status = self.code.status();
         let page = format!(
-            "HTTP/1.1 {} {}\r\n\
-             Content-Type: text/plain; charset=utf-8\r\n\
+            "HTTP/1.1 {status} {}\r\n\
+             Content-Type: {kind}; charset=utf-8\r\n\
              Content-Length: {}\r\n\
              Cache-Control: no-store\r\n\
-             X-Sc-Error: {}\r\n\
+             X-Content-Type-Options: nosniff\r\n\
+             {}X-Sc-Error: {}\r\n\
              Connection: {option}\r\n\r\n{body}",
-            self.status,
-            phrase(self.status),
+            phrase(status),
             text.len(),
-            self.code,
+            self.fields,
+            self.code.word(),
         );
         page.into()
     }
+
+    fn text(&self) -> String {
+        let Self { code, hop, what, advice, .. } = self;
+        format!("{what}\n{advice}\nIt failed here: {hop} ({}).\n", code.word())
+    }
+
+    /// One page that needs nothing else: no script, no font, no picture.
+    fn html(&self) -> String {
+        let status = self.code.status();
+        let (phrase, word, hop) = (phrase(status), self.code.word(), self.hop);
+        let (what, advice) = (escaped(&self.what), escaped(&self.advice));
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width\">\
+             <title>{status} {phrase}: {word}</title>\n{STYLE}</head>\n\
+             <body><main><h1>{status} {phrase}</h1>\n<p>{what}</p>\n<p>{advice}</p>\n\
+             <p class=\"at\">It failed here: {hop} (<code>{word}</code>). This page is of sc, not \
+             of the site.</p></main></body></html>\n"
+        )
+    }
 }
 
-fn dial_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
+const STYLE: &str = "<style>:root{color-scheme:light dark}\
+    body{font:1rem/1.5 system-ui,sans-serif;margin:0;padding:2rem 1rem}\
+    main{max-width:42rem;margin:auto;overflow-wrap:anywhere}\
+    h1{font-size:1.4rem}.at{border-top:1px solid;padding-top:1rem;font-size:.9rem}</style>\n";
+
+/// Text as it may stand in HTML.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            char => out.push(char),
+        }
+    }
+    out
+}
+
+/// The tunnels that there are, as advice.
+fn named(running: &[Option<alloc::boxed::Box<str>>]) -> String {
+    if running.is_empty() {
+        return "Start its sc client, or wait until it has come up.".into();
+    }
+    let mut text = String::from("Your running tunnels: ");
+    for (at, name) in running.iter().take(MAX_NAMED).enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        match name {
+            Some(name) => text.push_str(&format!("{comma}{name:?}")),
+            None => text.push_str(&format!("{comma}one without a name")),
+        }
+    }
+    if let Some(more @ 1..) = running.len().checked_sub(MAX_NAMED) {
+        text.push_str(&format!(", and {more} more"));
+    }
+    text.push_str(
+        ". Give USER+TUNNEL as the user name; write % as %25 and : as %3A in the tunnel's name.",
+    );
+    text
+}
+
+fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {
     match failure {
         DialFailure::Refused => (
-            502,
-            "dial-refused",
+            ErrorCode::DialRefused,
             "Nothing listens on that port. Check that the application runs there.",
         ),
         DialFailure::Unreachable => (
-            502,
-            "dial-unreachable",
+            ErrorCode::DialUnreachable,
             "Check the address and the routes and firewall of the machine that runs the sc client.",
         ),
         DialFailure::TimedOut => (
-            504,
-            "dial-timeout",
+            ErrorCode::DialTimeout,
             "Check the address, and that no firewall drops connections from the machine that runs \
              the sc client.",
         ),
         DialFailure::NameNotFound => (
-            502,
-            "name-not-found",
+            ErrorCode::NameNotFound,
             "Check the name. It is looked up on the machine that runs the sc client.",
         ),
         DialFailure::Denied => (
-            403,
-            "denied",
+            ErrorCode::Denied,
             "A rule of the sc client forbids this site. Ask whoever runs the client to change it.",
         ),
         DialFailure::LocalhostDenied => (
-            403,
-            "localhost-denied",
+            ErrorCode::LocalhostDenied,
             "The sc client refuses its own machine as a site. Whoever runs the client can allow it \
              with --proxy-localhost direct.",
         ),
         DialFailure::ProxyUnreachable => (
-            502,
-            "proxy-unreachable",
+            ErrorCode::ProxyUnreachable,
             "The office's upstream proxy, which the sc client was told to use, does not answer. \
              Check its address, and that it runs.",
         ),
         DialFailure::ProxyCredentials => (
-            502,
-            "proxy-credentials",
+            ErrorCode::ProxyCredentials,
             "The office's upstream proxy wants a user and password, or others. Give them to the sc \
              client with the proxy's address.",
         ),
         DialFailure::ProxyDenied => (
-            403,
-            "proxy-denied",
+            ErrorCode::ProxyDenied,
             "A rule of the office's upstream proxy forbids this site or port. Ask whoever runs that \
              proxy, or have the sc client go another way.",
         ),
         DialFailure::ProxyFailed => (
-            502,
-            "proxy-failed",
+            ErrorCode::ProxyFailed,
             "The office's upstream proxy tried and failed. Check the address, and the proxy's log.",
         ),
         DialFailure::ProxyProtocol => (
-            502,
-            "proxy-protocol",
+            ErrorCode::ProxyProtocol,
             "What the sc client takes for the office's upstream proxy closes, or does not speak its \
              protocol. Check the proxy's scheme (http, socks5) and port.",
         ),
         DialFailure::ProxyTimedOut => (
-            504,
-            "proxy-timeout",
+            ErrorCode::ProxyTimeout,
             "The office's upstream proxy, or the site behind it, is silent. Check the address, and \
              the proxy's log.",
         ),
         DialFailure::NoWay => (
-            502,
-            "no-way",
+            ErrorCode::NoWay,
             "The PAC script of the sc client failed for this site. Look at the client's log.",
         ),
         DialFailure::Loop => (
-            400,
-            "loop",
+            ErrorCode::Loop,
             "The request has come to the same sc client before. Check that neither the site nor the \
              office's proxy leads back into this tunnel.",
         ),
         DialFailure::BadRequest => (
-            400,
-            "bad-request",
+            ErrorCode::BadRequest,
             "The sc client did not pass it on, because two programs could read it differently. \
              Check that server and client are of the same version.",
         ),
         DialFailure::Tls => (
-            502,
-            "dial-tls",
+            ErrorCode::DialTls,
             "The site broke off its TLS handshake, or has no version or cipher in common. If it \
              wants a client certificate or HTTP/2, exempt it from re-signing \
              (--tls-passthrough-domains). The log of the sc client says more.",
         ),
         DialFailure::CertificateExpired => (
-            502,
-            "tls-certificate-expired",
+            ErrorCode::TlsCertificateExpired,
             "Renew the certificate of the site. Until then whoever runs the sc client can let it \
              pass with --tls-insecure-domains.",
         ),
         DialFailure::CertificateNotYetValid => (
-            502,
-            "tls-certificate-not-yet-valid",
+            ErrorCode::TlsCertificateNotYetValid,
             "Check the clock of the machine that runs the sc client, and the certificate's dates.",
         ),
         DialFailure::CertificateIssuer => (
-            502,
-            "tls-certificate-issuer",
+            ErrorCode::TlsCertificateIssuer,
             "If its authority is the office's own, give it to the sc client (--cacert-file). The \
              site may also leave out intermediate certificates. The log of the sc client names \
              subject and issuer of the chain.",
         ),
         DialFailure::CertificateName => (
-            502,
-            "tls-certificate-name",
+            ErrorCode::TlsCertificateName,
             "Ask for the site by a name in its certificate, or have the name added to it. The log \
              of the sc client lists the names.",
         ),
         DialFailure::Certificate => (
-            502,
-            "tls-certificate",
+            ErrorCode::TlsCertificate,
             "The log of the sc client says what is wrong with the certificate.",
         ),
         DialFailure::NotTls => (
-            502,
-            "tls-not-spoken",
+            ErrorCode::TlsNotSpoken,
             "Plain HTTP or something else listens there. Ask for http:// instead, or correct the \
              port.",
         ),
         DialFailure::TlsTimedOut => (
-            504,
-            "tls-timeout",
+            ErrorCode::TlsTimeout,
             "The site took the connection and did not finish TLS. Check that port and its load.",
         ),
         DialFailure::ProxyTls => (
-            502,
-            "proxy-tls",
+            ErrorCode::ProxyTls,
             "The office's upstream proxy of scheme https does not speak TLS, or its certificate is \
              not accepted. The log of the sc client says more.",
         ),
         DialFailure::NameServers => (
-            502,
-            "name-servers",
+            ErrorCode::NameServers,
             "None of the office's name servers answers. Check the network of the machine that runs the \
              sc client, and its --dns-server.",
         ),
         DialFailure::Resources => (
-            503,
-            "client-resources",
+            ErrorCode::ClientResources,
             "The machine that runs the sc client is out of descriptors, memory or ports. Try again \
              later, or raise its limits.",
         ),
         DialFailure::Draining => (
-            503,
-            "client-draining",
+            ErrorCode::ClientDraining,
             "The sc client of this tunnel is shutting down. Try again when the next one has started.",
         ),
         DialFailure::Other => {
-            (502, "dial-failed", "Look at the log of the sc client for the cause.")
+            (ErrorCode::DialFailed, "Look at the log of the sc client for the cause.")
         }
     }
 }
 
-/// As [`dial_failure`], from where the server stands.
-fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
-    let (status, code, _) = dial_failure(failure);
-    let advice = match failure {
+/// What to do about a failed dial, from where the server stands.
+fn direct_advice(failure: DialFailure) -> &'static str {
+    match failure {
         DialFailure::Denied => {
             "It leads into a network that the server does not reach for others. Have it go through \
              the tunnel, or have the server's operator allow that network (--direct-networks)."
@@ -363,18 +448,17 @@ fn direct_failure(failure: DialFailure) -> (u16, &'static str, &'static str) {
             "This host does not go through the tunnel (direct-domains, tunnel-domains). If only \
              the office reaches it, have it go through the tunnel."
         }
-    };
-    (status, code, advice)
+    }
 }
 
-fn reset_code(reason: ResetReason) -> &'static str {
+fn reset_code(reason: ResetReason) -> ErrorCode {
     match reason {
-        ResetReason::Cancelled => "stream-cancelled",
-        ResetReason::ConnectionLost => "site-connection-lost",
-        ResetReason::TimedOut => "stream-timeout",
-        ResetReason::Protocol => "stream-protocol",
-        ResetReason::ShuttingDown => "tunnel-ending",
-        ResetReason::AnswerTooLarge => "answer-too-large",
+        ResetReason::Cancelled => ErrorCode::StreamCancelled,
+        ResetReason::ConnectionLost => ErrorCode::SiteConnectionLost,
+        ResetReason::TimedOut => ErrorCode::StreamTimeout,
+        ResetReason::Protocol => ErrorCode::StreamProtocol,
+        ResetReason::ShuttingDown => ErrorCode::TunnelEnding,
+        ResetReason::AnswerTooLarge => ErrorCode::AnswerTooLarge,
     }
 }
 
@@ -383,8 +467,10 @@ fn phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         414 => "URI Too Long",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",

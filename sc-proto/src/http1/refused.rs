@@ -1,6 +1,7 @@
 //! Why a request was refused, and what its sender is told.
 
 use super::body::BodyError;
+use super::code::ErrorCode;
 use super::field::FieldError;
 use super::search::HeadError;
 
@@ -74,6 +75,9 @@ pub enum Refused {
     /// `Max-Forwards: 0` on TRACE or OPTIONS: this hop would have to answer (RFC 9110, 7.6.2).
     #[error("Max-Forwards is 0, so the request may not go further than this proxy")]
     LastHop,
+    /// It bears this server's own mark in `Via` (RFC 9110, section 7.6.3).
+    #[error("it has come to this server before")]
+    Loop,
     /// The body breaks the rules of its framing.
     #[error("the request body is malformed: {0}")]
     Body(#[from] BodyError),
@@ -83,66 +87,35 @@ impl Refused {
     /// The status code of the answer.
     #[must_use]
     pub fn status(self) -> u16 {
-        match self {
-            Self::Head(HeadError::StartLineTooLong) => 414,
-            Self::Head(HeadError::TooLarge | HeadError::TooManyFields) => 431,
-            Self::LastHop => 501,
-            Self::Version => 505,
-            Self::Head(
-                HeadError::BareLf
-                | HeadError::BareCr
-                | HeadError::Control
-                | HeadError::EmptyLine
-                | HeadError::LeadingSpace,
-            )
-            | Self::NotHttp
-            | Self::RequestLine
-            | Self::FieldLine
-            | Self::Field(_)
-            | Self::NoSite
-            | Self::Https
-            | Self::Scheme
-            | Self::UserInfo
-            | Self::Fragment
-            | Self::UrlByte
-            | Self::Host
-            | Self::Port
-            | Self::NoHostField
-            | Self::TwoHostFields
-            | Self::BadHostField
-            | Self::HostConflict
-            | Self::ConnectBody
-            | Self::ConnectWithin
-            | Self::BadMaxForwards
-            | Self::Body(_) => 400,
-        }
+        self.code().status()
     }
 
-    /// A word for machines, stable over versions: the value of `X-Sc-Error`.
+    /// The word for machines.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> ErrorCode {
         match self {
-            Self::NotHttp => "not-http",
-            Self::Head(HeadError::StartLineTooLong) => "uri-too-long",
-            Self::Head(HeadError::TooLarge) => "head-too-large",
-            Self::Head(HeadError::TooManyFields) => "too-many-headers",
-            Self::Head(_) => "bad-head",
-            Self::RequestLine => "bad-request-line",
-            Self::Version => "bad-version",
-            Self::FieldLine => "bad-header",
-            Self::Field(_) => "ambiguous-framing",
-            Self::NoSite => "no-site",
-            Self::Https => "https-without-connect",
-            Self::Scheme => "bad-scheme",
-            Self::UserInfo | Self::Fragment | Self::UrlByte => "bad-url",
-            Self::Host | Self::Port => "bad-target",
-            Self::NoHostField | Self::TwoHostFields | Self::BadHostField => "bad-host",
-            Self::HostConflict => "host-conflict",
-            Self::ConnectBody => "connect-body",
-            Self::ConnectWithin => "connect-within-tls",
-            Self::BadMaxForwards => "bad-max-forwards",
-            Self::LastHop => "last-hop",
-            Self::Body(_) => "bad-body",
+            Self::NotHttp => ErrorCode::NotHttp,
+            Self::Head(HeadError::StartLineTooLong) => ErrorCode::UriTooLong,
+            Self::Head(HeadError::TooLarge) => ErrorCode::HeadTooLarge,
+            Self::Head(HeadError::TooManyFields) => ErrorCode::TooManyHeaders,
+            Self::Head(_) => ErrorCode::BadHead,
+            Self::RequestLine => ErrorCode::BadRequestLine,
+            Self::Version => ErrorCode::BadVersion,
+            Self::FieldLine => ErrorCode::BadHeader,
+            Self::Field(_) => ErrorCode::AmbiguousFraming,
+            Self::NoSite => ErrorCode::NoSite,
+            Self::Https => ErrorCode::HttpsWithoutConnect,
+            Self::Scheme => ErrorCode::BadScheme,
+            Self::UserInfo | Self::Fragment | Self::UrlByte => ErrorCode::BadUrl,
+            Self::Host | Self::Port => ErrorCode::BadTarget,
+            Self::NoHostField | Self::TwoHostFields | Self::BadHostField => ErrorCode::BadHost,
+            Self::HostConflict => ErrorCode::HostConflict,
+            Self::ConnectBody => ErrorCode::ConnectBody,
+            Self::ConnectWithin => ErrorCode::ConnectWithinTls,
+            Self::BadMaxForwards => ErrorCode::BadMaxForwards,
+            Self::LastHop => ErrorCode::LastHop,
+            Self::Loop => ErrorCode::Loop,
+            Self::Body(_) => ErrorCode::BadBody,
         }
     }
 
@@ -175,6 +148,9 @@ impl Refused {
                 "Send one Host field that names the same host and port as the request line."
             }
             Self::ConnectBody => "Send CONNECT without a body.",
+            Self::Loop => {
+                "Check that neither the site nor the office's proxy leads back to this proxy."
+            }
             Self::ConnectWithin => "Send requests for this site, or CONNECT to the proxy itself.",
             Self::BadMaxForwards | Self::LastHop => "Leave out Max-Forwards or make it larger.",
             Self::Head(_)

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use httparse::{Header, Status};
 
 use super::Limits;
+use super::basic::Credentials;
 use super::field::{self, Connection};
-use super::message::{Framing, Method, Persistence, Upgrade, Version};
+use super::message::{Framing, Method, Persistence, Reader, Upgrade, Version};
 use super::refused::Refused;
 use super::search::HeadSearch;
 use super::trailer::is_token_byte;
@@ -55,6 +56,10 @@ pub struct Request {
     pub persistence: Persistence,
     /// Whether the site is asked to leave HTTP.
     pub upgrade: Upgrade,
+    /// Whom the request is of, as it says to this proxy. Not in the head for the site.
+    pub credentials: Credentials,
+    /// Who reads an answer that is not the site's.
+    pub reader: Reader,
     /// The head for the site. Empty for [`StreamKind::Connect`].
     pub head: Bytes,
 }
@@ -70,6 +75,17 @@ pub fn read(
     input: &[u8],
     limits: &Limits,
     scope: &Scope,
+) -> Result<Option<(usize, Request)>, Refused> {
+    read_marked(search, input, limits, scope, "")
+}
+
+/// As [`read`], for a proxy that knows a request which comes back by its `mark` in `Via`.
+pub(super) fn read_marked(
+    search: &mut HeadSearch,
+    input: &[u8],
+    limits: &Limits,
+    scope: &Scope,
+    mark: &str,
 ) -> Result<Option<(usize, Request)>, Refused> {
     if input.first().is_some_and(|&byte| cannot_begin(byte)) {
         return Err(Refused::NotHttp);
@@ -90,8 +106,8 @@ pub fn read(
     else {
         return Err(Refused::RequestLine);
     };
-    let line =
-        Line { method, url, version: if minor == 0 { Version::Http10 } else { Version::Http11 } };
+    let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
+    let line = Line { method, url, version, mark };
     Ok(Some((span.end, line.request(parsed.headers, scope)?)))
 }
 
@@ -129,6 +145,8 @@ struct Line<'a> {
     method: &'a str,
     url: &'a str,
     version: Version,
+    /// By which word in `Via` this proxy knows a request that comes back; empty: by none.
+    mark: &'a str,
 }
 
 /// The site and the path within it.
@@ -160,6 +178,9 @@ impl Line<'_> {
             Method::Head | Method::Other => scope.default_port(),
         };
         check_host(fields, self.version, default_port, &place.target)?;
+        if field::has_passed(fields, self.mark) {
+            return Err(Refused::Loop);
+        }
         let is_empty = matches!(framing, Framing::None | Framing::Length(0));
         let upgrade = match self.version {
             Version::Http11 if is_empty && wants_upgrade(fields, &connection) => Upgrade::Asked,
@@ -191,6 +212,8 @@ impl Line<'_> {
             framing,
             persistence,
             upgrade,
+            credentials: Credentials::of(fields),
+            reader: reader(fields),
             head,
         })
     }
@@ -358,6 +381,22 @@ fn check_host(
     let text = core::str::from_utf8(host.value).map_err(|_| Refused::BadHostField)?;
     let named = Target::parse(text, Some(default_port)).map_err(|_| Refused::BadHostField)?;
     if named == *target { Ok(()) } else { Err(Refused::HostConflict) }
+}
+
+/// Who reads an answer. `text/html` is all that counts: browsers name it when a person waits for a
+/// page, programs send `*/*`.
+fn reader(fields: &[Header<'_>]) -> Reader {
+    let takes_html = |value: &[u8]| {
+        let mut kinds = value.split(|&byte| byte == b',');
+        kinds.any(|kind| {
+            let kind = kind.split(|&byte| byte == b';').next().unwrap_or_default();
+            kind.trim_ascii().eq_ignore_ascii_case(b"text/html")
+        })
+    };
+    match field::named(fields, "accept").any(|field| takes_html(field.value)) {
+        true => Reader::Person,
+        false => Reader::Program,
+    }
 }
 
 /// True if an upgrade is asked for that may be passed on.

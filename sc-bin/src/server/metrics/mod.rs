@@ -14,6 +14,7 @@ use std::sync::Arc;
 use sc_proto::SessionStatistics;
 use sc_proto::contract::TunnelId;
 use sc_proto::endpoint::{Carried, Counters, Sockets};
+use sc_proto::http1::ErrorCode;
 
 use super::running::StartError;
 use super::tunnels::{TunnelFigures, Tunnels};
@@ -205,8 +206,30 @@ fn totals(all: &mut Exposition, workers: &[WorkerReport]) {
     all.counter("streams_opened_total", help, sum(|c| c.streams));
     let help = "Requests that wait for a stream.";
     all.gauge("waiting_requests", help, now(|worker| worker.core.waiting));
+    browsers(all, workers);
     sockets(all, workers, |counters| counters.transports.sockets, "client");
     sockets(all, workers, |counters| counters.proxied, "browser");
+}
+
+/// Who came to proxy ports, and what sc itself answered.
+fn browsers(all: &mut Exposition, workers: &[WorkerReport]) {
+    let counters = || workers.iter().map(|worker| worker.core.counters);
+    let sum = |of: fn(&Counters) -> u64| number(counters().map(|counters| of(&counters)).sum());
+    let help = "Browsers' connections that were closed: not from --proxy-networks.";
+    all.counter("proxy_connections_refused_total", help, sum(|c| c.visits.outside));
+    let help = "Requests with credentials whose user was let in a moment ago.";
+    all.counter("proxy_visitors_remembered_total", help, sum(|c| c.visits.remembered));
+    let help = "Requests with credentials that were looked up.";
+    all.counter("proxy_visitors_looked_up_total", help, sum(|c| c.visits.asked));
+    let mut errors = Samples::new();
+    for code in ErrorCode::ALL {
+        let count = |counters: Counters| {
+            counters.errors.iter().find(|(of, _)| of == code).map_or(0, |(_, count)| count)
+        };
+        errors.add(&[("code", code.word())], number(counters().map(count).sum()));
+    }
+    let help = "Answers of sc itself instead of a site's, by X-Sc-Error.";
+    all.counters("error_answers_total", help, errors);
 }
 
 fn sockets(

@@ -44,6 +44,7 @@ impl Tunnels {
             Event::TransportDropped { peer, loss } if self.strangers.admits(Instant::now()) => {
                 log::info!("dropped a connection from {peer} to the tunnel listener: {loss}");
             }
+            Event::VisitorOutside { peer } => self.gate.came_from_outside(peer),
             Event::Stopped => self.stopped_workers.send_modify(|done| {
                 done.insert(worker);
             }),

@@ -4,6 +4,7 @@
 //! a tunnel holds [`Tunnels::life`], so that two starts of one name, or a start and an end, come
 //! one after the other.
 
+mod access;
 mod create;
 mod end;
 mod events;
@@ -12,7 +13,7 @@ mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sc_proto::WorkerId;
@@ -20,10 +21,13 @@ use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
 use super::data_plane::{DataPlane, Place};
+use super::guesses::Guesses;
 use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
 use super::registry::{Deed, Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
+use access::Gate;
+pub(crate) use access::Question;
 pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
@@ -58,6 +62,8 @@ pub(crate) struct Tunnels {
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
     /// For log lines about connections that became no session.
     strangers: LogLimit,
+    /// Who may use them.
+    gate: Gate,
 }
 
 #[derive(Debug)]
@@ -172,6 +178,7 @@ impl Tunnels {
         announced: Announced,
         ports: ProxyPorts,
         unconnected_limit: Duration,
+        guesses: Arc<Guesses>,
     ) -> Self {
         Self {
             registry,
@@ -187,6 +194,7 @@ impl Tunnels {
             }),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
+            gate: Gate::new(guesses),
         }
     }
 
@@ -251,6 +259,7 @@ impl Tunnels {
     /// Tells of log lines that were kept back.
     pub(crate) fn sum_up_strangers(&self) {
         self.strangers.sum_up();
+        self.gate.sum_up();
     }
 
     /// Writes down who did something to a tunnel; nobody: this server.

@@ -3,7 +3,7 @@
 use crate::contract::{StreamKind, Target};
 use crate::http1::Limits;
 use crate::http1::body::{Body, BodyError};
-use crate::http1::message::{Persistence, Upgrade};
+use crate::http1::message::{Persistence, Reader, Upgrade};
 use crate::http1::page::Page;
 use crate::http1::request::Request;
 use crate::http1::response::{self, Asked, Broken, Follows};
@@ -17,6 +17,7 @@ pub(super) struct Exchange {
     pub(super) target: Target,
     pub(super) kind: StreamKind,
     asked: Asked,
+    reader: Reader,
     upload: Body,
     request: RequestEnd,
     answer: Answering,
@@ -69,6 +70,7 @@ impl Exchange {
                 persistence: request.persistence,
                 upgrade: request.upgrade,
             },
+            reader: request.reader,
             upload: Body::request(request.framing),
             request: RequestEnd::Unsaid,
             answer: Answering::Opening,
@@ -192,7 +194,7 @@ impl Exchange {
     /// What the browser gets when the exchange fails, with a page if it can still have one.
     pub(super) fn ending(&self, page: &Page) -> Ending {
         if let Answering::Body { .. } = self.answer {
-            return Ending { page: bytes::Bytes::new(), after: After::Abort };
+            return Ending::silent(After::Abort);
         }
         let after = match (self.kind, self.asked.upgrade) {
             // Bytes sent ahead of the switch would be taken for a request.
@@ -200,17 +202,20 @@ impl Exchange {
             (_, Upgrade::No) if !self.upload.is_done() => After::Close,
             (_, Upgrade::No) => after(self.asked.persistence),
         };
-        Ending { page: page.write(self.asked.method, after), after }
+        self.page(page, after)
     }
 
     /// As [`Exchange::ending`], but nothing more is read from the browser.
     pub(super) fn last_ending(&self, page: &Page) -> Ending {
         let mut ending = self.ending(page);
         if ending.after == After::KeepAlive {
-            ending.page = page.write(self.asked.method, After::Close);
-            ending.after = After::Close;
+            ending = self.page(page, After::Close);
         }
         ending
+    }
+
+    fn page(&self, page: &Page, after: After) -> Ending {
+        Ending::page(page, self.asked.method, self.reader, after)
     }
 }
 

@@ -26,13 +26,13 @@ use bytes::Bytes;
 use self::exchange::{Download, Exchange, Upload};
 pub use self::step::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Item, Phase, Step};
 use super::Limits;
-use super::message::{Framing, Method};
+use super::message::{Framing, Mark, Method, Reader};
 use super::page::Page;
 use super::refused::Refused;
 use super::request::{self, Scope};
 use super::response::Broken;
 use super::search::HeadSearch;
-use crate::contract::{StreamKind, Target};
+use crate::contract::{AccessRefused, StreamKind, Target};
 
 /// The answer to a CONNECT that succeeded. It must not frame a body (RFC 9110, section 9.3.6).
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -41,6 +41,7 @@ const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
 #[derive(Debug)]
 pub struct Front {
     limits: Limits,
+    mark: Mark,
     scope: Scope,
     state: State,
 }
@@ -58,13 +59,20 @@ impl Front {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, scope: Scope::Any, state: State::Idle(HeadSearch::new()) }
+        let state = State::Idle(HeadSearch::new());
+        Self { limits, mark: Mark::default(), scope: Scope::Any, state }
     }
 
     /// A connection whose TLS was opened here, in place of `site`.
     #[must_use]
     pub fn within(limits: Limits, site: Target) -> Self {
         Self { scope: Scope::Site(Box::new(site)), ..Self::new(limits) }
+    }
+
+    /// The same for a proxy that refuses a request which bears its `mark`.
+    #[must_use]
+    pub fn marked(self, mark: Mark) -> Self {
+        Self { mark, ..self }
     }
 
     /// Where the connection stands.
@@ -83,11 +91,14 @@ impl Front {
     /// Takes bytes from the browser: `input` begins with what the last call left.
     pub fn from_browser<'b>(&mut self, input: &'b [u8]) -> Step<'b> {
         let (consumed, item) = match &mut self.state {
-            State::Idle(search) => match request::read(search, input, &self.limits, &self.scope) {
-                Ok(Some((length, request))) => return self.begin(length, request, input),
-                Ok(None) => (0, Item::NeedMore),
-                Err(reason) => (0, self.refuse(reason)),
-            },
+            State::Idle(search) => {
+                let (scope, mark) = (&self.scope, self.mark.word());
+                match request::read_marked(search, input, &self.limits, scope, mark) {
+                    Ok(Some((length, request))) => return self.begin(length, request, input),
+                    Ok(None) => (0, Item::NeedMore),
+                    Err(reason) => (0, self.refuse(reason)),
+                }
+            }
             State::Busy(exchange) => match exchange.upload(input) {
                 (consumed, Ok(Upload::NeedMore)) => (consumed, Item::NeedMore),
                 (consumed, Ok(Upload::Send(bytes))) => (consumed, Item::ToStream(bytes)),
@@ -111,7 +122,12 @@ impl Front {
         self.state = State::Busy(Box::new(exchange));
         let item = match bad_body {
             Some(error) => self.refuse(error.into()),
-            None => Item::Open { target: request.target, kind: request.kind, head: request.head },
+            None => Item::Open {
+                target: request.target,
+                kind: request.kind,
+                head: request.head,
+                credentials: request.credentials,
+            },
         };
         Step { consumed: length, item }
     }
@@ -122,7 +138,7 @@ impl Front {
         let ending = match &self.state {
             State::Busy(exchange) => exchange.last_ending(&page),
             State::Idle(_) | State::Raw | State::Closed => {
-                Ending { page: page.write(Method::Other, After::Close), after: After::Close }
+                Ending::page(&page, Method::Other, Reader::Program, After::Close)
             }
         };
         self.state = State::Closed;
@@ -157,6 +173,20 @@ impl Front {
         };
         self.end(ending.after);
         ending
+    }
+
+    /// The sender of [`Item::Open`] may not have what it asks for.
+    pub fn turn_away(&mut self, reason: &AccessRefused) -> Ending {
+        match &self.state {
+            State::Busy(exchange) if exchange.is_opening() => {
+                let ending = exchange.ending(&Page::not_let_in(reason));
+                self.end(ending.after);
+                ending
+            }
+            State::Idle(_) | State::Busy(_) => Ending::silent(After::KeepAlive),
+            State::Raw => Ending::silent(After::Abort),
+            State::Closed => Ending::silent(After::Close),
+        }
     }
 
     /// Takes bytes of the site's answer: `input` begins with what the last call left.
@@ -232,10 +262,8 @@ impl Front {
             }
             Phase::Head => {
                 self.state = State::Closed;
-                Ending {
-                    page: Page::slow_request().write(Method::Other, After::Close),
-                    after: After::Close,
-                }
+                let page = Page::slow_request();
+                Ending::page(&page, Method::Other, Reader::Program, After::Close)
             }
             Phase::Opening | Phase::Exchange | Phase::Raw => Ending::silent(After::KeepAlive),
         }
@@ -253,6 +281,11 @@ impl Front {
 impl Ending {
     /// An end without a page.
     fn silent(after: After) -> Self {
-        Self { page: Bytes::new(), after }
+        Self { page: Bytes::new(), after, code: None }
+    }
+
+    /// An end with a page.
+    fn page(page: &Page, method: Method, reader: Reader, after: After) -> Self {
+        Self { page: page.write(method, reader, after), after, code: Some(page.code) }
     }
 }

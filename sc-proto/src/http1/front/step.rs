@@ -3,6 +3,8 @@
 use bytes::Bytes;
 
 use crate::contract::{DialFailure, ResetReason, StreamKind, Target};
+use crate::http1::basic::Credentials;
+use crate::http1::code::ErrorCode;
 use crate::http1::refused::Refused;
 use crate::http1::response::Broken;
 
@@ -23,7 +25,8 @@ pub enum Item<'b> {
     /// bytes stay unconsumed.
     NeedMore,
     /// Open a stream and, once it is open, send `head` first. Answer with
-    /// [`Front::opened`](super::Front::opened) or [`Front::fail`](super::Front::fail).
+    /// [`Front::opened`](super::Front::opened), [`Front::fail`](super::Front::fail) or
+    /// [`Front::turn_away`](super::Front::turn_away).
     Open {
         /// Where to.
         target: Target,
@@ -31,6 +34,8 @@ pub enum Item<'b> {
         kind: StreamKind,
         /// The request head for the site; empty for CONNECT.
         head: Bytes,
+        /// Whom the request is of, as it says.
+        credentials: Credentials,
     },
     /// Send these bytes on the stream.
     ToStream(&'b [u8]),
@@ -100,6 +105,8 @@ pub struct Ending {
     pub page: Bytes,
     /// What becomes of the browser's connection once the page is sent.
     pub after: After,
+    /// What the page says, if there is one.
+    pub code: Option<ErrorCode>,
 }
 
 /// What becomes of a browser's connection.

@@ -2,9 +2,12 @@
 
 use std::format;
 use std::string::String;
+use std::time::Duration;
+use std::vec;
+use std::vec::Vec;
 
 use super::play::{Play, Record, in_all_splits};
-use crate::contract::{DialFailure, ResetReason};
+use crate::contract::{AccessRefused, DialFailure, ResetReason, TunnelName};
 use crate::http1::{BrowserEnd, Failure, Front, Phase};
 
 const GET: &str = "GET http://site.test/ HTTP/1.1\r\nHost: site.test\r\n\r\n";
@@ -63,8 +66,9 @@ fn check_page(page: &str, status: &str, code: &str, connection: &str) {
     ] {
         assert!(head.lines().any(|line| line == field), "{field}: {page}");
     }
-    assert_eq!(body.lines().count(), 2, "{page}");
+    assert_eq!(body.lines().count(), 3, "{page}");
     assert!(body.lines().all(|line| line.len() > 10 && line.ends_with(['.', '/'])), "{page}");
+    assert!(body.ends_with(&format!(" ({code}).\n")), "{page}");
 }
 
 #[test]
@@ -275,5 +279,88 @@ fn refusals_say_what_to_do() {
 #[test]
 fn a_front_is_small() {
     let size = size_of::<Front>();
-    assert!(size <= 64, "{size}");
+    assert!(size <= 72, "{size}");
+}
+
+/// What a browser sends that shows a page to a person.
+const ACCEPT: &str = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n\r\n";
+
+fn as_browser(request: &str) -> String {
+    format!("{}\r\n{ACCEPT}", request.strip_suffix("\r\n\r\n").unwrap())
+}
+
+#[test]
+fn a_person_gets_a_page_and_a_program_gets_text() {
+    let page = failed(&as_browser(GET), DialFailure::Refused.into()).to_browser();
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"), "{page}");
+    assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{page}");
+    assert!(body.starts_with("<!DOCTYPE html>") && body.ends_with("</html>\n"), "{page}");
+    for said in
+        ["site.test:80", "dial-refused", "Nothing listens", "from the sc client to the site"]
+    {
+        assert!(body.contains(said), "{said}: {page}");
+    }
+    // It needs nothing else, in either colour.
+    assert!(body.contains("color-scheme:light dark"), "{page}");
+    assert!(
+        !body.contains("<script") && !body.contains("src=") && !body.contains("url("),
+        "{page}"
+    );
+    for accept in ["*/*", "image/avif,image/webp,*/*", "application/json, text/plain"] {
+        let request = as_browser(GET).replace("text/html,application/xhtml+xml,*/*;q=0.8", accept);
+        let page = failed(&request, DialFailure::Refused.into()).to_browser();
+        assert!(page.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{page}");
+    }
+    // Nobody shows it.
+    let page = failed(&as_browser(CONNECT), DialFailure::Refused.into()).to_browser();
+    assert!(page.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{page}");
+}
+
+/// The page of a visitor who is not let in.
+fn turned_away(request: &str, reason: &AccessRefused) -> Record {
+    in_all_splits(|play| {
+        play.browser(request);
+        play.turn_away(reason);
+    })
+}
+
+#[test]
+fn visitors_are_asked_who_they_are() {
+    let page = turned_away(GET, &AccessRefused::Credentials).to_browser();
+    check_page(&page, "407 Proxy Authentication Required", "credentials", "keep-alive");
+    assert!(page.contains("\r\nProxy-Authenticate: Basic realm=\"sc\", charset=\"UTF-8\"\r\n"));
+    // The body still comes; what follows a CONNECT may be anything.
+    for request in [POST, CONNECT] {
+        let page = turned_away(request, &AccessRefused::Credentials).to_browser();
+        check_page(&page, "407 Proxy Authentication Required", "credentials", "close");
+    }
+    let later = AccessRefused::TooManyAttempts { retry_after: Duration::from_millis(1500) };
+    let page = turned_away(GET, &later).to_browser();
+    check_page(&page, "429 Too Many Requests", "too-many-attempts", "keep-alive");
+    assert!(page.contains("\r\nRetry-After: 1\r\n"), "{page}");
+    let page = turned_away(GET, &AccessRefused::Unchecked).to_browser();
+    check_page(&page, "503 Service Unavailable", "access-unchecked", "keep-alive");
+}
+
+#[test]
+fn an_unknown_tunnel_is_answered_with_those_that_run() {
+    let name = |name: &str| Some(name.into());
+    let page = |wanted: Option<&str>, running: Vec<TunnelName>| {
+        let wanted = wanted.map(Into::into);
+        let page = turned_away(GET, &AccessRefused::NoSuchTunnel { wanted, running });
+        check_page(&page.to_browser(), "503 Service Unavailable", "no-such-tunnel", "keep-alive");
+        page.to_browser()
+    };
+    let shown = page(Some("ci"), vec![name("a\"b"), None]);
+    assert!(shown.contains("named \"ci\"") && shown.contains("\"a\\\"b\", one without a name."));
+    assert!(page(None, vec![]).contains("no running tunnel"));
+    let many = vec![name("x"); 33];
+    assert!(page(None, many).contains("\"x\", and 13 more."));
+    // As a page, with its names made harmless.
+    let running = vec![name("<script>&")];
+    let reason = AccessRefused::NoSuchTunnel { wanted: Some("<b>".into()), running };
+    let shown = turned_away(&as_browser(GET), &reason).to_browser();
+    assert!(shown.contains("&lt;script&gt;&amp;") && shown.contains("&lt;b&gt;"), "{shown}");
+    assert!(!shown.contains("<script>") && !shown.contains("<b>"), "{shown}");
 }

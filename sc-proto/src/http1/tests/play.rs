@@ -6,7 +6,7 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
-use crate::contract::{DialFailure, StreamKind};
+use crate::contract::{AccessRefused, DialFailure, StreamKind};
 use crate::http1::{After, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Limits, Phase};
 
 /// What came out of a conversation.
@@ -111,6 +111,11 @@ impl Play {
         self.end("failed", &ending);
     }
 
+    pub(super) fn turn_away(&mut self, reason: &AccessRefused) {
+        let ending = self.front.turn_away(reason);
+        self.end("turned away", &ending);
+    }
+
     /// The site closed.
     pub(super) fn site_ended(&mut self) {
         match self.front.stream_ended() {
@@ -153,7 +158,7 @@ impl Play {
                     assert!(kept <= Limits::default().max_head || self.phase() != Phase::Head);
                     return;
                 }
-                Item::Open { target, kind, head } => {
+                Item::Open { target, kind, head, .. } => {
                     self.record.to_stream.extend_from_slice(&head);
                     let kind = match kind {
                         StreamKind::Connect => "tunnel",

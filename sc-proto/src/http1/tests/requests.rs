@@ -7,7 +7,8 @@ use super::play::in_all_splits;
 use crate::contract::StreamKind;
 use crate::http1::request::Scope;
 use crate::http1::{
-    Framing, HeadSearch, Limits, Method, Persistence, Refused, Request, Upgrade, Version, request,
+    Framing, HeadSearch, Limits, Method, Persistence, Reader, Refused, Request, Upgrade, Version,
+    request,
 };
 
 fn parse(text: &str) -> Result<Request, Refused> {
@@ -220,4 +221,39 @@ fn limits_are_exact() {
     // Full without an end: more would never be asked for.
     assert_eq!(read(&filled(101)[..100]).unwrap_err().status(), 431);
     assert!(read(&filled(101)[..99]).unwrap().is_none());
+}
+
+#[test]
+fn a_proxy_knows_its_own_mark_again() {
+    const MARK: &str = "sc_server-0123456789";
+    let read = |fields: &str| {
+        let text = format!("GET http://a/ HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let (mut search, limits) = (HeadSearch::new(), Limits::default());
+        request::read_marked(&mut search, text.as_bytes(), &limits, &Scope::Any, MARK).map(drop)
+    };
+    for other in ["", "Via: 1.0 fred\r\nvia: 1.1 b (c)\r\n", "Via: 1.1 sc_server-01234567890\r\n"] {
+        assert_eq!(read(other), Ok(()), "{other}");
+    }
+    for again in
+        ["Via: 1.1 sc_server-0123456789\r\n", "Via: 1.1 a,1.1\tsc_server-0123456789(x)\r\n"]
+    {
+        assert_eq!(read(again), Err(Refused::Loop), "{again}");
+    }
+    let connect = format!("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nVia: 1.1 {MARK}\r\n\r\n");
+    let (mut search, limits) = (HeadSearch::new(), Limits::default());
+    let read = request::read_marked(&mut search, connect.as_bytes(), &limits, &Scope::Any, MARK);
+    assert_eq!(read.unwrap_err(), Refused::Loop);
+}
+
+#[test]
+fn who_reads_the_answer() {
+    for (accept, reader) in [
+        ("", Reader::Program),
+        ("Accept: */*\r\n", Reader::Program),
+        ("Accept: text/plain, text/html-x\r\n", Reader::Program),
+        ("Accept: application/xml\r\nAccept: TEXT/HTML;q=0.9\r\n", Reader::Person),
+    ] {
+        let text = format!("GET http://a/ HTTP/1.1\r\nHost: a\r\n{accept}\r\n");
+        assert_eq!(parse(&text).unwrap().reader, reader, "{accept}");
+    }
 }
