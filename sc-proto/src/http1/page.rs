@@ -364,8 +364,7 @@ fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {
         DialFailure::CertificateIssuer => (
             ErrorCode::TlsCertificateIssuer,
             "If its authority is the office's own, give it to the sc client (--cacert-file). The \
-             site may also leave out intermediate certificates. The log of the sc client names \
-             subject and issuer of the chain.",
+             site may also leave out intermediate certificates.",
         ),
         DialFailure::CertificateName => (
             ErrorCode::TlsCertificateName,
