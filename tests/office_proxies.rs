@@ -33,15 +33,12 @@ fn plain_and_tls_sites_by_squid_with_and_without_a_password() {
     for (upstream, access) in squids() {
         let office = by(&upstream, access);
         assert_eq!(office.curl(&nginx.http("/")).text(), INDEX);
-        assert!(upstream.mentions(&format!("GET {}", nginx.http("/"))) > 0);
+        upstream.tells_of(&format!("GET {}", nginx.http("/")));
         // Who trusts the site's own authority sees its own certificate; who does not, none.
         let ca = nginx.ca();
         let trusting = |curl: Curl| curl.args([OsStr::new("--cacert"), ca.as_os_str()]);
         assert_eq!(trusting(office.curl(&secure)).text(), INDEX);
-        // squid writes of a CONNECT when it has ended.
-        wait::until("the CONNECT in squid's log", || {
-            (upstream.mentions("CONNECT localhost:") > 0).then_some(())
-        });
+        upstream.tells_of("CONNECT localhost:");
         assert_eq!(office.curl(&secure).args(["--insecure"]).text(), INDEX);
         // curl's code for a certificate that nobody vouches for.
         assert_eq!(office.curl(&secure).run().status.code(), Some(60));

@@ -139,7 +139,18 @@ impl Upstream {
         }
     }
 
-    /// How many of its lines name this text, a site's address say.
+    /// Waits until one of its lines names this text: a proxy writes of an exchange when it has ended,
+    /// which may be after the browser has its answer.
+    ///
+    /// # Panics
+    /// If none comes.
+    pub fn tells_of(&self, text: &str) {
+        wait::until(&format!("the proxy's line about {text:?}"), || {
+            (self.mentions(text) > 0).then_some(())
+        });
+    }
+
+    /// How many of its lines name this text by now, a site's address say.
     pub fn mentions(&self, text: &str) -> usize {
         let log = self.log.as_ref().and_then(|log| fs::read_to_string(log).ok());
         let logged = log.map_or(0, |log| log.lines().filter(|line| line.contains(text)).count());
