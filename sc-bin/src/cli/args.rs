@@ -17,6 +17,8 @@ use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
+use super::logging::{V4LogArgs, V5LogArgs};
+#[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
 #[cfg(feature = "client")]
 use super::readiness::{ReadyArgs, WaitArgs};
@@ -154,6 +156,9 @@ pub(crate) struct V4Args {
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V4Monitoring,
+    /// What it writes about itself.
+    #[command(flatten)]
+    pub(crate) logging: V4LogArgs,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -250,6 +255,9 @@ pub(crate) struct V5Args {
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V5Monitoring,
+    /// What it writes about itself.
+    #[command(flatten)]
+    pub(crate) logging: V5LogArgs,
 }
 
 /// `sc dev`.

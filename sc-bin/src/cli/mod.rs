@@ -53,10 +53,15 @@ pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "server")]
+pub(crate) use logging::{LogFormat, LogLevel, ServerLog, of_server as server_log};
+#[cfg(feature = "client")]
+pub(crate) use logging::{Logging, OutputFormat};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
+pub(crate) use open_files::raise_limit as raise_open_files;
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 #[cfg(feature = "client")]
@@ -70,10 +75,10 @@ pub(crate) use version::VERSION;
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use {rest_url::InvalidRestUrl, settings::TunnelName};
 
+use crate::logs;
 use args::{Cli, Command};
 #[cfg(feature = "client")]
 use environment::Environment;
-use logging::Role;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
 
@@ -97,14 +102,10 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "client")]
         Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
         #[cfg(feature = "server")]
-        Command::Server(args) => {
-            logging::start(Role::Server);
-            open_files::raise_limit();
-            crate::server::run(*args)
-        }
+        Command::Server(args) => crate::server::run(*args),
         #[cfg(all(feature = "client", feature = "server"))]
         Command::Dev(args) => {
-            logging::start(Role::Client);
+            let _ = logs::start(&logging::of_dev());
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
@@ -140,10 +141,12 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
 fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
     match settings {
         Ok(settings) => {
-            logging::start(Role::Client);
+            let started = logs::start(&settings.logging.log);
             conceal::conceal_secrets();
             open_files::raise_limit();
-            crate::client::run(&settings)
+            let exit = crate::client::run(&settings, started);
+            logs::flush();
+            exit
         }
         Err(error) => crate::client::refuse(&error),
     }

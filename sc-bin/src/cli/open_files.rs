@@ -6,7 +6,7 @@
 
 /// Raises the soft limit to the hard limit. What cannot be raised stays as it is.
 #[cfg(unix)]
-pub(super) fn raise_limit() {
+pub(crate) fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     /// The most that macOS takes where it says that there is no limit (its `OPEN_MAX`).
@@ -30,7 +30,7 @@ pub(super) fn raise_limit() {
 
 /// Elsewhere there is no such limit.
 #[cfg(not(unix))]
-pub(super) fn raise_limit() {}
+pub(crate) fn raise_limit() {}
 
 /// How many files this process may have open; `None` if there is no limit.
 #[cfg(unix)]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::call::{Answer, Call};
 use super::controller::{Controller, Effect, Input};
 use super::inputs::{Receiver, Sender};
-use super::line::Speaker;
+use super::line::{Speaker, Waiting};
 use super::plane::DataPlane;
 use super::rest_error::RestError;
 use super::status::Status;
@@ -70,12 +70,14 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             }
             self.controller.on_time(Instant::now());
             self.status.on_time(Instant::now());
+            self.speaker.on_time(Instant::now());
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let status = self.status.next_deadline();
-        [self.controller.next_deadline(), status].into_iter().flatten().min()
+        let deadlines = [self.controller.next_deadline(), status, self.speaker.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Exit> {
@@ -83,8 +85,14 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
         match effect {
             Effect::Say(line) => self.speaker.say(&line),
             Effect::Fail(failure) => self.speaker.fail(&failure),
-            Effect::Call(call) => self.call(call),
+            Effect::Call(call) => {
+                if let Some(what) = awaited(&call) {
+                    self.speaker.wait_for(what);
+                }
+                self.call(call);
+            }
             Effect::Connect(place, connection) => {
+                self.speaker.wait_for(Waiting::Connection(place.server.to_string()));
                 if let Err(failure) = self.plane.connect(&place, connection) {
                     self.controller.cannot_connect(connection, failure, Instant::now());
                 }
@@ -108,6 +116,16 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             let answer = call.failed(RestError::Local(error.to_string()));
             self.controller.handle(Input::Answer(answer), Instant::now());
         }
+    }
+}
+
+/// What a call's answer brings to a start.
+fn awaited(call: &Call) -> Option<Waiting> {
+    match call {
+        Call::Updates { .. } => Some(Waiting::Configuration),
+        Call::Create(_) => Some(Waiting::Tunnel),
+        Call::Poll(_) => Some(Waiting::Running),
+        Call::Jobs(_) | Call::Heartbeat(..) | Call::Delete { .. } => None,
     }
 }
 

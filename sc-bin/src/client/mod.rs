@@ -42,6 +42,7 @@ pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
 use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::logs::LogError;
 use crate::runtime::NameServers;
 use console::Console;
 use controller::Controller;
@@ -52,13 +53,20 @@ use rest::Rest;
 use status::Status;
 
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
-pub(crate) fn run(settings: &Settings) -> Exit {
-    let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+pub(crate) fn run(settings: &Settings, log: Result<(), LogError>) -> Exit {
+    let mut console = Console::of_process(settings.dialect, &settings.logging);
     let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
-    let run = inputs
-        .map_err(|error| Failure::Machine {
-            what: "signals cannot be taken",
-            error: error.to_string(),
+    let log = log.map_err(|LogError { flag, path, error }| Failure::File {
+        flag,
+        path: path.display().to_string(),
+        error: error.to_string(),
+    });
+    let run = log
+        .and_then(|()| {
+            inputs.map_err(|error| Failure::Machine {
+                what: "signals cannot be taken",
+                error: error.to_string(),
+            })
         })
         .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
     run.unwrap_or_else(|failure| {

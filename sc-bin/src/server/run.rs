@@ -7,7 +7,9 @@ use super::args::{ServerArgs, ServerCommand};
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Action, Output, UserCommandError};
+use crate::cli;
 use crate::interrupt::Interrupts;
+use crate::logs::{self, LogError};
 use crate::monitor::{Notice, ServiceManager};
 
 /// `sc server` ends with a failure.
@@ -19,6 +21,8 @@ enum RunError {
     Start(#[from] StartError),
     #[error(transparent)]
     User(#[from] UserCommandError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("cannot watch for signals: {0}")]
     Signals(io::Error),
     #[error("cannot print: {0}")]
@@ -30,6 +34,8 @@ enum RunError {
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
     let done = match args.command.clone() {
         Some(command) => {
+            // To standard error, which cannot fail to be had.
+            let _ = logs::start(&cli::server_log(cli::ServerLog::default()));
             let (action, place) = match command {
                 ServerCommand::User { action, place } => (Action::User(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
@@ -42,6 +48,7 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
         }
         None => serve(args),
     };
+    logs::flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,7 +60,10 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
 
 /// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.
 fn serve(args: ServerArgs) -> Result<(), RunError> {
-    let settings = args.options()?.settings()?;
+    let options = args.options()?;
+    logs::start(&options.log())?;
+    cli::raise_open_files();
+    let settings = options.settings()?;
     // Before the start, so that a signal during it is not lost.
     let mut interrupts = Interrupts::take().map_err(RunError::Signals)?;
     let (data_dir, proxies) = (

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, Monitoring, RestUrl, Settings};
+use crate::cli::{
+    AccessKey, Dialect, EgressSettings, Endurance, Logging, Monitoring, RestUrl, Settings,
+};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
@@ -202,6 +204,7 @@ fn run_with(
         egress: EgressSettings::default(),
         connections: 1,
         monitoring: Monitoring::default(),
+        logging: Logging::default(),
         runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };

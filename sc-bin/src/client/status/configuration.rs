@@ -1,5 +1,6 @@
 //! Every option in effect with its value, secrets blotted out.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{
-    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Logging, Monitoring, OwnProxy, Settings,
+    SiteWay,
 };
 use crate::client::egress::shown_source;
+use crate::logs::{Destination, Shape};
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
 
@@ -37,6 +40,7 @@ pub(super) fn text(settings: &Settings) -> String {
         egress,
         connections,
         monitoring,
+        logging,
         runtime,
     } = settings;
     let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
@@ -62,6 +66,7 @@ pub(super) fn text(settings: &Settings) -> String {
     lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
+    lines.extend(logging_lines(*dialect, logging));
     lines.sort();
     lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
@@ -216,6 +221,30 @@ fn monitoring_lines(monitoring: &Monitoring) -> [(bool, (&'static str, String));
         (false, ("api-address", address(api_address))),
         (false, ("api-basic-auth", secret)),
         (false, ("api-idle-timeout", go_duration(idle))),
+    ]
+}
+
+/// What is logged, where to.
+fn logging_lines(dialect: Dialect, logging: &Logging) -> Vec<(&'static str, String)> {
+    let Logging { log, output, stats } = logging;
+    let file = match &log.to {
+        Destination::Stdout | Destination::Stderr => "-".to_owned(),
+        Destination::File(_, path) | Destination::Usual(path) => path.display().to_string(),
+    };
+    let name = if dialect == Dialect::V4 { "logfile" } else { "log-file" };
+    let format = match log.shape {
+        Shape::V4 | Shape::V5 => "text",
+        #[cfg(feature = "operations")]
+        Shape::Json => "json",
+    };
+    let output = output.and_then(|output| output.to_possible_value());
+    vec![
+        (name, file),
+        ("log-format", format.to_owned()),
+        ("log-level", log.filter.usual().to_string().to_lowercase()),
+        ("max-logsize", log.max_size.map_or(0, NonZeroU64::get).to_string()),
+        ("log-stats", stats.unwrap_or_default().as_secs().to_string()),
+        ("output-format", output.map_or_else(String::new, |value| value.get_name().to_owned())),
     ]
 }
 

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::*;
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, Dialect, EgressSettings, Endurance, Exit, Monitoring, RestUrl, TunnelName,
+    AccessKey, Dialect, EgressSettings, Endurance, Exit, Logging, Monitoring, RestUrl, TunnelName,
 };
 use crate::client::controller::Place;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
@@ -52,6 +52,7 @@ fn settings(dialect: Dialect) -> Settings {
         connections: 1,
         runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
+        logging: Logging::default(),
     }
 }
 
