@@ -12,12 +12,16 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "client")]
 use super::connections::CONNECTIONS;
+#[cfg(all(feature = "client", feature = "operations"))]
+use super::doctor::DoctorArgs;
 #[cfg(feature = "client")]
 use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
 use super::logging::{V4LogArgs, V5LogArgs};
+#[cfg(all(feature = "client", feature = "operations"))]
+use super::manage::{ListArgs, StopArgs};
 #[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
 #[cfg(feature = "client")]
@@ -31,7 +35,7 @@ use crate::server::ServerArgs;
 const AFTER_HELP: &str = "Without a command, sc starts a tunnel with the options above (version 4 \
     style); `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start failed, 2 \
     local address not available, 3 ended by someone else, 4 connection lost, 5 forced by a second \
-    signal.";
+    signal; doctor: 6 warnings, 7 errors.";
 #[cfg(not(feature = "client"))]
 const AFTER_HELP: &str = "This sc was built without the client.";
 
@@ -77,6 +81,16 @@ pub(crate) enum Command {
     /// Wait until a tunnel is ready; fails at once when its client ends
     #[cfg(feature = "client")]
     Wait(WaitArgs),
+    /// List your tunnels
+    #[cfg(all(feature = "client", feature = "operations"))]
+    List(ListArgs),
+    /// Stop tunnels of yours, wherever their clients run
+    #[cfg(all(feature = "client", feature = "operations"))]
+    Stop(StopArgs),
+    /// Check what a tunnel with these options (version 5's) needs, say what to do about what is
+    /// wrong, and start none; `sc --doctor` takes version 4's
+    #[cfg(all(feature = "client", feature = "operations"))]
+    Doctor(Box<DoctorArgs>),
     /// Print the version
     Version,
 }
@@ -159,6 +173,11 @@ pub(crate) struct V4Args {
     /// What it writes about itself.
     #[command(flatten)]
     pub(crate) logging: V4LogArgs,
+    /// Check what a tunnel with these options needs, say what to do about what is wrong, and start
+    /// none
+    #[cfg(feature = "operations")]
+    #[arg(long)]
+    pub(crate) doctor: bool,
 }
 
 /// A tunnel in version 5 style: `sc run`.

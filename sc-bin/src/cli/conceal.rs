@@ -62,6 +62,7 @@ const V4: &[Secret] = &[
 ];
 const V5: &[Secret] = &[
     Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
+    Secret::new("--api-key", "", "SAUCE_ACCESS_KEY", Holds::Secret),
     Secret::new("--proxy", "-x", "SAUCE_PROXY", Holds::UserInfo),
     Secret::new("--proxy-sauce", "", "SAUCE_PROXY_SAUCE", Holds::UserInfo),
     Secret::new("--auth", "-a", "SAUCE_AUTH", Holds::List),
@@ -122,7 +123,9 @@ pub(crate) fn shown_arg_list() -> Vec<String> {
 ///
 /// An argument that is not UTF-8, as a file's name may be, holds no secret.
 fn conceal(args: &[OsString]) -> Option<Concealed> {
-    let is_v5 = args.get(1).is_some_and(|command| command == "run");
+    let is_v5 = args.get(1).is_some_and(|command| {
+        ["run", "list", "stop", "doctor"].iter().any(|known| command == known)
+    });
     let secrets_of = if is_v5 { V5 } else { V4 };
     let mut secrets: BTreeMap<&str, String> = BTreeMap::new();
     let mut blot = |secret: &Secret, value: &str| {

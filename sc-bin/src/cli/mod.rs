@@ -5,6 +5,8 @@ mod args;
 mod conceal;
 #[cfg(feature = "client")]
 mod connections;
+#[cfg(all(feature = "client", feature = "operations"))]
+mod doctor;
 #[cfg(feature = "client")]
 mod egress;
 mod endurance;
@@ -17,6 +19,8 @@ mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
 mod logging;
+#[cfg(all(feature = "client", feature = "operations"))]
+mod manage;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
@@ -57,6 +61,8 @@ pub(crate) use exit::Exit;
 pub(crate) use logging::{LogFormat, LogLevel, ServerLog, of_server as server_log};
 #[cfg(feature = "client")]
 pub(crate) use logging::{Logging, OutputFormat};
+#[cfg(all(feature = "client", feature = "operations"))]
+pub(crate) use manage::{ListFormat, Meant, RunningJobs};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]
@@ -64,16 +70,18 @@ pub(crate) use open_files::limit as open_files_limit;
 pub(crate) use open_files::raise_limit as raise_open_files;
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use rest_url::InvalidRestUrl;
 #[cfg(feature = "client")]
 pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
+#[cfg(feature = "client")]
+pub(crate) use settings::TunnelName;
 #[cfg(feature = "client")]
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
 #[cfg(feature = "client")]
 pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
-#[cfg(all(feature = "client", feature = "server"))]
-pub(crate) use {rest_url::InvalidRestUrl, settings::TunnelName};
 
 use crate::logs;
 use args::{Cli, Command};
@@ -92,6 +100,14 @@ pub(crate) fn run() -> ExitCode {
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }
     };
+    #[cfg(all(feature = "client", feature = "operations"))]
+    if cli.command.is_none() && cli.tunnel.doctor {
+        let settings = Settings::of_v4(cli.tunnel, &Environment::of_process());
+        return with_settings(settings, |settings| {
+            doctor::run(settings, crate::doctor::Shown::Text)
+        })
+        .into();
+    }
     #[cfg(feature = "client")]
     let Some(command) = cli.command else {
         return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
@@ -117,6 +133,24 @@ pub(crate) fn run() -> ExitCode {
         Command::Wait(args) => {
             look(args.resolve(&Environment::of_process()), crate::client::wait).into()
         }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::List(args) => {
+            let format = args.format();
+            let settings = args.account.resolve(&Environment::of_process());
+            with_settings(settings, |settings| crate::client::list(settings, format)).into()
+        }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::Stop(args) => {
+            let (meant, jobs) = args.meant();
+            let settings = args.account.resolve(&Environment::of_process());
+            with_settings(settings, |settings| crate::client::stop(settings, &meant, jobs)).into()
+        }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::Doctor(args) => {
+            let shown = args.shown();
+            let settings = Settings::of_v5(args.tunnel, &Environment::of_process());
+            with_settings(settings, |settings| doctor::run(settings, shown)).into()
+        }
         Command::Version => {
             version::print();
             ExitCode::SUCCESS
@@ -135,6 +169,37 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// Does something else than a tunnel with the settings of one.
+#[cfg(all(feature = "client", feature = "operations"))]
+fn with_settings(
+    settings: Result<Settings, SettingsError>,
+    done: impl FnOnce(&Settings) -> Exit,
+) -> Exit {
+    conceal::conceal_secrets();
+    match settings {
+        Ok(settings) => done(&settings),
+        Err(error) => crate::client::refuse(&error),
+    }
+}
+
+/// The settings of this process's tunnel as they are now: from the same command line and
+/// environment, and what its files say by now.
+///
+/// # Errors
+///
+/// What cannot be used any more.
+#[cfg(feature = "client")]
+pub(crate) fn settings_again() -> Result<Settings, String> {
+    let cli = Cli::try_parse().map_err(|error| error.to_string())?;
+    let environment = Environment::of_process();
+    let settings = match cli.command {
+        None => Settings::of_v4(cli.tunnel, &environment),
+        Some(Command::Run(args)) => Settings::of_v5(*args, &environment),
+        Some(_) => return Err("this command has no files to read again".to_owned()),
+    };
+    settings.map_err(|error| error.to_string())
 }
 
 #[cfg(feature = "client")]

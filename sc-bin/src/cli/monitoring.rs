@@ -8,6 +8,7 @@ use clap::Args;
 use super::environment::Environment;
 use super::go_duration::{self, InvalidDuration};
 use super::settings::CONCEALED;
+use crate::logs::usual_path;
 use crate::monitor::{BasicAuth, InvalidBasicAuth, InvalidListenAddress, ListenAddress};
 
 /// The options of version 4.
@@ -21,7 +22,8 @@ pub(crate) struct V4Monitoring {
     /// [env: SAUCE_METRICS_ADDRESS]
     #[arg(long, value_name = "HOST:PORT")]
     metrics_address: Option<String>,
-    /// Write the process id there, and remove the file at the end [env: SAUCE_PIDFILE]
+    /// Write the process id there, and remove the file at the end
+    /// [default: sc_client-NAME.pid in the folder for temporary files] [env: SAUCE_PIDFILE]
     #[arg(short = 'd', long, value_name = "FILE")]
     pidfile: Option<PathBuf>,
     /// Write some JSON there when the tunnel is ready, and remove the file at the end
@@ -62,6 +64,8 @@ pub(crate) struct Monitoring {
     pub(crate) api_idle_timeout: Option<Duration>,
     /// Where the process id goes.
     pub(crate) pid_file: Option<PathBuf>,
+    /// Where it goes, if it can, when nobody said where.
+    pub(crate) usual_pid_file: Option<PathBuf>,
     /// Where it is said that the tunnel is ready.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -87,7 +91,11 @@ pub(crate) enum MonitoringError {
 
 impl V4Monitoring {
     /// What the options and the environment come to.
-    pub(super) fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
+    pub(super) fn resolve(
+        self,
+        tunnel: Option<&str>,
+        env: &Environment,
+    ) -> Result<Monitoring, MonitoringError> {
         let path = |flag: Option<PathBuf>, name: &str| {
             let given = flag.or_else(|| env.first(&[name]).map(PathBuf::from));
             given.filter(|path| !path.as_os_str().is_empty())
@@ -103,6 +111,7 @@ impl V4Monitoring {
                 given(self.metrics_address, env, "SAUCE_METRICS_ADDRESS"),
             )?,
             pid_file: path(self.pidfile, "SAUCE_PIDFILE"),
+            usual_pid_file: Some(usual_path("sc_client", tunnel, "pid")),
             ready_file: path(self.readyfile, "SAUCE_READYFILE"),
             ..Monitoring::default()
         })

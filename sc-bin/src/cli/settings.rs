@@ -201,9 +201,13 @@ enum GivenMonitoring {
 }
 
 impl GivenMonitoring {
-    fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
+    fn resolve(
+        self,
+        tunnel: Option<&str>,
+        env: &Environment,
+    ) -> Result<Monitoring, MonitoringError> {
         match self {
-            Self::V4(given) => given.resolve(env),
+            Self::V4(given) => given.resolve(tunnel, env),
             Self::V5(given) => given.resolve(env),
         }
     }
@@ -323,6 +327,7 @@ impl Settings {
             return Err(SettingsError::NoName);
         }
         let logging = given.logging.resolve(name.as_deref(), env)?;
+        let monitoring = given.monitoring.resolve(name.as_deref(), env)?;
         let region = pick(given.region, &["SAUCE_REGION"]);
         let url =
             pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
@@ -362,7 +367,7 @@ impl Settings {
             connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
-            monitoring: given.monitoring.resolve(env)?,
+            monitoring,
             logging,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,

@@ -12,6 +12,7 @@ use super::controller::{Controller, Effect, Input};
 use super::inputs::{Receiver, Sender};
 use super::line::{Speaker, Waiting};
 use super::plane::DataPlane;
+use super::reload::{self, Hangup, Meaning};
 use super::rest_error::RestError;
 use super::status::Status;
 use crate::cli::Exit;
@@ -37,6 +38,7 @@ pub(super) struct EventLoop<'a, R, P> {
     pub(super) status: Status,
     pub(super) sender: Sender,
     pub(super) inputs: Receiver,
+    pub(super) hangup: Hangup,
 }
 
 impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
@@ -60,10 +62,9 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match input {
-                Ok(input) => {
-                    self.status.on_input(&input);
-                    self.controller.handle(input, Instant::now());
-                }
+                Ok(Input::Hangup) => self.hang_up(),
+                Ok(Input::Reloaded(reloaded)) => self.plane.reload(reloaded),
+                Ok(input) => self.take(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot be: this loop holds a sender itself.
                 Err(RecvTimeoutError::Disconnected) => return Exit::Failed,
@@ -71,6 +72,18 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             self.controller.on_time(Instant::now());
             self.status.on_time(Instant::now());
             self.speaker.on_time(Instant::now());
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        self.status.on_input(&input);
+        self.controller.handle(input, Instant::now());
+    }
+
+    fn hang_up(&mut self) {
+        match self.hangup.meaning() {
+            Meaning::Reload => reload::begin(&self.sender),
+            Meaning::End => self.take(Input::Signal),
         }
     }
 

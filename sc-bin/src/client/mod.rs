@@ -3,7 +3,7 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `reload` what SIGHUP changes, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -11,12 +11,16 @@ mod backoff;
 mod call;
 mod console;
 mod controller;
+#[cfg(feature = "operations")]
+mod doctor;
 mod egress;
 mod event_loop;
 mod failure;
 mod inputs;
 mod life;
 mod line;
+#[cfg(feature = "operations")]
+mod manage;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
 mod pac;
@@ -24,6 +28,7 @@ mod pac;
 mod pac;
 mod plane;
 mod readiness;
+mod reload;
 mod rest;
 mod rest_error;
 mod signals;
@@ -35,9 +40,13 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 pub(crate) use console::common as spoken;
+#[cfg(feature = "operations")]
+pub(crate) use doctor::doctor;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
+#[cfg(feature = "operations")]
+pub(crate) use manage::{list, stop};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
@@ -49,6 +58,7 @@ use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
 use plane::WorkerPlane;
+use reload::Hangup;
 use rest::Rest;
 use status::Status;
 
@@ -108,8 +118,16 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop =
-        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
+    let event_loop = EventLoop {
+        controller,
+        rest,
+        plane,
+        speaker,
+        status,
+        sender,
+        inputs: receiver,
+        hangup: Hangup::of_process(),
+    };
     Ok(event_loop.run())
 }
 

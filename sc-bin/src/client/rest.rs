@@ -92,6 +92,20 @@ impl Rest {
         }
     }
 
+    /// The user's live tunnels.
+    #[cfg(feature = "operations")]
+    pub(super) fn tunnels(&self) -> Result<Vec<Tunnel>, RestError> {
+        self.get("/tunnels?full=1", SAY_TIMEOUT)
+    }
+
+    /// The server's clock, as HTTP writes it.
+    #[cfg(feature = "operations")]
+    pub(super) fn date(&self) -> Option<String> {
+        let request = self.agent.get(self.base.join("/public/tunnels/info/versions"));
+        let answer = request.config().timeout_global(Some(POLL_TIMEOUT)).build().call().ok()?;
+        Some(answer.headers().get(header::DATE)?.to_str().ok()?.to_owned())
+    }
+
     /// The URL of `path` below the user's own.
     fn url(&self, path: &str) -> String {
         self.base.join(&format!("/{}{path}", self.user))

@@ -12,6 +12,8 @@ mod byte_size;
 mod certificate;
 mod data_dir;
 mod data_plane;
+#[cfg(feature = "operations")]
+mod doctor;
 mod guesses;
 mod log_limit;
 mod metrics;

@@ -3,7 +3,11 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+#[cfg(feature = "operations")]
+use super::args::DoctorArgs;
 use super::args::{ServerArgs, ServerCommand};
+#[cfg(feature = "operations")]
+use super::doctor::doctor;
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Action, Output, UserCommandError};
@@ -33,10 +37,17 @@ enum RunError {
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
     let done = match args.command.clone() {
+        #[cfg(feature = "operations")]
+        Some(ServerCommand::Doctor(args)) => match examine(*args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
         Some(command) => {
             // To standard error, which cannot fail to be had.
             let _ = logs::start(&cli::server_log(cli::ServerLog::default()));
             let (action, place) = match command {
+                #[cfg(feature = "operations")]
+                ServerCommand::Doctor(_) => return ExitCode::FAILURE,
                 ServerCommand::User { action, place } => (Action::User(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
                 ServerCommand::Organisation { action, place } => {
@@ -56,6 +67,13 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `sc server doctor`.
+#[cfg(feature = "operations")]
+fn examine(args: DoctorArgs) -> Result<u8, RunError> {
+    let (options, shown) = args.options()?;
+    Ok(doctor(&options.settings()?, shown))
 }
 
 /// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.

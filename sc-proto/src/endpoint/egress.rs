@@ -183,6 +183,12 @@ impl Core {
     /// The peer opened a stream: its target is judged and dialled.
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            let target = &open.target;
+            log::debug!(target: "request", "a stream came target={target} request={id}");
+        }
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = self.config.egress.route(&open.target.host);
         let route = match route {
@@ -190,6 +196,7 @@ impl Core {
             Err(failure) => {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
+                self.note_failed(link, failure);
                 return self.note_drained(link.session);
             }
         };
@@ -211,6 +218,15 @@ impl Core {
             StreamKind::Http | StreamKind::Https => {
                 self.set_timer(key, until, DeadlineReason::Upstream);
             }
+        }
+    }
+
+    /// Tells the log of a request that did not reach its site.
+    pub(super) fn note_failed(&self, link: Link, failure: DialFailure) {
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            log::debug!(target: "request", "the site was not reached: {failure} request={id}");
         }
     }
 

@@ -33,6 +33,7 @@ use super::backoff::Backoff;
 use super::call::{Answer, Call};
 use super::failure::Failure;
 use super::line::Line;
+use super::reload::Reloaded;
 use crate::api::{CertificateSha256, Configuration, CreateTunnel};
 use crate::cli::Exit;
 use links::{Link, Links};
@@ -42,6 +43,10 @@ use links::{Link, Links};
 pub(crate) enum Input {
     /// SIGINT or SIGTERM.
     Signal,
+    /// SIGHUP. The event loop's affair.
+    Hangup,
+    /// What the files say now. The event loop's affair, too.
+    Reloaded(Reloaded),
     /// A REST call is done.
     Answer(Answer),
     /// The data plane says something.
@@ -278,6 +283,7 @@ impl Controller {
     pub(super) fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Signal => self.on_signal(now),
+            Input::Hangup | Input::Reloaded(_) => {}
             Input::Answer(answer) => self.on_answer(answer, now),
             Input::Tunnel(event) => self.on_event(event, now),
         }

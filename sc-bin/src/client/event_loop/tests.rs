@@ -16,6 +16,7 @@ use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
 use crate::client::line::Line;
+use crate::client::reload::Reloaded;
 use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
@@ -145,6 +146,8 @@ impl DataPlane for FakePlane {
             self.0.send(Input::Tunnel(Event::Stopped)).unwrap();
         }
     }
+
+    fn reload(&mut self, _: Reloaded) {}
 }
 
 /// Records what is told, and passes it on.
@@ -218,6 +221,7 @@ fn run_with(
         status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
         sender,
         inputs,
+        hangup: Hangup::of_process(),
     }
     .run();
     Outcome { exit, lines: recorder.lines, failures: recorder.failures }

@@ -206,6 +206,7 @@ fn monitoring_lines(monitoring: &Monitoring) -> [(bool, (&'static str, String));
         api_basic_auth,
         api_idle_timeout,
         pid_file,
+        usual_pid_file,
         ready_file,
     } = monitoring;
     let address = |address: &Option<ListenAddress>| {
@@ -216,7 +217,7 @@ fn monitoring_lines(monitoring: &Monitoring) -> [(bool, (&'static str, String));
     [
         (true, ("status-address", address(status_address))),
         (true, ("metrics-address", address(metrics_address))),
-        (true, ("pidfile", path(pid_file.as_ref()))),
+        (true, ("pidfile", path(pid_file.as_ref().or(usual_pid_file.as_ref())))),
         (true, ("readyfile", path(ready_file.as_ref()))),
         (false, ("api-address", address(api_address))),
         (false, ("api-basic-auth", secret)),

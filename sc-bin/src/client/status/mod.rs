@@ -7,6 +7,8 @@
 
 mod board;
 mod configuration;
+#[cfg(feature = "operations")]
+mod figures;
 mod link;
 mod links;
 mod meters;
@@ -38,6 +40,8 @@ use views::Views;
 pub(super) struct Status {
     board: Arc<Board>,
     signs: Signs,
+    #[cfg(feature = "operations")]
+    figures: Option<figures::Figures>,
     // Kept for their end.
     _monitors: Vec<Monitor>,
     /// What was started, to be told.
@@ -58,6 +62,11 @@ impl Status {
         let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
         let mut status = Self {
             signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
+            #[cfg(feature = "operations")]
+            figures: settings
+                .logging
+                .stats
+                .map(|every| figures::Figures::new(every, Arc::clone(workers))),
             board,
             _monitors: Vec::new(),
             lines: Vec::new(),
@@ -113,7 +122,7 @@ impl Status {
                     self.signs.on_change(&self.board.read());
                 }
             }
-            Input::Signal | Input::Answer(_) => {}
+            Input::Signal | Input::Hangup | Input::Reloaded(_) | Input::Answer(_) => {}
         }
     }
 
@@ -146,14 +155,23 @@ impl Status {
         }
     }
 
-    /// When [`Status::on_time`] is due, if a service manager wants signs of life.
+    /// When [`Status::on_time`] is due, if a service manager wants signs of life, or the log
+    /// figures.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.signs.next_deadline()
+        let signs = self.signs.next_deadline();
+        #[cfg(feature = "operations")]
+        let signs =
+            signs.into_iter().chain(self.figures.as_ref().map(figures::Figures::next)).min();
+        signs
     }
 
-    /// Gives a sign of life if one is due.
+    /// Gives a sign of life and logs figures if they are due.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.signs.on_time(now);
+        #[cfg(feature = "operations")]
+        if let Some(figures) = &mut self.figures {
+            figures.on_time(&self.board.read(), now);
+        }
     }
 }
 
