@@ -65,9 +65,11 @@ pub(crate) use logging::{Logging, OutputFormat};
 pub(crate) use manage::{ListFormat, Meant, RunningJobs};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "operations"))]
 pub(crate) use open_files::limit as open_files_limit;
-pub(crate) use open_files::raise_limit as raise_open_files;
+#[cfg(feature = "operations")]
+pub(crate) use open_files::{GOOD as GOOD_OPEN_FILES, shown_limit as shown_open_files};
+pub(crate) use open_files::{raise_limit as raise_open_files, tell_limit as tell_open_files};
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 #[cfg(all(feature = "client", feature = "server"))]

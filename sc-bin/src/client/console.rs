@@ -53,6 +53,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
 
     /// A closed terminal or pipe is no reason to end a tunnel: write errors are ignored.
     fn print(&mut self, module: &str, text: &str) {
+        let module = if module.is_empty() { logs::CONSOLE } else { module };
         let mut line = self.progress.cleared().to_owned();
         match self.shape {
             None => line.extend([text, "\n"]),
@@ -69,7 +70,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
         let _ = self.out.write_all(line.as_bytes());
         let _ = self.out.flush();
         if !logs::are_on_stdout() {
-            log::info!(target: if module.is_empty() { logs::CONSOLE } else { module }, "{text}");
+            log::info!(target: module, "{text}");
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) use manage::{list, stop};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::cli::{self, Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
 use crate::logs::LogError;
 use crate::runtime::NameServers;
 use console::Console;
@@ -101,6 +101,7 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    cli::tell_open_files();
     for line in egress::about(&settings.egress) {
         speaker.say(&Line::Egress(line));
     }

@@ -81,6 +81,7 @@ fn serve(args: ServerArgs) -> Result<(), RunError> {
     let options = args.options()?;
     logs::start(&options.log())?;
     cli::raise_open_files();
+    cli::tell_open_files();
     let settings = options.settings()?;
     // Before the start, so that a signal during it is not lost.
     let mut interrupts = Interrupts::take().map_err(RunError::Signals)?;

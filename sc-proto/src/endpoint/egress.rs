@@ -197,11 +197,13 @@ impl Core {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
                 self.note_failed(link, failure);
+                self.count_refused(open.kind, failure);
                 return self.note_drained(link.session);
             }
         };
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
+        proxied.begun = Some(now);
         let until = now.after(self.config.dial_timeout).after(self.config.upstream_timeout);
         let stage = match open.kind {
             StreamKind::Connect => Stage::Asking,
