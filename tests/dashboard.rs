@@ -123,6 +123,15 @@ impl Prometheus {
     }
 }
 
+/// Ends the traffic, also when the test fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A bit of everything, so that all figures move.
 fn traffic(proxy: SocketAddr, site: &Site, is_over: &AtomicBool) {
     let closed = format!("127.0.0.1:{}", ports::one());
@@ -151,7 +160,8 @@ fn every_query_of_every_panel_has_an_answer() {
     let (site, is_over) = (Site::start(), AtomicBool::new(false));
     let proxy = linked.tunnel.proxy;
     thread::scope(|scope| {
-        let running = scope.spawn(|| traffic(proxy, &site, &is_over));
+        scope.spawn(|| traffic(proxy, &site, &is_over));
+        let _over = Over(&is_over);
         // An outage that a resume ends, so that its figures are there, too.
         linked.link.silence(Dials::Refused);
         linked.tunnel.client.process.wait_for_text("Connection interrupted");
@@ -163,7 +173,5 @@ fn every_query_of_every_panel_has_an_answer() {
             wait::until(&format!("data for {title:?}: {query}"), || prometheus.ask(title, &query));
         }
         figures::tell(&format!("{} queries answered by a real Prometheus", all.len()));
-        is_over.store(true, Ordering::Relaxed);
-        running.join().expect("the traffic");
     });
 }

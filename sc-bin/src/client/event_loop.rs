@@ -63,7 +63,10 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             };
             match input {
                 Ok(Input::Hangup) => self.hang_up(),
-                Ok(Input::Reloaded(reloaded)) => self.plane.reload(reloaded),
+                Ok(Input::Reloaded(mut reloaded)) => {
+                    self.controller.set_rules(std::mem::take(&mut reloaded.rules));
+                    self.plane.reload(reloaded);
+                }
                 Ok(input) => self.take(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot be: this loop holds a sender itself.
@@ -138,7 +141,7 @@ fn awaited(call: &Call) -> Option<Waiting> {
         Call::Updates { .. } => Some(Waiting::Configuration),
         Call::Create(_) => Some(Waiting::Tunnel),
         Call::Poll(_) => Some(Waiting::Running),
-        Call::Jobs(_) | Call::Heartbeat(..) | Call::Delete { .. } => None,
+        Call::Jobs(_) | Call::Heartbeat(..) | Call::Rules(..) | Call::Delete { .. } => None,
     }
 }
 

@@ -179,7 +179,7 @@ impl DataPlane for WorkerPlane {
     }
 
     fn reload(&mut self, reloaded: Reloaded) {
-        let Reloaded { egress, pac, roots } = reloaded;
+        let Reloaded { egress, pac, roots, rules: _ } = reloaded;
         // First the script, so that nobody asks where there is none yet.
         if pac.is_some()
             && let Err(failure) = self.ask(pac)

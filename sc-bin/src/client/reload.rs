@@ -1,9 +1,9 @@
 //! SIGHUP: the log file is opened again, and what the settings name is read again: rules, credentials
 //! and headers of a configuration file, the PAC script, files of certificates, the hosts file.
 //!
-//! Streams live on as they began; what comes later goes by the new rules. If something cannot be
-//! read all stays as it was. Identity, addresses and the server's own lists of domains belong to the
-//! tunnel and change with a new one.
+//! Streams live on as they began; what comes later goes by the new rules, those that the server has
+//! to know included. If something cannot be read all stays as it was. Identity, addresses and name
+//! servers belong to the tunnel and change with a new one.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -14,6 +14,7 @@ use sc_proto::egress::Egress;
 use super::controller::Input;
 use super::inputs::Sender;
 use super::{egress, name_servers, pac, plane};
+use crate::api::Rules;
 use crate::cli::{self, Settings};
 use crate::client::failure::Failure;
 use crate::client::pac::Pac;
@@ -25,6 +26,8 @@ pub(crate) struct Reloaded {
     pub(super) egress: Egress,
     /// The script that chooses ways, if there is one.
     pub(super) pac: Option<Pac>,
+    /// The lists that the server goes by.
+    pub(super) rules: Rules,
     /// Certificate authorities for the tunnel's server (DER), if some were given.
     pub(super) roots: Option<Vec<Vec<u8>>>,
 }
@@ -87,7 +90,7 @@ fn read() -> Result<Reloaded, Unread> {
     let names = name_servers(&settings)?;
     let pac = pac(&settings, names)?;
     let roots = settings.tunnel_ca.as_deref().map(|path| plane::ders(Some(path))).transpose()?;
-    Ok(Reloaded { egress: egress::rules(&settings.egress), pac, roots })
+    Ok(Reloaded { egress: egress::rules(&settings.egress), pac, rules: settings.rules, roots })
 }
 
 /// Something cannot be read.

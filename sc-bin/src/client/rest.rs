@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, ProxyProtocol};
+use ureq::typestate::WithBody;
+use ureq::{Agent, ProxyProtocol, RequestBuilder};
 
 use super::call::{Answer, Call, JobsAtEnd};
 use super::egress;
@@ -77,6 +78,9 @@ impl Rest {
                 self.post::<HeartbeatAnswer>(&tunnel(*id, "/connected"), body, SAY_TIMEOUT)
                     .map(|_| ()),
             ),
+            Call::Rules(id, rules) => Answer::Rules(
+                self.put::<HeartbeatAnswer>(&tunnel(*id, "/rules"), rules, SAY_TIMEOUT).map(|_| ()),
+            ),
             Call::Delete { id, jobs, reason } => {
                 let wait = match jobs {
                     JobsAtEnd::Wait => 1,
@@ -129,8 +133,26 @@ impl Rest {
         body: &impl Serialize,
         limit: Duration,
     ) -> Result<T, RestError> {
-        let request = self.agent.post(self.url(path)).config().timeout_global(Some(limit));
-        let request = request.build().header(header::AUTHORIZATION, &self.authorization);
+        self.send(self.agent.post(self.url(path)), body, limit)
+    }
+
+    fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        limit: Duration,
+    ) -> Result<T, RestError> {
+        self.send(self.agent.put(self.url(path)), body, limit)
+    }
+
+    fn send<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder<WithBody>,
+        body: &impl Serialize,
+        limit: Duration,
+    ) -> Result<T, RestError> {
+        let request = request.config().timeout_global(Some(limit)).build();
+        let request = request.header(header::AUTHORIZATION, &self.authorization);
         read(request.send_json(body)?)
     }
 }
