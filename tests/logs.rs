@@ -289,7 +289,9 @@ fn the_pac_script_is_read_again_and_no_stream_drops() {
     let pac = folder.path().join("proxy.pac");
     let script = |way: &str| format!("function FindProxyForURL(u, h) {{ return '{way}'; }}");
     fs::write(&pac, script("DIRECT")).expect("a file");
-    let more = ["--pac", pac.to_str().expect("a path"), "--proxy-localhost", "allow"];
+    let api = format!("127.0.0.1:{}", ports::one());
+    let mut more = vec!["--pac", pac.to_str().expect("a path"), "--proxy-localhost", "allow"];
+    more.extend(["--api-address", &api]);
     let client = client_of(CommandLine::Version5, &server, &user, "reload", &more);
     client.wait_ready(CommandLine::Version5);
     let record = server.rest(&user).tunnel_named("reload").expect("a tunnel");
@@ -302,6 +304,11 @@ fn the_pac_script_is_read_again_and_no_stream_drops() {
     fs::write(&pac, script(&format!("PROXY 127.0.0.1:{}", ports::one()))).expect("a file");
     client.process.signal(Signal::Hangup);
     client.process.wait_for_text("the rules were read again");
+    let asked = Connection::open(api.parse().expect("an address"))
+        .and_then(|mut c| c.exchange("GET /pac HTTP/1.1\r\nHost: x\r\n\r\n"))
+        .expect("the API server answers");
+    assert_eq!(asked.head.field("Content-Type"), Some("application/x-ns-proxy-autoconfig"));
+    assert!(asked.text().contains("PROXY 127.0.0.1"), "the script in use: {}", asked.text());
     assert_eq!(http::get(proxy, &site.url("/small")).expect("a page").status(), 502);
     assert!(open.exchange(&request).expect("the old stream lives").status() < 500);
 

@@ -4,9 +4,11 @@
 use std::process::Output;
 
 use sc_tests::binary;
-use sc_tests::deployment::{Client, CommandLine, Server, User};
+use sc_tests::deployment::{Client, CommandLine, Server, User, proxy_address};
+use sc_tests::http;
 use sc_tests::shared::Shared;
-use sc_tests::wait::PATIENCE;
+use sc_tests::site::Site;
+use sc_tests::wait::{self, PATIENCE};
 use serde_json::Value;
 
 static SERVER: Shared<Server> = Shared::new(Server::start);
@@ -79,6 +81,35 @@ fn own_tunnels_are_listed_and_stopped_by_name_by_id_or_all() {
     }
     assert_eq!(out(&sc(&server, &jane, &["list", "--json"])).trim(), "[]");
     assert_eq!(server.rest(&other).tunnels().len(), 1, "another user's lives");
+}
+
+/// As a client does whose rules were read again.
+#[test]
+fn a_tunnel_that_runs_gets_other_rules() {
+    let server = SERVER.lease();
+    let user = server.add_user("ruled");
+    let _client = start(&server, &user, "ruled");
+    let (rest, site) = (server.rest(&user), Site::start());
+    let record = rest.tunnel_named("ruled").expect("a tunnel");
+    let (id, proxy) = (record["id"].as_str().expect("an id"), proxy_address(&record));
+    let status = || http::get(proxy, &site.url("/bytes/10")).expect("an answer").status();
+    assert_eq!(status(), 200);
+    let put = |body: &str| {
+        let answer = rest.call("PUT", &format!("/tunnels/{id}/rules"), body);
+        answer.expect("the API answers").status()
+    };
+    let denied = r#"{"deny_domains": ["127\\.0\\.0\\.1"], "rule_syntax": "expressions"}"#;
+    assert_eq!(put(denied), 200);
+    wait::until("the new rules", || (status() == 403).then_some(()));
+    let now = rest.tunnel_named("ruled").expect("a tunnel");
+    assert_eq!(now["deny_domains"][0], "127\\.0\\.0\\.1");
+    assert_eq!(put(r#"{"deny_domains": ["("], "rule_syntax": "expressions"}"#), 400);
+    assert_eq!(status(), 403, "wrong ones change nothing");
+    assert_eq!(put("{}"), 200);
+    wait::until("no rules", || (status() == 200).then_some(()));
+    let stranger = server.add_user("stranger");
+    let refused = server.rest(&stranger).call("PUT", &format!("/tunnels/{id}/rules"), "{}");
+    assert_eq!(refused.expect("the API answers").status(), 404);
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub(crate) fn serve(
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
     let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
-    let status = Status::start(settings, &plane.workers())?;
+    let status = Status::start(settings, &plane.workers(), plane.script())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),

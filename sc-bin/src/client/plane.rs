@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::inputs::Sender;
 use super::pac::Pac;
 use super::reload::Reloaded;
+use super::status::AskScript;
 use super::trust;
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
@@ -137,6 +138,15 @@ impl WorkerPlane {
         }
     }
 
+    /// The way to ask for the script that is asked now.
+    pub(super) fn script(&self) -> AskScript {
+        let pac = Arc::clone(&self.pac);
+        Arc::new(move || {
+            let pac = pac.lock().unwrap_or_else(PoisonError::into_inner);
+            pac.as_ref().map(|pac| Arc::clone(pac.script()))
+        })
+    }
+
     /// The way to ask how they stand.
     pub(super) fn workers(&self) -> AskWorkers {
         let handle = self.handle.clone();
@@ -179,7 +189,7 @@ impl DataPlane for WorkerPlane {
     }
 
     fn reload(&mut self, reloaded: Reloaded) {
-        let Reloaded { egress, pac, roots, rules: _ } = reloaded;
+        let Reloaded { egress, pac, roots, rules: _, configuration: _ } = reloaded;
         // First the script, so that nobody asks where there is none yet.
         if pac.is_some()
             && let Err(failure) = self.ask(pac)

@@ -13,7 +13,7 @@ use sc_proto::egress::Egress;
 
 use super::controller::Input;
 use super::inputs::Sender;
-use super::{egress, name_servers, pac, plane};
+use super::{egress, name_servers, pac, plane, status};
 use crate::api::Rules;
 use crate::cli::{self, Settings};
 use crate::client::failure::Failure;
@@ -28,6 +28,8 @@ pub(crate) struct Reloaded {
     pub(super) pac: Option<Pac>,
     /// The lists that the server goes by.
     pub(super) rules: Rules,
+    /// What is in effect then, for people.
+    pub(super) configuration: String,
     /// Certificate authorities for the tunnel's server (DER), if some were given.
     pub(super) roots: Option<Vec<Vec<u8>>>,
 }
@@ -90,7 +92,13 @@ fn read() -> Result<Reloaded, Unread> {
     let names = name_servers(&settings)?;
     let pac = pac(&settings, names)?;
     let roots = settings.tunnel_ca.as_deref().map(|path| plane::ders(Some(path))).transpose()?;
-    Ok(Reloaded { egress: egress::rules(&settings.egress), pac, rules: settings.rules, roots })
+    Ok(Reloaded {
+        egress: egress::rules(&settings.egress),
+        pac,
+        configuration: status::configuration(&settings),
+        rules: settings.rules,
+        roots,
+    })
 }
 
 /// Something cannot be read.

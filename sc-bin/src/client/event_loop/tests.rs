@@ -218,7 +218,8 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), Arc::new(|| None))
+            .unwrap(),
         sender,
         inputs,
         hangup: Hangup::of_process(),

@@ -24,7 +24,7 @@ const SECRET: &str = "****";
 
 /// One `option: value` a line, in the names of the run's own version. Options without a value are
 /// there, empty.
-pub(super) fn text(settings: &Settings) -> String {
+pub(in crate::client) fn text(settings: &Settings) -> String {
     // Taken apart whole, so that no new option is forgotten here.
     let Settings {
         dialect,

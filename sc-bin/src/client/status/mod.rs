@@ -32,13 +32,16 @@ use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
 use crate::monitor::{ListenAddress, Listener, Monitor, Options};
 use board::Board;
+pub(super) use configuration::text as configuration;
 use signs::Signs;
+pub(super) use views::AskScript;
 use views::Views;
 
 /// The status of one run: the event loop tells it everything, and it tells the others. All that
 /// it serves and has written ends with it.
 pub(super) struct Status {
     board: Arc<Board>,
+    views: Arc<Views>,
     signs: Signs,
     #[cfg(feature = "operations")]
     figures: Option<figures::Figures>,
@@ -54,12 +57,16 @@ impl Status {
     /// # Errors
     ///
     /// An address cannot be had, or a file cannot be written.
-    pub(super) fn start(settings: &Settings, workers: &AskWorkers) -> Result<Self, Failure> {
+    pub(super) fn start(
+        settings: &Settings,
+        workers: &AskWorkers,
+        script: AskScript,
+    ) -> Result<Self, Failure> {
         let board = Arc::new(Board::new(
             settings.name.as_ref().map(|name| name.as_str().into()),
             settings.connections,
         ));
-        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
+        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers), script));
         let mut status = Self {
             signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
             #[cfg(feature = "operations")]
@@ -68,6 +75,7 @@ impl Status {
                 .stats
                 .map(|every| figures::Figures::new(every, Arc::clone(workers))),
             board,
+            views: Arc::clone(&views),
             _monitors: Vec::new(),
             lines: Vec::new(),
         };
@@ -107,6 +115,11 @@ impl Status {
             status._monitors.push(monitor);
         }
         Ok(status)
+    }
+
+    /// Other options are in effect.
+    pub(super) fn set_configuration(&self, text: String) {
+        self.views.set_configuration(text);
     }
 
     /// What was started, to be told.

@@ -9,7 +9,7 @@ use super::views::Views;
 use crate::monitor::{Answer, Handler, Status, build};
 
 /// The pages, for the index.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/healthz", "whether the process does its work"),
     ("/readyz", "whether tests may use the tunnel"),
     ("/info", "the tunnel"),
@@ -17,6 +17,7 @@ const PAGES: [(&str, &str); 7] = [
     ("/version", "this program"),
     ("/configz", "every option in effect, without secrets"),
     ("/metrics", "figures for Prometheus"),
+    ("/pac", "the PAC script in use, if there is one"),
 ];
 
 /// Answers version 5's paths, and `/status`, which is ours.
@@ -31,6 +32,7 @@ pub(super) fn handler(views: &Arc<Views>) -> Handler {
         "/version" => version(),
         "/configz" => views.configuration(),
         "/metrics" => views.metrics(),
+        "/pac" => views.script().unwrap_or_else(|| absent("/pac")),
         path => absent(path),
     })
 }

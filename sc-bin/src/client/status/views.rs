@@ -1,6 +1,6 @@
 //! What both versions' servers answer from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -17,12 +17,31 @@ use crate::monitor::{Answer, Status};
 pub(super) struct Views {
     board: Arc<Board>,
     workers: AskWorkers,
-    configuration: String,
+    script: AskScript,
+    configuration: Mutex<String>,
 }
 
+/// Asks for the PAC script in use.
+pub(crate) type AskScript = Arc<dyn Fn() -> Option<Arc<str>> + Send + Sync>;
+
 impl Views {
-    pub(super) fn new(settings: &Settings, board: Arc<Board>, workers: AskWorkers) -> Self {
-        Self { board, workers, configuration: configuration::text(settings) }
+    pub(super) fn new(
+        settings: &Settings,
+        board: Arc<Board>,
+        workers: AskWorkers,
+        script: AskScript,
+    ) -> Self {
+        Self { board, workers, script, configuration: Mutex::new(configuration::text(settings)) }
+    }
+
+    /// Other options are in effect.
+    pub(super) fn set_configuration(&self, text: String) {
+        *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// The PAC script in use, if there is one.
+    pub(super) fn script(&self) -> Option<Answer> {
+        (self.script)().map(|script| Answer::script(&script))
     }
 
     /// How the run stands.
@@ -32,7 +51,8 @@ impl Views {
 
     /// Every option and value in effect, without secrets.
     pub(super) fn configuration(&self) -> Answer {
-        Answer::text(Status::Ok, self.configuration.as_str())
+        let text = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        Answer::text(Status::Ok, text.as_str())
     }
 
     /// Whether the process does its work. A link that is being restored is work: who asks may
