@@ -38,7 +38,7 @@ fn parsed(line: &str) -> Action {
         ServerCommand::Team { action, .. } => Action::Team(action),
         ServerCommand::Organisation { action, .. } => Action::Organisation(action),
         #[cfg(feature = "operations")]
-        ServerCommand::Doctor(_) => panic!("{words:?} changes nothing"),
+        ServerCommand::Doctor(_) => panic!("{line} changes nothing"),
     }
 }
 
