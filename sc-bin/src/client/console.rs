@@ -16,7 +16,7 @@ use sc_proto::contract::ConnectionNumber;
 use super::failure::Failure;
 use super::line::{Line, Speaker, Waiting};
 use crate::cli::{Dialect, Logging, OutputFormat, VERSION};
-use crate::logs::{self, Entry, Shape};
+use crate::logs::{self, Destination, Entry, Shape};
 use progress::Progress;
 
 /// Writes lines in the words of one version.
@@ -25,6 +25,8 @@ pub(super) struct Console<Out, Err> {
     /// That of the lines; `None`: bare text, as in version 4.
     shape: Option<Shape>,
     progress: Progress,
+    /// Where the log is, if it is a file.
+    log_file: Option<PathBuf>,
     /// Where the cause of a failure goes as well, if the file is there: Kubernetes shows it.
     last_words: Option<PathBuf>,
     out: Out,
@@ -44,6 +46,7 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
             dialect,
             shape: (dialect == Dialect::V5).then_some(Shape::V5),
             progress: Progress::off(),
+            log_file: None,
             last_words: None,
             out,
             err,
@@ -83,11 +86,15 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
     }
 
     fn say_v4(&mut self, line: &Line) {
+        let log_file = self.log_file.as_ref().map(|path| path.display().to_string());
         let mut print = |text: &str| self.print("", text);
         match line {
             Line::Start { rest, name, warning } => {
                 print(&format!("{VERSION}, self-hosted Sauce Connect"));
                 print(&format!("PID: {}", std::process::id()));
+                if let Some(path) = log_file {
+                    print(&format!("Log file: {path}"));
+                }
                 print(&format!("REST API: {rest}"));
                 print(&format!("Tunnel name: {}", name.as_deref().unwrap_or("(none)")));
                 if let Some(warning) = warning {
@@ -290,7 +297,7 @@ impl Console<std::io::Stdout, std::io::Stderr> {
     pub(super) fn of_process(dialect: Dialect, logging: &Logging) -> Self {
         let mut console = Self::new(dialect, std::io::stdout(), std::io::stderr());
         #[cfg(feature = "operations")]
-        if logging.log.to == logs::Destination::Stdout && logging.log.shape == Shape::Json {
+        if logging.log.to == Destination::Stdout && logging.log.shape == Shape::Json {
             console.shape = Some(Shape::Json);
         }
         console.progress = match logging.output {
@@ -300,6 +307,10 @@ impl Console<std::io::Stdout, std::io::Stderr> {
             // A line that is drawn again and again is nothing for files and machines.
             None if std::io::stdout().is_terminal() && console.is_text() => Progress::on(),
             None => Progress::off(),
+        };
+        console.log_file = match &logging.log.to {
+            Destination::File(_, path) | Destination::Usual(path) => Some(path.clone()),
+            Destination::Stdout | Destination::Stderr => None,
         };
         if dialect == Dialect::V5 {
             let other = std::env::var_os(LAST_WORDS_VARIABLE).map(PathBuf::from);

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::thread;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -15,6 +15,7 @@ use crate::api::Rules;
 use crate::cli::{EgressSettings, Exit, Monitoring, Settings, SiteWay, TunnelName};
 use crate::client::controller::Input;
 use crate::client::egress::own_proxy;
+use crate::client::inputs::Sender;
 use crate::client::{Failure, Inputs, Line, Speaker, plane, serve, trust};
 use crate::doctor::{Report, tls};
 
@@ -22,6 +23,8 @@ use crate::doctor::{Report, tls};
 const START: Duration = Duration::from_secs(120);
 /// How long it may take to end.
 const END: Duration = Duration::from_secs(20);
+/// What it says and nobody has heard yet. More is not needed.
+const QUEUE: usize = 64;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests whose time is taken.
@@ -30,80 +33,101 @@ const ROUNDS: usize = 10;
 const ALPN: &[u8] = b"kgp/1";
 
 pub(super) fn check(settings: &Settings, report: &mut Report) {
-    let machine = "free some resources of this machine, then start again";
-    let site = match site::start() {
-        Ok(site) => site,
-        Err(error) => return report.wrong("tunnel", format!("no local site: {error}"), machine),
-    };
-    let (settings, inputs) = match plane::random_u64().map(|number| temporary(settings, number)) {
-        Ok(settings) => match Inputs::new() {
-            Ok(inputs) => (settings, inputs),
-            Err(error) => return report.wrong("tunnel", error.to_string(), machine),
-        },
-        Err(failure) => return report.wrong("tunnel", failure.to_string(), failure.next_step()),
-    };
-    let ending = inputs.sender.clone();
-    let (tell, told) = mpsc::sync_channel(64);
-    let run = {
-        let settings = settings.clone();
-        thread::spawn(move || {
-            let mut messenger = Messenger(tell);
-            let end = serve(&settings, &mut messenger, inputs);
-            if let Err(failure) = &end {
-                messenger.fail(failure);
-            }
-            end.unwrap_or_else(|failure| failure.exit())
-        })
-    };
-    let begun = Instant::now();
-    let mut proxy = None;
-    let mut server = None;
-    let is_ready = loop {
-        match told.recv_timeout(START.saturating_sub(begun.elapsed())) {
-            Ok(Told::Line(Line::Provisioned { proxy: address, .. })) => proxy = Some(address),
-            Ok(Told::Line(Line::Connecting { server: address })) => server = Some(address),
-            Ok(Told::Line(Line::Ready)) => break true,
-            Ok(Told::Line(_)) => {}
-            Ok(Told::Failure(text, next)) => {
-                report.wrong("tunnel", text, next);
-                break false;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                report.wrong("tunnel", "it is not ready in time", "look into the server's log");
-                break false;
-            }
-            Err(RecvTimeoutError::Disconnected) => break false,
+    let (mut run, site) = match begin(settings) {
+        Ok(begun) => begun,
+        Err(failure) => {
+            return report.wrong("tunnel", failure.to_string(), failure.next_step());
         }
     };
-    if is_ready {
-        let took = begun.elapsed().as_secs_f64();
-        report.good("tunnel", format!("a temporary tunnel was ready after {took:.2} s"));
+    let is_ready = run.wait_ready(report);
+    if let Some(server) = run.server.as_deref().and_then(|server| server.parse().ok()) {
+        certificates(settings, &server, report);
     }
-    if let Some(server) = server.and_then(|server| server.parse().ok()) {
-        certificates(&settings, &server, report);
+    if let (true, Some(proxy)) = (is_ready, &run.proxy) {
+        through(settings, proxy, site, report);
     }
-    if let (true, Some(proxy)) = (is_ready, proxy) {
-        through(&settings, &proxy, site, report);
-    }
-    // It may have ended by itself.
-    let _ = ending.send(Input::Signal);
-    let ended = Instant::now();
-    while !run.is_finished() && ended.elapsed() < END {
-        // Nobody tells when a thread ends without waiting for ever.
-        let _ = told.recv_timeout(Duration::from_millis(50));
-        if run.is_finished() {
-            break;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    match run.is_finished().then(|| run.join()) {
-        Some(Ok(Exit::Orderly)) if is_ready => report.good("tunnel", "it was ended again"),
+    match run.end() {
+        Some(Exit::Orderly) if is_ready => report.good("tunnel", "it was ended again"),
         _ if is_ready => report.warn(
             "tunnel",
             "it was not ended in order",
             "the server ends it by itself within 60 s; `sc list` shows it until then",
         ),
         _ => {}
+    }
+}
+
+/// A tunnel on a thread of its own.
+struct Run {
+    thread: JoinHandle<Exit>,
+    inputs: Sender,
+    told: Receiver<Told>,
+    /// Where browsers reach it, once that was said.
+    proxy: Option<String>,
+    /// Its server, likewise.
+    server: Option<String>,
+}
+
+/// Starts the site and the tunnel.
+fn begin(settings: &Settings) -> Result<(Run, SocketAddr), Failure> {
+    let machine = |error: io::Error| Failure::Machine {
+        what: "the temporary tunnel does not start",
+        error: error.to_string(),
+    };
+    let site = site::start().map_err(machine)?;
+    let settings = temporary(settings, plane::random_u64()?);
+    let inputs = Inputs::new().map_err(machine)?;
+    let sender = inputs.sender.clone();
+    let (tell, told) = mpsc::sync_channel(QUEUE);
+    let run = move || {
+        let mut messenger = Messenger(tell);
+        serve(&settings, &mut messenger, inputs).unwrap_or_else(|failure| {
+            messenger.fail(&failure);
+            failure.exit()
+        })
+    };
+    let thread = thread::Builder::new().name("sc-doctor".to_owned()).spawn(run).map_err(machine)?;
+    Ok((Run { thread, inputs: sender, told, proxy: None, server: None }, site))
+}
+
+impl Run {
+    /// Waits until it is ready; tells if it is, and why not otherwise.
+    fn wait_ready(&mut self, report: &mut Report) -> bool {
+        let begun = Instant::now();
+        loop {
+            match self.told.recv_timeout(START.saturating_sub(begun.elapsed())) {
+                Ok(Told::Line(Line::Provisioned { proxy, .. })) => self.proxy = Some(proxy),
+                Ok(Told::Line(Line::Connecting { server })) => self.server = Some(server),
+                Ok(Told::Line(Line::Ready)) => break,
+                Ok(Told::Line(_)) => {}
+                Ok(Told::Failure(text, next)) => {
+                    report.wrong("tunnel", text, next);
+                    return false;
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    report.wrong("tunnel", "it is not ready in time", "look into the server's log");
+                    return false;
+                }
+            }
+        }
+        let took = begun.elapsed().as_secs_f64();
+        report.good("tunnel", format!("a temporary tunnel was ready after {took:.2} s"));
+        true
+    }
+
+    /// Ends it. `None`: it did not end in time.
+    fn end(self) -> Option<Exit> {
+        // It may have ended by itself.
+        let _ = self.inputs.send(Input::Signal);
+        let begun = Instant::now();
+        loop {
+            match self.told.recv_timeout(END.saturating_sub(begun.elapsed())) {
+                Ok(_) => {}
+                // The thread has let go of its end.
+                Err(RecvTimeoutError::Disconnected) => return self.thread.join().ok(),
+                Err(RecvTimeoutError::Timeout) => return None,
+            }
+        }
     }
 }
 
