@@ -24,7 +24,7 @@ const PAGES: [(&str, &str); 8] = [
 pub(super) fn handler(views: &Arc<Views>) -> Handler {
     let views = Arc::clone(views);
     Arc::new(move |request| match request.path.as_str() {
-        "/" => index(),
+        "/" => index(&views),
         "/healthz" => views.alive(),
         "/readyz" => readiness(&views),
         "/info" => info(&views),
@@ -66,11 +66,12 @@ fn version() -> Answer {
     }))
 }
 
-fn index() -> Answer {
+fn index(views: &Views) -> Answer {
     let mut page = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
                     <title>sc</title></head>\n<body><h1>sc</h1>\n<ul>\n"
         .to_owned();
-    for (path, what) in PAGES {
+    let has_script = views.script().is_some();
+    for (path, what) in PAGES.into_iter().filter(|(path, _)| has_script || *path != "/pac") {
         // Writing to a string does not fail.
         let _ = writeln!(page, "<li><a href=\"{path}\">{path}</a>: {what}</li>");
     }
