@@ -3,8 +3,15 @@
 mod args;
 #[cfg(feature = "client")]
 mod conceal;
+#[cfg(feature = "config")]
+mod config_file;
+#[cfg(all(feature = "client", not(feature = "config")))]
+#[path = "no_config_file.rs"]
+mod config_file;
 #[cfg(feature = "client")]
 mod connections;
+#[cfg(feature = "client")]
+pub(crate) mod data_url;
 #[cfg(feature = "client")]
 mod egress;
 mod endurance;
@@ -16,7 +23,11 @@ mod exchanges;
 mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
+#[cfg(feature = "client")]
+mod local_proxy;
 mod logging;
+#[cfg(feature = "client")]
+mod logs;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
@@ -29,9 +40,17 @@ mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
 #[cfg(feature = "client")]
+mod sharing;
+#[cfg(feature = "client")]
 mod site_tls;
+#[cfg(feature = "client")]
+mod table;
+#[cfg(feature = "client")]
+mod values;
 mod version;
 
+#[cfg(feature = "client")]
+use std::env;
 #[cfg(feature = "client")]
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -42,15 +61,11 @@ use clap::Parser as _;
 pub(crate) use args::DevArgs;
 #[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
-#[cfg(all(feature = "client", feature = "server"))]
-pub(crate) use connections::DEFAULT_CONNECTIONS;
 #[cfg(feature = "client")]
 pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
-#[cfg(feature = "client")]
-pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "client")]
@@ -76,26 +91,24 @@ use environment::Environment;
 use logging::Role;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
+#[cfg(feature = "client")]
+use table::Given;
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return not_understood(&error),
     };
     #[cfg(feature = "client")]
-    let Some(command) = cli.command else {
-        return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
-    };
+    let Some(command) = cli.command else { return tunnel(cli.tunnel.given).into() };
     #[cfg(not(feature = "client"))]
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
+        Command::Run(args) => tunnel(args.given).into(),
+        #[cfg(feature = "client")]
+        Command::Legacy(args) => tunnel(args.given).into(),
         #[cfg(feature = "server")]
         Command::Server(args) => {
             logging::start(Role::Server);
@@ -123,10 +136,27 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// Tells what is wrong with the command line, or what was asked for by `--help` or `--version`.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    #[cfg(feature = "client")]
+    {
+        let is_v5 = env::args_os().nth(1).is_some_and(|command| command == "run");
+        let dialect = if is_v5 { Dialect::V5 } else { Dialect::V4 };
+        if let Some(text) = table::misunderstood(error, dialect) {
+            let _ = writeln!(io::stderr(), "Error: {text}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 /// Looks at the tunnel of another process.
 #[cfg(feature = "client")]
 fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
-    conceal::conceal_secrets();
+    // What cannot be concealed is no reason not to look.
+    let _ = conceal::conceal_secrets();
     match what {
         Ok(what) => look(&what),
         Err(error) => {
@@ -137,11 +167,13 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
 }
 
 #[cfg(feature = "client")]
-fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
-    match settings {
-        Ok(settings) => {
+fn tunnel(given: Given) -> Exit {
+    // First, since standard input can be read once only.
+    let visible = conceal::conceal_secrets();
+    match Settings::of(given, &Environment::of_process()) {
+        Ok(mut settings) => {
+            settings.notes.extend(visible);
             logging::start(Role::Client);
-            conceal::conceal_secrets();
             open_files::raise_limit();
             crate::client::run(&settings)
         }
