@@ -5,6 +5,8 @@
 use clap::Args;
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "manual")]
+use super::manual::{CompletionArgs, ManArgs};
 #[cfg(feature = "client")]
 use super::readiness::{ReadyArgs, WaitArgs};
 #[cfg(feature = "client")]
@@ -24,7 +26,7 @@ const AFTER_HELP: &str = "This sc was built without the client.";
 #[derive(Debug, Parser)]
 #[command(
     name = "sc",
-    version,
+    version = super::version::BUILD,
     args_conflicts_with_subcommands = true,
     after_help = AFTER_HELP
 )]
@@ -64,7 +66,13 @@ pub(crate) enum Command {
     /// Wait until a tunnel is ready; fails at once when its client ends
     #[cfg(feature = "client")]
     Wait(WaitArgs),
-    /// Print the version
+    /// Print a script that has your shell complete commands and options
+    #[cfg(feature = "manual")]
+    Completion(CompletionArgs),
+    /// Write the man pages
+    #[cfg(feature = "manual")]
+    Man(ManArgs),
+    /// Print the version, and of what and when it was built
     Version,
 }
 

@@ -28,6 +28,8 @@ mod local_proxy;
 mod logging;
 #[cfg(feature = "client")]
 mod logs;
+#[cfg(feature = "manual")]
+mod manual;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
@@ -53,6 +55,8 @@ mod version;
 use std::env;
 #[cfg(feature = "client")]
 use std::io::{self, Write as _};
+#[cfg(feature = "client")]
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -101,14 +105,24 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     #[cfg(feature = "client")]
-    let Some(command) = cli.command else { return tunnel(cli.tunnel.given).into() };
+    let Some(command) = cli.command else {
+        let is_bare = cli.tunnel.given.values.is_empty();
+        return if is_bare { bare(cli.tunnel.given) } else { tunnel(cli.tunnel.given) }.into();
+    };
     #[cfg(not(feature = "client"))]
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => tunnel(args.given).into(),
+        Command::Run(args) => match args.subcommand {
+            Some(_) => print_template(Dialect::V5),
+            None => tunnel(args.given).into(),
+        },
         #[cfg(feature = "client")]
-        Command::Legacy(args) => tunnel(args.given).into(),
+        Command::Legacy(args) => match (args.subcommand, args.converted) {
+            (Some(_), _) => print_template(Dialect::V4),
+            (None, Some(place)) => convert(args.given, Path::new(&place)),
+            (None, None) => tunnel(args.given).into(),
+        },
         #[cfg(feature = "server")]
         Command::Server(args) => {
             logging::start(Role::Server);
@@ -129,6 +143,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Wait(args) => {
             look(args.resolve(&Environment::of_process()), crate::client::wait).into()
         }
+        #[cfg(feature = "manual")]
+        Command::Completion(args) => manual::completion(&args),
+        #[cfg(feature = "manual")]
+        Command::Man(args) => manual::man(&args),
         Command::Version => {
             version::print();
             ExitCode::SUCCESS
@@ -150,6 +168,63 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
     let _ = error.print();
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// `sc` alone: a tunnel if the environment says all that it needs, else how to begin.
+#[cfg(feature = "client")]
+fn bare(given: Given) -> Exit {
+    use SettingsError::{NoKey, NoName, NoRestUrl, NoUser};
+    match Settings::of(given.clone(), &Environment::of_process()) {
+        Err(missing @ (NoUser { .. } | NoKey { .. } | NoName | NoRestUrl { .. })) => {
+            let _ = write!(io::stderr(), "{}", first_steps(&missing));
+            Exit::Failed
+        }
+        _ => tunnel(given),
+    }
+}
+
+/// What to tell who calls `sc` for the first time.
+#[cfg(feature = "client")]
+fn first_steps(missing: &SettingsError) -> String {
+    let dev = match cfg!(feature = "server") {
+        true => "  sc dev                 try the whole system on this machine, with a demo site\n",
+        false => "",
+    };
+    format!(
+        "{VERSION}: reach private web applications from browsers elsewhere.\n\n\
+         To start a tunnel, say who you are and where your server is:\n\
+         \x20 sc run -u NAME -k KEY --rest-url http(s)://HOST:PORT/rest/v1 -i TUNNEL\n\
+         or set SAUCE_USERNAME, SAUCE_ACCESS_KEY, SAUCE_REST_URL and SAUCE_TUNNEL_NAME, and call \
+         `sc` alone.\n\
+         Now: {missing}.\n\n\
+         {dev}\
+         \x20 sc help                all commands, and the options of version 4\n\
+         \x20 sc run --help          the options of version 5\n\
+         \x20 sc run config-file     a configuration file with every option\n"
+    )
+}
+
+/// `config-file`: prints a file with every option.
+#[cfg(feature = "client")]
+fn print_template(dialect: Dialect) -> ExitCode {
+    match io::stdout().write_all(config_file::template(dialect).as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// `sc legacy --output-config-file`: writes the options as version 5 takes them.
+#[cfg(feature = "client")]
+fn convert(given: Given, place: &Path) -> ExitCode {
+    let _ = conceal::conceal_secrets();
+    let written = config_file::write_converted(given, &Environment::of_process(), place);
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Looks at the tunnel of another process.

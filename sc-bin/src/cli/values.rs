@@ -348,6 +348,9 @@ pub(super) fn split(row: &Row, texts: Vec<OsString>) -> Vec<OsString> {
 }
 
 #[cfg(test)]
+mod tests;
+
+#[cfg(test)]
 impl Values {
     /// The values of a command line and of variables.
     pub(crate) fn of_words(words: &[&str], variables: &[(&str, &str)]) -> Self {

@@ -1,22 +1,27 @@
 //! Configuration files: YAML, JSON or TOML with a key for each option, named like its flag.
 
+mod convert;
 mod error;
 mod format;
+mod template;
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
 use serde_json::Value;
 
+use convert::ConvertError;
 pub(crate) use error::ConfigFileError;
 use error::Fault;
 use format::Format;
+pub(super) use template::template;
 
+use super::environment::Environment;
 use super::settings::Dialect;
-use super::table::{self, Kind, Row};
-use super::values::split;
+use super::table::{self, Given, Kind, Row};
+use super::values::{Values, split};
 
 /// Largest file, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -59,6 +64,53 @@ pub(super) fn read(path: &Path, dialect: Dialect) -> Result<Vec<Entry>, ConfigFi
         entries.push(Entry { row, items, place });
     }
     Ok(entries)
+}
+
+/// The converted configuration could not be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// What was given cannot be read.
+    #[error(transparent)]
+    Read(#[from] ConfigFileError),
+    /// It cannot be converted.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
+    /// It cannot be written.
+    #[error("{path}: {error}")]
+    Write {
+        /// Where.
+        path: String,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// Writes options of version 4 as a file for version 5, readable by its owner only; `-` is standard
+/// output.
+///
+/// # Errors
+///
+/// [`WriteError`]; nothing is written then.
+pub(super) fn write_converted(
+    given: Given,
+    env: &Environment,
+    place: &Path,
+) -> Result<(), WriteError> {
+    let text = convert::converted(&Values::of(given, env)?, env)?;
+    let written = match place == Path::new("-") {
+        true => io::stdout().write_all(text.as_bytes()),
+        false => private(place).and_then(|mut file| file.write_all(text.as_bytes())),
+    };
+    written.map_err(|error| WriteError::Write { path: place.display().to_string(), error })
+}
+
+/// A new or emptied file.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The values of one key.

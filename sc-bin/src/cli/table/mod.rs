@@ -5,7 +5,11 @@
 //! `shared` has those that are the same in both. What the values mean is decided by who asks
 //! [`super::values`] for them.
 
+#[cfg(all(test, feature = "config"))]
+mod document;
 mod parser;
+#[cfg(test)]
+mod reference;
 mod shared;
 mod v4;
 mod v5;
