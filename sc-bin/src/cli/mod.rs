@@ -55,8 +55,6 @@ mod version;
 use std::env;
 #[cfg(feature = "client")]
 use std::io::{self, Write as _};
-#[cfg(feature = "client")]
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -96,7 +94,7 @@ use logging::Role;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
 #[cfg(feature = "client")]
-use table::Given;
+use table::{Given, Purpose};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
@@ -105,24 +103,14 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     #[cfg(feature = "client")]
-    let Some(command) = cli.command else {
-        let is_bare = cli.tunnel.given.values.is_empty();
-        return if is_bare { bare(cli.tunnel.given) } else { tunnel(cli.tunnel.given) }.into();
-    };
+    let Some(command) = cli.command else { return tunnel(cli.tunnel.given).into() };
     #[cfg(not(feature = "client"))]
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => match args.subcommand {
-            Some(_) => print_template(Dialect::V5),
-            None => tunnel(args.given).into(),
-        },
+        Command::Run(args) => tunnel_or_file(args.given, args.purpose),
         #[cfg(feature = "client")]
-        Command::Legacy(args) => match (args.subcommand, args.converted) {
-            (Some(_), _) => print_template(Dialect::V4),
-            (None, Some(place)) => convert(args.given, Path::new(&place)),
-            (None, None) => tunnel(args.given).into(),
-        },
+        Command::Legacy(args) => tunnel_or_file(args.given, args.purpose),
         #[cfg(feature = "server")]
         Command::Server(args) => {
             logging::start(Role::Server);
@@ -170,19 +158,6 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// `sc` alone: a tunnel if the environment says all that it needs, else how to begin.
-#[cfg(feature = "client")]
-fn bare(given: Given) -> Exit {
-    use SettingsError::{NoKey, NoName, NoRestUrl, NoUser};
-    match Settings::of(given.clone(), &Environment::of_process()) {
-        Err(missing @ (NoUser { .. } | NoKey { .. } | NoName | NoRestUrl { .. })) => {
-            let _ = write!(io::stderr(), "{}", first_steps(&missing));
-            Exit::Failed
-        }
-        _ => tunnel(given),
-    }
-}
-
 /// What to tell who calls `sc` for the first time.
 #[cfg(feature = "client")]
 fn first_steps(missing: &SettingsError) -> String {
@@ -204,23 +179,25 @@ fn first_steps(missing: &SettingsError) -> String {
     )
 }
 
-/// `config-file`: prints a file with every option.
+/// A tunnel, or a configuration file about one.
 #[cfg(feature = "client")]
-fn print_template(dialect: Dialect) -> ExitCode {
-    match io::stdout().write_all(config_file::template(dialect).as_bytes()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
-}
-
-/// `sc legacy --output-config-file`: writes the options as version 5 takes them.
-#[cfg(feature = "client")]
-fn convert(given: Given, place: &Path) -> ExitCode {
-    let _ = conceal::conceal_secrets();
-    let written = config_file::write_converted(given, &Environment::of_process(), place);
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+fn tunnel_or_file(given: Given, purpose: Purpose) -> ExitCode {
+    match purpose {
+        Purpose::Start => tunnel(given).into(),
+        #[cfg(feature = "config")]
+        Purpose::Template => {
+            let template = config_file::template(given.dialect);
+            let printed = io::stdout().write_all(template.as_bytes());
+            if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        #[cfg(feature = "config")]
+        Purpose::Convert(place) => {
+            // What cannot be concealed is no reason not to write.
+            let _ = conceal::conceal_secrets();
+            let env = Environment::of_process();
+            let Err(error) = config_file::write_converted(given, &env, &place) else {
+                return ExitCode::SUCCESS;
+            };
             let _ = writeln!(io::stderr(), "Error: {error}");
             ExitCode::FAILURE
         }
@@ -245,12 +222,18 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
 fn tunnel(given: Given) -> Exit {
     // First, since standard input can be read once only.
     let visible = conceal::conceal_secrets();
+    let (is_bare, dialect) = (given.values.is_empty(), given.dialect);
     match Settings::of(given, &Environment::of_process()) {
         Ok(mut settings) => {
             settings.notes.extend(visible);
             logging::start(Role::Client);
             open_files::raise_limit();
             crate::client::run(&settings)
+        }
+        // `sc` alone is how people meet it for the first time.
+        Err(error) if is_bare && error.is_incomplete() && dialect == Dialect::V4 => {
+            let _ = write!(io::stderr(), "{}", first_steps(&error));
+            Exit::Failed
         }
         Err(error) => crate::client::refuse(&error),
     }

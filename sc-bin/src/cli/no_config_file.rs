@@ -22,17 +22,3 @@ pub(crate) struct ConfigFileError;
 pub(super) fn read(_: &Path, _: Dialect) -> Result<Vec<Entry>, ConfigFileError> {
     Err(ConfigFileError)
 }
-
-/// There is no template.
-pub(super) fn template(_: Dialect) -> String {
-    format!("# {ConfigFileError}\n")
-}
-
-/// Converts nothing.
-pub(super) fn write_converted(
-    _: super::table::Given,
-    _: &super::environment::Environment,
-    _: &Path,
-) -> Result<(), ConfigFileError> {
-    Err(ConfigFileError)
-}

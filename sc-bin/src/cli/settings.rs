@@ -202,6 +202,16 @@ pub(crate) enum SettingsError {
 /// What stands in the place of a key that [`super::conceal`] moved into the environment.
 pub(super) const CONCEALED: &str = "****";
 
+impl SettingsError {
+    /// Whether something is missing, and nothing wrong.
+    pub(super) fn is_incomplete(&self) -> bool {
+        matches!(
+            self,
+            Self::NoUser { .. } | Self::NoKey { .. } | Self::NoName | Self::NoRestUrl { .. }
+        )
+    }
+}
+
 impl Settings {
     /// The settings of `sc …` and `sc run …`.
     pub(crate) fn of(given: Given, env: &Environment) -> Result<Self, SettingsError> {
@@ -311,8 +321,12 @@ const MAX_KEY: u64 = 4096;
 /// The access key, or the first line of the file that holds it: what comes from nearer counts.
 fn access_key(values: &Values) -> Result<AccessKey, SettingsError> {
     let v4 = values.dialect() == Dialect::V4;
-    let none =
-        || SettingsError::NoKey { flag: if v4 { "--api-key (-k)" } else { "--access-key (-k)" } };
+    let none = || SettingsError::NoKey {
+        flag: match v4 {
+            true => "--api-key (-k) or --api-key-file",
+            false => "--access-key (-k) or --access-key-file",
+        },
+    };
     let near = |id| values.origin(id).map(std::mem::discriminant);
     match (values.origin("access-key"), values.origin("access-key-file")) {
         (Some(key), Some(file)) if near("access-key") == near("access-key-file") => {

@@ -14,7 +14,7 @@ mod shared;
 mod v4;
 mod v5;
 
-pub(crate) use parser::{Given, LegacyArgs, V4Args, V5Args, misunderstood, other_form};
+pub(crate) use parser::{Given, LegacyArgs, Purpose, V4Args, V5Args, misunderstood, other_form};
 
 use super::settings::Dialect;
 

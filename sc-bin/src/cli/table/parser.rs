@@ -34,11 +34,22 @@ pub(crate) trait Version {
 pub(crate) struct TunnelArgs<V> {
     /// What was given of them.
     pub(crate) given: Given,
-    /// The name of the subcommand, if there was one.
-    pub(crate) subcommand: Option<String>,
-    /// Where the converted configuration goes, if it is asked for.
-    pub(crate) converted: Option<OsString>,
+    /// What to do with them.
+    pub(crate) purpose: Purpose,
     version: PhantomData<V>,
+}
+
+/// What the options of a tunnel are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To start it.
+    Start,
+    /// To be listed in a configuration file.
+    #[cfg(feature = "config")]
+    Template,
+    /// To be written there as version 5 takes them.
+    #[cfg(feature = "config")]
+    Convert(std::path::PathBuf),
 }
 
 /// Bare `sc …`.
@@ -57,7 +68,11 @@ pub(crate) type LegacyArgs = TunnelArgs<Legacy>;
 /// The options of `sc run`.
 pub(crate) type V5Args = TunnelArgs<Run>;
 
+/// The command that prints a configuration file.
+#[cfg(feature = "config")]
+const TEMPLATE: &str = "config-file";
 /// The option that only `sc legacy` has.
+#[cfg(feature = "config")]
 const CONVERTED: &str = "output-config-file";
 
 impl Version for Bare {
@@ -66,6 +81,7 @@ impl Version for Bare {
 
 impl Version for Legacy {
     const DIALECT: Dialect = Dialect::V4;
+    #[cfg(feature = "config")]
     fn more(command: Command) -> Command {
         let converted = Arg::new(CONVERTED)
             .long(CONVERTED)
@@ -78,16 +94,16 @@ impl Version for Legacy {
 
 impl Version for Run {
     const DIALECT: Dialect = Dialect::V5;
+    #[cfg(feature = "config")]
     fn more(command: Command) -> Command {
         with_template(command)
     }
 }
 
+#[cfg(feature = "config")]
 fn with_template(command: Command) -> Command {
     let about = "Print a configuration file with every option, commented";
-    command
-        .args_conflicts_with_subcommands(true)
-        .subcommand(Command::new("config-file").about(about))
+    command.args_conflicts_with_subcommands(true).subcommand(Command::new(TEMPLATE).about(about))
 }
 
 impl<V: Version> Args for TunnelArgs<V> {
@@ -111,12 +127,9 @@ impl<V: Version> FromArgMatches for TunnelArgs<V> {
             let raw = matches.get_raw(row.long)?;
             Some((row, raw.map(ToOwned::to_owned).collect()))
         });
-        // It is there for one version only.
-        let converted = matches.try_get_one::<OsString>(CONVERTED).ok().flatten();
         Ok(Self {
             given: Given { dialect: V::DIALECT, values: values.collect() },
-            subcommand: matches.subcommand_name().map(ToOwned::to_owned),
-            converted: converted.cloned(),
+            purpose: purpose(matches),
             version: PhantomData,
         })
     }
@@ -125,6 +138,21 @@ impl<V: Version> FromArgMatches for TunnelArgs<V> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+#[cfg(feature = "config")]
+fn purpose(matches: &ArgMatches) -> Purpose {
+    // The option is there for one version only.
+    match matches.try_get_one::<OsString>(CONVERTED).ok().flatten() {
+        Some(path) => Purpose::Convert(path.into()),
+        None if matches.subcommand_name() == Some(TEMPLATE) => Purpose::Template,
+        None => Purpose::Start,
+    }
+}
+
+#[cfg(not(feature = "config"))]
+fn purpose(_: &ArgMatches) -> Purpose {
+    Purpose::Start
 }
 
 /// An option for clap. Which of several values counts is decided later, for all sources alike.

@@ -142,7 +142,7 @@ static PROXIES: &[Row] = &[
          count",
     )
     .default("true"),
-    Row::new("no-autodetect", Kind::Switch, "", "They do not").default("false"),
+    Row::new("no-autodetect", Kind::Switch, "", "Those variables do not count").default("false"),
     Row { value: "HOST[:PORT]:USER:PASSWORD", ..shared::AUTH }.help(
         "User and password for a site, put into requests that have none; * is any host or port, \
          port 80 is meant without one; repeat it for others; not visible in the process list",
