@@ -57,7 +57,9 @@ pub(super) enum Fault {
 impl Fault {
     /// A key that is not an option of the version.
     pub(super) fn unknown(key: &str, dialect: Dialect) -> Self {
-        let other = table::other_form(key, dialect).map(|form| format!(" here: write {form:?}"));
+        // `shared all` on the command line is `shared: all` in a file.
+        let form = table::other_form(key, dialect).map(|form| form.replace(' ', ": "));
+        let other = form.map(|form| format!(" here: write {form:?}"));
         let near = || nearest(key, dialect).map(|near| format!(": {near:?} is the nearest"));
         let remedy = other.or_else(near).unwrap_or_default();
         Self::Unknown { key: key.to_owned(), remedy }

@@ -50,7 +50,8 @@ fn option(out: &mut String, row: &Row) {
     let aliases: String = row.aliases.iter().map(|alias| format!(", `--{alias}`")).collect();
     let variables = row.variables().iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
     let takes = match row.kind {
-        Kind::Switch => "switch".to_owned(),
+        Kind::Switch if row.value.is_empty() => "switch".to_owned(),
+        Kind::Switch => format!("switch, or `{}` after `=`", row.value),
         Kind::Count => "how often".to_owned(),
         Kind::Choice(words) => {
             words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")

@@ -174,7 +174,11 @@ fn argument(row: &'static Row) -> Arg {
     match row.kind {
         Kind::Switch | Kind::Count => {
             let alone = if row.kind == Kind::Count { "1" } else { "true" };
-            let name = if row.kind == Kind::Count { "N" } else { "BOOL" };
+            let name = match row.kind {
+                _ if !row.value.is_empty() => row.value,
+                Kind::Count => "N",
+                _ => "BOOL",
+            };
             arg.value_name(name).num_args(0..=1).require_equals(true).default_missing_value(alone)
         }
         Kind::Rules | Kind::Lines => arg.value_name(row.value).allow_hyphen_values(true),

@@ -120,7 +120,7 @@ static PROXIES: &[Row] = &[
     Row::new(
         "proxy-localhost",
         Kind::Switch,
-        "",
+        "POLICY",
         "What becomes of requests for this machine: `direct` never uses the upstream proxy, `allow` \
          (or the option alone, as in version 4) uses it as for other hosts, `deny` refuses them",
     )
