@@ -125,7 +125,11 @@ fn options_without_a_meaning_here_are_told_and_leave_standard_error_empty() {
     let errors = folder.path().join("errors");
     let told = "has no effect: ";
     for (line, words, lines) in [
-        (CommandLine::Version4, &["--ocsp", "strict", "--vm-version=dev", "--region", "us-west"][..], 3),
+        (
+            CommandLine::Version4,
+            &["--ocsp", "strict", "--vm-version=dev", "--region", "us-west"][..],
+            3,
+        ),
         (CommandLine::Version5, &["--kerberos-cfg-file", "/krb5", "-r", "us-west"], 2),
     ] {
         let mut command = binary::command();

@@ -63,10 +63,8 @@ pub(crate) fn shown_arg_list() -> Vec<String> {
 ///
 /// An argument that is not UTF-8, as a file's name may be, holds no secret.
 fn conceal(args: &[OsString]) -> Option<Concealed> {
-    let command = args.get(1).and_then(|arg| arg.to_str()).unwrap_or_default();
-    // Commands that are no version's have its names of options.
-    let is_v4 = command.is_empty() || command.starts_with('-') || command == "legacy";
-    let dialect = if is_v4 { Dialect::V4 } else { Dialect::V5 };
+    // Commands that are no version's have version 5's names of options.
+    let dialect = table::dialect_of(args.get(1).map(OsString::as_os_str)).unwrap_or(Dialect::V5);
     let mut secrets: BTreeMap<String, String> = BTreeMap::new();
     let mut shown: Vec<OsString> = Vec::with_capacity(args.len());
     let mut value_of: Option<&Row> = None;

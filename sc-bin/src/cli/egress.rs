@@ -115,6 +115,9 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidProxy,
     },
+    /// What version 4's letter stands for.
+    #[error("-x is --proxy in version 5: give the REST API by --rest-url")]
+    RestUrl,
     /// A proxy in the environment.
     #[error(
         "the variable {variable} names a proxy that cannot be used: {why}; correct it, or give --no-autodetect"
@@ -172,7 +175,13 @@ impl EgressSettings {
             name_servers: name_servers::of(values)?,
             ..Self::default()
         };
-        settings.sites = match (proxy("--proxy", values.text("proxy"))?, values.text("pac")) {
+        let given = values.text("proxy");
+        if values.dialect() == Dialect::V5
+            && given.as_ref().is_some_and(|url| url.contains("/rest/v"))
+        {
+            return Err(EgressError::RestUrl);
+        }
+        settings.sites = match (proxy("--proxy", given)?, values.text("pac")) {
             (Some(_), Some(_)) => return Err(EgressError::ProxyAndPac),
             (Some(way), None) => SiteWay::Proxy(way),
             (None, Some(source)) => SiteWay::Pac(PacSettings { source, logins: Logins::default() }),

@@ -146,9 +146,8 @@ pub(crate) fn run() -> ExitCode {
 fn not_understood(error: &clap::Error) -> ExitCode {
     #[cfg(feature = "client")]
     {
-        let is_v5 = env::args_os().nth(1).is_some_and(|command| command == "run");
-        let dialect = if is_v5 { Dialect::V5 } else { Dialect::V4 };
-        if let Some(text) = table::misunderstood(error, dialect) {
+        let dialect = table::dialect_of(env::args_os().nth(1).as_deref());
+        if let Some(text) = dialect.and_then(|dialect| table::misunderstood(error, dialect)) {
             let _ = writeln!(io::stderr(), "Error: {text}");
             return ExitCode::FAILURE;
         }
@@ -165,6 +164,10 @@ fn first_steps(missing: &SettingsError) -> String {
         true => "  sc dev                 try the whole system on this machine, with a demo site\n",
         false => "",
     };
+    let file = match cfg!(feature = "config") {
+        true => "  sc run config-file     a configuration file with every option\n",
+        false => "",
+    };
     format!(
         "{VERSION}: reach private web applications from browsers elsewhere.\n\n\
          To start a tunnel, say who you are and where your server is:\n\
@@ -175,7 +178,7 @@ fn first_steps(missing: &SettingsError) -> String {
          {dev}\
          \x20 sc help                all commands, and the options of version 4\n\
          \x20 sc run --help          the options of version 5\n\
-         \x20 sc run config-file     a configuration file with every option\n"
+         {file}"
     )
 }
 

@@ -186,6 +186,7 @@ fn a_script_chooses_in_both_versions_and_its_proxies_have_passwords_in_version_4
     }
     let error = |line: &str| resolve(line, &env(&[])).unwrap_err();
     assert_eq!(error("sc run -p x -x p:1"), EgressError::ProxyAndPac);
+    assert_eq!(error("sc run -x http://127.0.0.1:8033/rest/v1"), EgressError::RestUrl);
     assert_eq!(error("sc --pac x -p p:1"), EgressError::ProxyAndPac);
     assert_eq!(error("sc --pac-auth u:p@a:1"), EgressError::NoPac);
     assert_eq!(error("sc --pac x --pac-auth u:p@a:1,SECRET"), EgressError::PacAuth(2));

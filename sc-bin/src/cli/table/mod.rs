@@ -16,6 +16,8 @@ mod v5;
 
 pub(crate) use parser::{Given, LegacyArgs, Purpose, V4Args, V5Args, misunderstood, other_form};
 
+use std::ffi::OsStr;
+
 use super::settings::Dialect;
 
 /// Options that belong together, under one headline of the help.
@@ -197,6 +199,16 @@ impl Row {
             Kind::Lines => Some('\n'),
             _ => None,
         }
+    }
+}
+
+/// Whose options a command has, by its first word; `None`: those of no version.
+pub(crate) fn dialect_of(first: Option<&OsStr>) -> Option<Dialect> {
+    match first.and_then(OsStr::to_str) {
+        None | Some("legacy") => Some(Dialect::V4),
+        Some("run") => Some(Dialect::V5),
+        Some(flag) if flag.starts_with('-') => Some(Dialect::V4),
+        Some(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The table as clap takes it, and what clap found.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::marker::PhantomData;
 
 use clap::builder::{PossibleValuesParser, ValueParser};
@@ -10,13 +11,22 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use super::{Effect, Kind, Row, lettered, named, sections};
 use crate::cli::settings::Dialect;
 
-/// What the command line gave, as it was given.
-#[derive(Clone, Debug)]
+/// What the command line gave, as it was given. Its `Debug` form shows no values: secrets may be
+/// among them.
+#[derive(Clone)]
 pub(crate) struct Given {
     /// In whose words.
     pub(crate) dialect: Dialect,
     /// Options and their values.
     pub(crate) values: Vec<(&'static Row, Vec<OsString>)>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.values.iter().map(|(row, _)| row.long);
+        write!(f, "{:?}", self.dialect)?;
+        f.debug_list().entries(names).finish()
+    }
 }
 
 /// Which options a command has.
