@@ -79,11 +79,11 @@ fn conceal(args: &[OsString]) -> Option<Concealed> {
             continue;
         }
         shown.push(match secret_in(dialect, arg) {
-            Some((row, "")) => {
+            Some((row, None)) => {
                 value_of = Some(row);
                 given.clone()
             }
-            Some((row, value)) => {
+            Some((row, Some(value))) => {
                 let flag = arg.strip_suffix(value).unwrap_or_default();
                 format!("{flag}{}", blot(row, value, &mut secrets)).into()
             }
@@ -112,10 +112,13 @@ fn blot(row: &Row, value: &str, secrets: &mut BTreeMap<String, String>) -> Strin
 /// The option with a secret that an argument names, and the value if it is in the same argument:
 /// `--option`, `--option=VALUE`, `-o`, `-o=VALUE`, `-oVALUE`, the last three also after letters
 /// that stand alone.
-fn secret_in(dialect: Dialect, arg: &str) -> Option<(&'static Row, &str)> {
+fn secret_in(dialect: Dialect, arg: &str) -> Option<(&'static Row, Option<&str>)> {
     let is_secret = |row: &&Row| row.secrecy != Secrecy::Open;
     if let Some(long) = arg.strip_prefix("--") {
-        let (name, value) = long.split_once('=').unwrap_or((long, ""));
+        let (name, value) = match long.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (long, None),
+        };
         return table::named(dialect, name).filter(is_secret).map(|row| (row, value));
     }
     let letters = arg.strip_prefix('-')?;
@@ -123,7 +126,8 @@ fn secret_in(dialect: Dialect, arg: &str) -> Option<(&'static Row, &str)> {
         let row = table::lettered(dialect, letter)?;
         if !row.is_alone() {
             let rest = letters.get(at + letter.len_utf8()..)?;
-            let value = rest.strip_prefix('=').unwrap_or(rest);
+            let value = Some(rest).filter(|rest| !rest.is_empty());
+            let value = value.map(|value| value.strip_prefix('=').unwrap_or(value));
             return Some((row, value)).filter(|(row, _)| is_secret(row));
         }
     }
@@ -133,6 +137,7 @@ fn secret_in(dialect: Dialect, arg: &str) -> Option<(&'static Row, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::values::Values;
 
     fn args(text: &str) -> Vec<OsString> {
         text.split(' ').map(OsString::from).collect()
@@ -154,6 +159,40 @@ mod tests {
             assert_eq!(concealed.args, args(shown));
             assert_eq!(concealed.secrets["SAUCE_ACCESS_KEY"], "SECRET", "{given}");
         }
+    }
+
+    /// Every option that the table marks, in every spelling; and the value is still read.
+    #[test]
+    fn no_secret_of_the_table_stays_and_none_is_lost() {
+        for (dialect, command) in [(Dialect::V4, "sc"), (Dialect::V5, "sc run")] {
+            for row in table::rows(dialect).filter(|row| row.secrecy != Secrecy::Open) {
+                let long = format!("--{}", row.long);
+                let mut forms =
+                    vec![format!("{long} u:SECRET@h:1"), format!("{long}=u:SECRET@h:1")];
+                if let Some(letter) = row.short {
+                    let alone = if dialect == Dialect::V4 { 's' } else { 't' };
+                    forms.push(format!("-{letter} u:SECRET@h:1"));
+                    forms.push(format!("-{letter}u:SECRET@h:1"));
+                    forms.push(format!("-{alone}{letter}=u:SECRET@h:1"));
+                }
+                for form in forms {
+                    let line = format!("{command} {form}");
+                    let Concealed { args, secrets } = conceal(&args(&line)).unwrap();
+                    let words: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+                    assert!(!words.concat().contains("SECRET"), "{line}: {words:?}");
+                    let moved: Vec<_> = secrets
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value.as_str()))
+                        .collect();
+                    let (kept, given) =
+                        (Values::of_words(&words, &moved), Values::of_line(&line, &[]));
+                    assert_eq!(kept.items(row.id), given.items(row.id), "{line}");
+                    assert_eq!(kept.origin(row.id), given.origin(row.id), "{line}");
+                }
+            }
+        }
+        let ready = conceal(&args("sc ready --api-basic-auth u:SECRET")).unwrap();
+        assert_eq!(ready.args, args("sc ready --api-basic-auth ****"));
     }
 
     #[cfg(unix)]
@@ -210,6 +249,7 @@ mod tests {
             "sc -ublack x",
             "sc run -k ****",
             "sc --api-key",
+            "sc --api-key= -u anna",
             "sc -p h:1 --proxy-tunnel",
             "sc run -x http://h:1 -p u@pac",
             "sc -x http://h/",

@@ -99,7 +99,7 @@ fn convert(row: &'static Row, values: &Values, file: &mut ConfigFile) -> Result<
         "log-file" if text == "-" => {}
         "verbose" => {
             let count = values.count(row.id)?;
-            if count > 0 {
+            if count > 0 && values.origin("log-level").is_none() {
                 file.plain("log-level", "debug");
             }
             if count > 1 {

@@ -1,9 +1,13 @@
 //! The table of a tunnel's options: the one source of flags, environment variables, keys of
 //! configuration files, defaults, help, completion, man pages and `docs/cli.md`.
 //!
-//! An [`Row`] is one option of one version of the original's command line. `v4` and `v5` list them;
+//! A [`Row`] is one option of one version of the original's command line. `v4` and `v5` list them;
 //! `shared` has those that are the same in both. What the values mean is decided by who asks
 //! [`super::values`] for them.
+//!
+//! A new option is a row here, and a question for its id, such as `values.switch("tunnel-pool")`,
+//! where it is about something. Where a program is built without what it is about, its row says so
+//! by [`Effect::Refused`].
 
 #[cfg(all(test, feature = "config"))]
 mod document;

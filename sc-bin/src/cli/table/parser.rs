@@ -279,6 +279,7 @@ mod tests {
             ("sc run --fast-fail-regexps x", "--deny-domains"),
             ("sc run -w u:p", "--auth"),
             ("sc run --verbose", "--log-level"),
+            ("sc run --scproxy-port 1", "--debug-address"),
             ("sc run --dns 10.0.0.1", "--dns-server"),
             ("sc run --logfile x", "--log-file"),
             ("sc run --tunnel-identifier x", "--tunnel-name"),
@@ -292,7 +293,8 @@ mod tests {
             ("sc --shared all", "--shared-tunnel"),
             ("sc --deny-domains x", "--fast-fail-regexps"),
             ("sc -n 10.0.0.1", "--dns"),
-            ("sc --log-level debug", "--verbose"),
+            ("sc --log-file x", "--logfile"),
+            ("sc --proxy-sauce p:1", "--proxy-tunnel"),
         ] {
             let text = told(line, Dialect::V4).unwrap();
             assert!(text.contains(&format!("takes {form} instead")), "{line}: {text}");

@@ -175,3 +175,39 @@ pub(super) const DNS: Row = Row::new(
     "Name server for the sites under test, instead of this machine's own resolver; of several the \
      first is asked, the others when it fails. The hosts file comes first all the same",
 );
+
+pub(super) const LOG_FORMAT: Row = Row::new(
+    "log-format",
+    Kind::Choice(&["text", "json"]),
+    "FORMAT",
+    "How a line of the log is written: for people, or as an object a line",
+)
+.default("text");
+pub(super) const LOG_LEVEL: Row = Row::new(
+    "log-level",
+    Kind::Choice(&["error", "warn", "info", "debug"]),
+    "LEVEL",
+    "What is worth a line of the log",
+)
+.default("info");
+pub(super) const MAX_LOGSIZE: Row = Row::new(
+    "max-logsize",
+    Kind::Number,
+    "BYTES",
+    "Put the log file away under a serial number when it is so large; 0 is never",
+)
+.default("0");
+pub(super) const LOG_STATS: Row = Row::new(
+    "log-stats",
+    Kind::Number,
+    "SECONDS",
+    "Write figures of the traffic to the log so often; 0 is never",
+)
+.short('z')
+.default("0");
+pub(super) const OUTPUT_FORMAT: Row = Row::new(
+    "output-format",
+    Kind::Choice(&["pretty", "text"]),
+    "FORMAT",
+    "How the console looks: for people, or for pipes and CI",
+);

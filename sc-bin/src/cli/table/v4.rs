@@ -219,27 +219,11 @@ static LOGS: &[Row] = &[
         .short('l')
         .id("log-file")
         .successor("log-file"),
-    Row::new(
-        "max-logsize",
-        Kind::Number,
-        "BYTES",
-        "Begin another log file when this one is so large; 0 is never",
-    )
-    .default("0"),
-    Row::new(
-        "log-stats",
-        Kind::Number,
-        "SECONDS",
-        "Write figures of the traffic to the log so often; 0 is never",
-    )
-    .short('z')
-    .default("0"),
-    Row::new(
-        "output-format",
-        Kind::Choice(&["pretty", "text"]),
-        "FORMAT",
-        "How the console looks: for people, or for pipes and CI",
-    ),
+    shared::LOG_FORMAT,
+    shared::LOG_LEVEL,
+    shared::MAX_LOGSIZE,
+    shared::LOG_STATS,
+    shared::OUTPUT_FORMAT,
     Row::new("verbose", Kind::Count, "", "Log more; twice (-vv): headers, too")
         .short('v')
         .successor("log-level"),

@@ -227,21 +227,17 @@ static LISTENERS: &[Row] = &[
 ];
 
 static LOGS: &[Row] = &[
-    Row::new("log-file", Kind::Path, "FILE", "Where the log goes, instead of standard output"),
     Row::new(
-        "log-format",
-        Kind::Choice(&["text", "json"]),
-        "FORMAT",
-        "How a line of the log is written",
-    )
-    .default("text"),
-    Row::new(
-        "log-level",
-        Kind::Choice(&["error", "info", "debug"]),
-        "LEVEL",
-        "What is worth a line of the log",
-    )
-    .default("info"),
+        "log-file",
+        Kind::Path,
+        "FILE",
+        "Where the log goes; - is standard output, as is nothing",
+    ),
+    shared::LOG_FORMAT,
+    shared::LOG_LEVEL,
+    shared::MAX_LOGSIZE,
+    shared::LOG_STATS,
+    shared::OUTPUT_FORMAT,
     Row::new(
         "log-http",
         Kind::List,
