@@ -21,11 +21,12 @@ use super::data_plane::{DataPlane, Listeners};
 use super::guesses::Guesses;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
+use super::page::{self, Page};
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
 use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
-use super::settings::{RestSecurity, Settings};
+use super::settings::{RestSecurity, Settings, TunnelsPage};
 use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
 use super::user_command;
 use super::watchdog;
@@ -195,6 +196,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let page = settings.page;
     let announcements = settings.announcements.clone();
     let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
@@ -211,6 +213,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let rest = Rest {
         listener: rest_listener,
         tls,
+        page,
         state: Arc::new(RestState {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
@@ -292,6 +295,7 @@ fn start_tunnels(
 struct Rest {
     listener: std::net::TcpListener,
     tls: Option<TlsAcceptor>,
+    page: TunnelsPage,
     state: Arc<RestState>,
 }
 
@@ -308,12 +312,21 @@ impl Rest {
         };
         let registry = self.state.registry.clone();
         let housekeeping = keep_house(Arc::clone(&self.state));
-        let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
+        let page = match self.page {
+            TunnelsPage::Served => Some(Page::new(Arc::clone(&self.state), stopped.clone())),
+            TunnelsPage::Off => None,
+        };
+        let mut router = rest::router(self.state);
+        if let Some(page) = &page {
+            router = router.merge(page::router(Arc::clone(page)));
+        }
+        let serving = rest::serve(listener, self.tls, router, stopped);
         spawn("sc-rest", move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = serving => {}
                     () = housekeeping => {}
+                    () = sample(page) => {}
                 }
                 registry.close().await;
             });
@@ -482,6 +495,14 @@ fn take_in(events: &Events, tunnels: &Arc<Tunnels>, runtime: &Handle) {
             }
             event => runtime.block_on(tunnels.on_event(worker, event)),
         }
+    }
+}
+
+/// Samples the tunnels for their page, if there is one, as long as the server runs.
+async fn sample(page: Option<Arc<Page>>) {
+    match page {
+        Some(page) => page.sample().await,
+        None => std::future::pending().await,
     }
 }
 
