@@ -16,6 +16,7 @@ pub mod cgroup;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;
+pub mod devtools;
 pub mod dnsmasq;
 pub mod exposition;
 pub mod fault;

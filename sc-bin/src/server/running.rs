@@ -135,6 +135,7 @@ impl Purpose {
 #[derive(Debug)]
 pub(crate) struct Running {
     rest_url: String,
+    page: TunnelsPage,
     rest_address: SocketAddr,
     tunnel_address: SocketAddr,
     shared_proxy_address: Option<SocketAddr>,
@@ -237,6 +238,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let monitor = metrics::serve(metrics, &tunnels).map_err(StartError::Threads)?;
     Ok(Running {
         rest_url,
+        page,
         rest_address,
         tunnel_address,
         shared_proxy_address,
@@ -340,6 +342,12 @@ impl Running {
     /// The REST API, as seen from this machine: `http://127.0.0.1:8033/rest/v1`.
     pub(crate) fn rest_url(&self) -> &str {
         &self.rest_url
+    }
+
+    /// The Tunnels page, as seen from this machine, if there is one.
+    pub(crate) fn page_url(&self) -> Option<String> {
+        let origin = self.rest_url.strip_suffix(BASE)?;
+        (self.page == TunnelsPage::Served).then(|| format!("{origin}{}", page::LIST))
     }
 
     /// Where the REST API listens.

@@ -191,8 +191,6 @@ fn push(kept: &mut VecDeque<Flow>, flow: Flow) {
 
 #[cfg(test)]
 mod tests {
-    use sc_proto::endpoint::StreamStatistics;
-
     use super::*;
 
     const TUNNEL: TunnelId = TunnelId([1; 16]);
@@ -203,7 +201,7 @@ mod tests {
             session: SessionId([number; 16]),
             carried: Carried::Yes,
             rtt: Some(Duration::from_millis(u64::from(number))),
-            streams: StreamStatistics::default(),
+            streams: Default::default(),
             unacknowledged: 5,
             unsent: 0,
             received,
@@ -219,7 +217,7 @@ mod tests {
     #[test]
     fn what_a_session_adds_is_counted_whichever_session_it_is() {
         let health = Health::default();
-        let mut take = |sessions, span| {
+        let take = |sessions, span| {
             health.take(&[TUNNEL], &report(sessions), span);
             health.course(TUNNEL)
         };

@@ -47,7 +47,7 @@ use sessions::Sessions;
 const MAX_FORM: usize = 16 * 1024;
 
 /// Where things are.
-const LIST: &str = "/tunnels";
+pub(crate) const LIST: &str = "/tunnels";
 const SIGN_IN: &str = "/sign-in";
 const SIGN_OUT: &str = "/sign-out";
 const STOP_MINE: &str = "/tunnels/stop-mine";
