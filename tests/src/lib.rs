@@ -23,6 +23,7 @@ pub mod fault;
 pub mod figures;
 pub mod http;
 pub mod interruptions;
+pub mod latency;
 pub mod limits;
 pub mod link;
 pub mod linked;

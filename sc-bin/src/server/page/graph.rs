@@ -45,6 +45,7 @@ pub(super) fn spark(samples: &[Flow]) -> Markup {
     html! {
         svg.spark viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none"
             aria-hidden="true" focusable="false" {
+            path.base d={ "M0 " (HEIGHT) "H" (WIDTH) } {}
             path.area d=(area(&sums, top)) {}
             path.line d=(line(&sums, top)) {}
         }
@@ -67,7 +68,7 @@ pub(super) fn graph(id: &str, step: Step, samples: &[Flow]) -> Markup {
                 span.key.up { "to sites" }
             }
             div.plot {
-                span.scale.top { (rate(top)) }
+                span.scale { (rate(top)) }
                 span.scale.middle { (rate(top / 2)) }
                 svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
                     aria-labelledby={ (title) " " (detail) } {

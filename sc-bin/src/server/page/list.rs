@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::{Html, Response};
 use maud::{Markup, PreEscaped, html};
+use sc_proto::contract::TunnelId;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +14,7 @@ use super::amounts::counted;
 use super::error::PageError;
 use super::layout::{self, Shell};
 use super::live::{self, Snapshot};
+use super::memo::Memo;
 use super::row::{Row, Standing};
 use super::visitor::Visitor;
 use super::{LIST, Page, STOP_MINE, command};
@@ -62,7 +64,8 @@ pub(super) async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Result<Html<String>, PageError> {
     let filter = wanted.filter();
-    let state = snapshot(&page, &visitor.account, &filter, Some(unix_now())).await?;
+    let (account, ended) = (&visitor.account, Memo::default());
+    let state = snapshot(&page, account, &filter, &ended, Some(unix_now())).await?;
     let live = match filter.is_empty() {
         true => "/tunnels/live".to_owned(),
         false => format!("/tunnels/live?q={}", percent_encoded(&filter)),
@@ -110,9 +113,10 @@ pub(super) async fn live(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, PageError> {
     let filter = wanted.filter();
+    let ended = Arc::new(Memo::default());
     live::follow(page, &visitor, move |page, account| {
-        let filter = filter.clone();
-        async move { snapshot(&page, &account, &filter, None).await }
+        let (filter, ended) = (filter.clone(), Arc::clone(&ended));
+        async move { snapshot(&page, &account, &filter, &ended, None).await }
     })
 }
 
@@ -131,11 +135,14 @@ async fn snapshot(
     page: &Page,
     account: &Account,
     filter: &str,
+    ended_before: &Memo<Vec<TunnelId>, Markup>,
     now: Option<u64>,
 ) -> Result<Snapshot, PageError> {
     let mut rows = page.rows(account).await?;
     let all = rows.len();
     let own = rows.iter().filter(|row| row.is_own && row.standing != Standing::Stopping).count();
+    // One that has ended is one that is not here any more.
+    let own_ids = rows.iter().filter(|row| row.is_own).map(|row| row.tunnel.id).collect();
     let mut state = Snapshot::default();
     state.set("summary", &summary(&rows));
     state.set("mine", &stop_mine(own));
@@ -162,7 +169,12 @@ async fn snapshot(
         order.push(id);
     }
     state.order = Some(order);
-    state.set("ended", &ended(page, account).await?);
+    let ended = match ended_before.get(&own_ids) {
+        Some(ended) => ended,
+        None => ended(page, account).await?,
+    };
+    state.set("ended", &ended);
+    ended_before.set(own_ids, ended);
     Ok(state)
 }
 

@@ -17,6 +17,7 @@ mod layout;
 mod list;
 mod listeners;
 mod live;
+mod memo;
 mod row;
 mod sessions;
 mod sign_in;
@@ -32,7 +33,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
@@ -122,6 +123,5 @@ async fn protect(request: Request, next: Next) -> Response {
     }
     // What is in a browser's store may be read when its user has signed out.
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.entry(header::VARY).or_insert(HeaderValue::from_static("Cookie"));
     answer
 }

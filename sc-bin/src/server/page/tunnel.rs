@@ -12,6 +12,7 @@ use super::error::PageError;
 use super::graph::{Step, graph};
 use super::layout::{self, Shell};
 use super::live::{self, Snapshot};
+use super::memo::Memo;
 use super::row::{Row, Standing};
 use super::visitor::Visitor;
 use super::{LIST, Page};
@@ -25,6 +26,9 @@ use crate::server::tunnels::{Happening, unix_now};
 const MAX_JOBS: usize = 50;
 /// How far from a record's moment the deed of it may be on record, in seconds.
 const AROUND: u64 = 30;
+
+/// What was on record, of a tunnel that began and ended at these moments.
+type Deeds = Memo<(Option<u64>, Option<u64>), Vec<Deed>>;
 
 /// A tunnel with what its page tells beyond its row.
 struct Story {
@@ -41,13 +45,13 @@ pub(super) async fn show(
     State(page): State<Arc<Page>>,
     Path(id): Path<String>,
 ) -> Result<Html<String>, PageError> {
-    let story = story(&page, &visitor.account, id).await?;
+    let story = story(&page, &visitor.account, id, &Memo::default()).await?;
     let has_ended = story.row.standing == Standing::Stopped;
     let live = (!has_ended).then(|| format!("{}/live", story.row.path()));
     let state = story.snapshot(Some(unix_now()));
     let part = |id: &str| PreEscaped(state.part(id).to_owned());
     let content = html! {
-        nav.crumbs aria-label="Breadcrumb" { a href=(LIST) { "Tunnels" } span aria-hidden="true" { "/" } }
+        nav.crumbs aria-label="Breadcrumb" { a href=(LIST) { "Tunnels" } }
         (part("head"))
         (part("vitals"))
         @if !has_ended {
@@ -69,13 +73,19 @@ pub(super) async fn live(
     State(page): State<Arc<Page>>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
+    let deeds = Arc::new(Memo::default());
     live::follow(page, &visitor, move |page, account| {
-        let id = id.clone();
-        async move { Ok(story(&page, &account, id).await?.snapshot(None)) }
+        let (id, deeds) = (id.clone(), Arc::clone(&deeds));
+        async move { Ok(story(&page, &account, id, &deeds).await?.snapshot(None)) }
     })
 }
 
-async fn story(page: &Page, account: &Account, id: String) -> Result<Story, PageError> {
+async fn story(
+    page: &Page,
+    account: &Account,
+    id: String,
+    deeds_before: &Deeds,
+) -> Result<Story, PageError> {
     // What runs is in memory: no question to the registry for it.
     let running = usable_by(&page.rest, account).await?;
     let running = running.into_iter().find(|found| found.tunnel.id.to_string() == id);
@@ -86,7 +96,15 @@ async fn story(page: &Page, account: &Account, id: String) -> Result<Story, Page
     let (id, organisation) = (found.tunnel.id, found.owner.organisation.clone());
     let tunnels = &page.rest.tunnels;
     let figures = tunnels.figures().into_iter().find(|figures| figures.id == id);
-    let deeds = deeds(page, &organisation, &found.tunnel).await?;
+    let moments = (found.tunnel.launch_time, found.tunnel.shutdown_time);
+    let deeds = match deeds_before.get(&moments) {
+        Some(deeds) => deeds,
+        None => deeds(page, &organisation, &found.tunnel).await?,
+    };
+    // That of a moment ago may not be on record yet.
+    if deeds.len() >= usize::from(moments.0.is_some()) + usize::from(moments.1.is_some()) {
+        deeds_before.set(moments, deeds.clone());
+    }
     let row = page.row(account, found, figures, tunnels.jobs_of(id));
     Ok(Story {
         row,
@@ -161,9 +179,14 @@ impl Story {
             0 => String::new(),
             stalled => format!("{stalled} wait for a reader"),
         };
-        let unacknowledged = format!("{} unacknowledged", bytes(vitals.unacknowledged));
-        let interruptions =
-            format!("{}", counted(told.interruptions as usize, "interruption", "interruptions"));
+        let unacknowledged = match vitals.unacknowledged {
+            0 => String::new(),
+            waiting => format!("{} on the way", bytes(waiting)),
+        };
+        let interruptions = match told.interruptions {
+            0 => String::new(),
+            count => counted(count as usize, "interruption", "interruptions"),
+        };
         html! {
             dl #vitals.vitals {
                 (tile("Duration", &layout::since(began, now), ""))
@@ -205,19 +228,21 @@ impl Story {
     }
 
     fn events(&self) -> Markup {
-        let done = self.deeds.iter().map(|deed| (deed.time, deed_text(deed)));
+        // In one second it begins, then things happen, then it ends.
+        let rank = |deed: &Deed| if deed.action == "tunnel-started" { 0 } else { 2 };
+        let done = self.deeds.iter().map(|deed| ((deed.time, rank(deed)), deed_text(deed)));
         let happened = self.happenings.iter().rev();
-        let happened = happened.map(|one| (one.time, layout::sentence(&one.text)));
-        let mut all: Vec<(u64, String)> = done.chain(happened).collect();
-        all.sort_by_key(|(time, _)| std::cmp::Reverse(*time));
+        let happened = happened.map(|one| ((one.time, 1), layout::sentence(&one.text)));
+        let mut all: Vec<((u64, u8), String)> = done.chain(happened).collect();
+        all.sort_by_key(|(order, _)| std::cmp::Reverse(*order));
         html! {
             section #events.card aria-labelledby="events-title" {
                 h2 #events-title { "Events" }
                 @if all.is_empty() { p.quiet { "Nothing is on record." } }
                 @else {
-                    div.scroll tabindex="0" role="region" aria-labelledby="events-title" {
+                    div.scroll tabindex="0" role="region" aria-label="List of events, times in UTC" {
                         ol.lines {
-                            @for (time, text) in &all {
+                            @for ((time, _), text) in &all {
                                 li { span { (text) } span.quiet { (layout::at(*time)) } }
                             }
                         }
@@ -282,7 +307,7 @@ fn settings(row: &Row) -> Markup {
         section.card aria-labelledby="settings-title" {
             h2 #settings-title { "Settings" }
             dl.settings {
-                (setting("Id", Some(&tunnel.id)))
+                div { dt { "Id" } dd.id { (tunnel.id.to_string()) } }
                 (setting("Proxy", Some(&tunnel.proxy_address)))
                 (setting("Server", Some(&format_args!("{}:{}", tunnel.host, tunnel.ssh_port))))
                 (setting("Protocol", Some(&"KGP")))
