@@ -61,6 +61,12 @@ impl House {
         serde_json::from_slice(&answer.body).expect("JSON")
     }
 
+    /// The id of a tunnel.
+    fn tunnel(&self, name: &str) -> String {
+        let record = self.server.rest(&self.user).tunnel_named(name).expect("it is listed");
+        record["id"].as_str().expect("an id").to_owned()
+    }
+
     /// Some traffic through the tunnel, of several seconds, so that there is a graph to look at.
     fn traffic(&self) -> Site {
         let site = Site::start();
@@ -199,6 +205,26 @@ fn all_pages_are_for_everybody_in_both_schemes_and_narrow() {
     house.browser.value("document.querySelector('a.stop').click()");
     house.browser.until("the question", "document.getElementById('ask').open");
     house.check("question");
+    // With all that can be opened.
+    house.browser.value("document.getElementById('ask').close()");
+    house.browser.value("for (const one of document.querySelectorAll('details')) one.open = true");
+    house.check("tunnel-tables");
+    let path = house.browser.text("location.pathname");
+    let id = path.trim_start_matches("/tunnels/");
+    house
+        .server
+        .rest(&house.user)
+        .call("DELETE", &format!("/tunnels/{id}"), "")
+        .expect("an answer");
+    house
+        .browser
+        .until("its end", "document.querySelector('h1 + .badge')?.innerText === 'Stopped'");
+    house.open(&path);
+    house.check("ended");
+    house.open("/tunnels?q=nightly");
+    house.check("filtered");
+    house.open(&format!("/tunnels/{}/stop", house.tunnel("ci-nightly")));
+    house.check("question-page");
     house.open("/tunnels/0123");
     house.check("not-found");
     drop((client, flow));

@@ -163,7 +163,6 @@
     byId("ask-title").textContent = `Stop ${stopMine ? many : stop}?`;
     form.action = link.href;
     form.reset();
-    dialog.returnFocus = link;
     dialog.showModal();
   };
 
