@@ -214,7 +214,7 @@ fn all_pages_are_for_everybody_in_both_schemes_and_narrow() {
     house
         .server
         .rest(&house.user)
-        .call("DELETE", &format!("/tunnels/{id}"), "")
+        .call("DELETE", &format!("/tunnels/{id}?wait=0"), "")
         .expect("an answer");
     house
         .browser

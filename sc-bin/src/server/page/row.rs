@@ -192,12 +192,13 @@ impl Row {
             .any(|text| text.to_lowercase().contains(lower_case))
     }
 
-    /// The link that asks whether to end it.
+    /// The link that asks whether to end it, or to cut what one that is ending waits for.
     pub(super) fn stop_link(&self) -> Markup {
+        let word = if self.standing == Standing::Stopping { "Cut" } else { "Stop" };
         html! {
-            @if self.may_stop && self.standing != Standing::Stopping {
+            @if self.may_stop {
                 a.button.small.stop href={ (self.path()) "/stop" } data-stop=(self.name())
-                    aria-label={ "Stop " (self.name()) } { "Stop" }
+                    aria-label={ (word) " " (self.name()) } { (word) }
             }
         }
     }
