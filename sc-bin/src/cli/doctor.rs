@@ -1,19 +1,19 @@
 //! The options of `sc doctor`: those of a tunnel of version 5, and how to print.
 
-use super::args::V5Args;
 use super::exit::Exit;
 use super::settings::Settings;
+use super::table::CheckedArgs;
 use crate::client;
 use crate::doctor::Shown;
 #[cfg(feature = "operations")]
 use crate::logs::Shape;
 
 /// `sc doctor`.
-#[derive(clap::Args, Debug, Default)]
+#[derive(clap::Args, Debug)]
 pub(crate) struct DoctorArgs {
     /// The tunnel's own.
     #[command(flatten)]
-    pub(super) tunnel: V5Args,
+    pub(super) tunnel: CheckedArgs,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,

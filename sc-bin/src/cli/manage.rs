@@ -1,25 +1,25 @@
 //! The options of `sc list` and `sc stop`: whose tunnels, and which of them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::args::V5Args;
-use super::environment::Environment;
-use super::settings::{Settings, SettingsError};
+use super::settings::Dialect;
+use super::table::{Given, identified};
 
 /// Whose tunnels, and where.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct AccountArgs {
     /// User name [env: SAUCE_USERNAME, SAUCE_USER]
-    #[arg(short, long, alias = "user")]
+    #[arg(short, long)]
     username: Option<String>,
     /// Access key; does not stay visible in the process list [env: SAUCE_ACCESS_KEY, SAUCE_API_KEY]
-    #[arg(short = 'k', long, alias = "api-key")]
+    #[arg(short = 'k', long)]
     access_key: Option<String>,
     /// Where your server's REST API is, as http(s)://HOST:PORT/rest/v1 [env: SAUCE_REST_URL]
     #[arg(short = 'x', long)]
     rest_url: Option<String>,
     /// PEM file of CAs to verify the REST API with, instead of the system's [env: SAUCE_CAINFO]
-    #[arg(long, value_name = "FILE", alias = "cainfo")]
+    #[arg(long, value_name = "FILE")]
     rest_cainfo: Option<PathBuf>,
 }
 
@@ -77,19 +77,21 @@ pub(crate) enum RunningJobs {
 }
 
 impl AccountArgs {
-    /// As settings of a tunnel, of which only what REST needs counts.
-    pub(super) fn resolve(self, env: &Environment) -> Result<Settings, SettingsError> {
+    /// As the options of a tunnel, of which only what REST needs counts.
+    pub(super) fn given(self) -> Given {
         let Self { username, access_key, rest_url, rest_cainfo } = self;
-        let tunnel_name = Some("-".to_owned());
-        let args = V5Args {
-            username,
-            access_key,
-            rest_url,
-            rest_cainfo,
-            tunnel_name,
-            ..V5Args::default()
-        };
-        Settings::of_v5(args, env)
+        let given = [
+            ("user", username.map(OsString::from)),
+            ("access-key", access_key.map(OsString::from)),
+            ("rest-url", rest_url.map(OsString::from)),
+            ("rest-cainfo", rest_cainfo.map(OsString::from)),
+            // A tunnel has to have one.
+            ("tunnel-name", Some(OsString::from("-"))),
+        ];
+        let dialect = Dialect::V5;
+        let value =
+            |(id, value): (&str, Option<OsString>)| Some((identified(dialect, id)?, vec![value?]));
+        Given { dialect, values: given.into_iter().filter_map(value).collect() }
     }
 }
 

@@ -3,8 +3,15 @@
 mod args;
 #[cfg(feature = "client")]
 mod conceal;
+#[cfg(feature = "config")]
+mod config_file;
+#[cfg(all(feature = "client", not(feature = "config")))]
+#[path = "no_config_file.rs"]
+mod config_file;
 #[cfg(feature = "client")]
 mod connections;
+#[cfg(feature = "client")]
+pub(crate) mod data_url;
 #[cfg(all(feature = "client", feature = "operations"))]
 mod doctor;
 #[cfg(feature = "client")]
@@ -18,9 +25,15 @@ mod exchanges;
 mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
+#[cfg(feature = "client")]
+mod local_proxy;
 mod logging;
+#[cfg(feature = "client")]
+mod logs;
 #[cfg(all(feature = "client", feature = "operations"))]
 mod manage;
+#[cfg(feature = "manual")]
+mod manual;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
@@ -33,9 +46,17 @@ mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
 #[cfg(feature = "client")]
+mod sharing;
+#[cfg(feature = "client")]
 mod site_tls;
+#[cfg(feature = "client")]
+mod table;
+#[cfg(feature = "client")]
+mod values;
 mod version;
 
+#[cfg(feature = "client")]
+use std::env;
 #[cfg(feature = "client")]
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -46,15 +67,11 @@ use clap::Parser as _;
 pub(crate) use args::DevArgs;
 #[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
-#[cfg(all(feature = "client", feature = "server"))]
-pub(crate) use connections::DEFAULT_CONNECTIONS;
 #[cfg(feature = "client")]
 pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
-#[cfg(feature = "client")]
-pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "server")]
@@ -85,45 +102,36 @@ pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
 
-use crate::logs;
+use crate::logs as logs_of_process;
 use args::{Cli, Command};
 #[cfg(feature = "client")]
 use environment::Environment;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
+#[cfg(feature = "client")]
+use table::{Given, Purpose};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return not_understood(&error),
     };
-    #[cfg(all(feature = "client", feature = "operations"))]
-    if cli.command.is_none() && cli.tunnel.doctor {
-        let settings = Settings::of_v4(cli.tunnel, &Environment::of_process());
-        return with_settings(settings, |settings| {
-            doctor::run(settings, crate::doctor::Shown::Text)
-        })
-        .into();
-    }
     #[cfg(feature = "client")]
-    let Some(command) = cli.command else {
-        return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
-    };
+    let Some(command) = cli.command else { return tunnel(cli.tunnel.given).into() };
     #[cfg(not(feature = "client"))]
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
+        Command::Run(args) => tunnel_or_file(args.given, args.purpose),
+        #[cfg(feature = "client")]
+        Command::Legacy(args) => tunnel_or_file(args.given, args.purpose),
         #[cfg(feature = "server")]
         Command::Server(args) => crate::server::run(*args),
         #[cfg(all(feature = "client", feature = "server"))]
         Command::Dev(args) => {
-            let _ = logs::start(&logging::of_dev());
+            // To standard output, which cannot fail to be had.
+            let _ = logs_of_process::start(&logging::of_dev());
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
@@ -138,21 +146,23 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(all(feature = "client", feature = "operations"))]
         Command::List(args) => {
             let format = args.format();
-            let settings = args.account.resolve(&Environment::of_process());
-            with_settings(settings, |settings| crate::client::list(settings, format)).into()
+            with_settings(args.account.given(), |settings| crate::client::list(settings, format))
         }
         #[cfg(all(feature = "client", feature = "operations"))]
         Command::Stop(args) => {
             let (meant, jobs) = args.meant();
-            let settings = args.account.resolve(&Environment::of_process());
-            with_settings(settings, |settings| crate::client::stop(settings, &meant, jobs)).into()
+            let stop = |settings: &Settings| crate::client::stop(settings, &meant, jobs);
+            with_settings(args.account.given(), stop)
         }
         #[cfg(all(feature = "client", feature = "operations"))]
         Command::Doctor(args) => {
             let shown = args.shown();
-            let settings = Settings::of_v5(args.tunnel, &Environment::of_process());
-            with_settings(settings, |settings| doctor::run(settings, shown)).into()
+            with_settings(args.tunnel.given, |settings| doctor::run(settings, shown))
         }
+        #[cfg(feature = "manual")]
+        Command::Completion(args) => manual::completion(&args),
+        #[cfg(feature = "manual")]
+        Command::Man(args) => manual::man(&args),
         Command::Version => {
             version::print();
             ExitCode::SUCCESS
@@ -160,10 +170,76 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// Tells what is wrong with the command line, or what was asked for by `--help` or `--version`.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    #[cfg(feature = "client")]
+    {
+        let dialect = table::dialect_of(env::args_os().nth(1).as_deref());
+        if let Some(text) = dialect.and_then(|dialect| table::misunderstood(error, dialect)) {
+            let _ = writeln!(io::stderr(), "Error: {text}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What to tell who calls `sc` for the first time.
+#[cfg(feature = "client")]
+fn first_steps(missing: &SettingsError) -> String {
+    let dev = match cfg!(feature = "server") {
+        true => "  sc dev                 try the whole system on this machine, with a demo site\n",
+        false => "",
+    };
+    let file = match cfg!(feature = "config") {
+        true => "  sc run config-file     a configuration file with every option\n",
+        false => "",
+    };
+    format!(
+        "{VERSION}: reach private web applications from browsers elsewhere.\n\n\
+         To start a tunnel, say who you are and where your server is:\n\
+         \x20 sc run -u NAME -k KEY --rest-url http(s)://HOST:PORT/rest/v1 -i TUNNEL\n\
+         or set SAUCE_USERNAME, SAUCE_ACCESS_KEY, SAUCE_REST_URL and SAUCE_TUNNEL_NAME, and call \
+         `sc` alone.\n\
+         Now: {missing}.\n\n\
+         {dev}\
+         \x20 sc help                all commands, and the options of version 4\n\
+         \x20 sc run --help          the options of version 5\n\
+         {file}"
+    )
+}
+
+/// A tunnel, or a configuration file about one.
+#[cfg(feature = "client")]
+fn tunnel_or_file(given: Given, purpose: Purpose) -> ExitCode {
+    match purpose {
+        Purpose::Start => tunnel(given).into(),
+        #[cfg(feature = "config")]
+        Purpose::Template => {
+            let template = config_file::template(given.dialect);
+            let printed = io::stdout().write_all(template.as_bytes());
+            if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        #[cfg(feature = "config")]
+        Purpose::Convert(place) => {
+            // What cannot be concealed is no reason not to write.
+            let _ = conceal::conceal_secrets();
+            let env = Environment::of_process();
+            let Err(error) = config_file::write_converted(given, &env, &place) else {
+                return ExitCode::SUCCESS;
+            };
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Looks at the tunnel of another process.
 #[cfg(feature = "client")]
 fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
-    conceal::conceal_secrets();
+    // What cannot be concealed is no reason not to look.
+    let _ = conceal::conceal_secrets();
     match what {
         Ok(what) => look(&what),
         Err(error) => {
@@ -175,15 +251,14 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
 
 /// Does something else than a tunnel with the settings of one.
 #[cfg(all(feature = "client", feature = "operations"))]
-fn with_settings(
-    settings: Result<Settings, SettingsError>,
-    done: impl FnOnce(&Settings) -> Exit,
-) -> Exit {
-    conceal::conceal_secrets();
-    match settings {
+fn with_settings(given: Given, done: impl FnOnce(&Settings) -> Exit) -> ExitCode {
+    // What cannot be concealed is no reason not to do it.
+    let _ = conceal::conceal_secrets();
+    let exit = match Settings::of(given, &Environment::of_process()) {
         Ok(settings) => done(&settings),
         Err(error) => crate::client::refuse(&error),
-    }
+    };
+    exit.into()
 }
 
 /// The settings of this process's tunnel as they are now: from the same command line and
@@ -195,25 +270,37 @@ fn with_settings(
 #[cfg(feature = "client")]
 pub(crate) fn settings_again() -> Result<Settings, String> {
     let cli = Cli::try_parse().map_err(|error| error.to_string())?;
-    let environment = Environment::of_process();
-    let settings = match cli.command {
-        None => Settings::of_v4(cli.tunnel, &environment),
-        Some(Command::Run(args)) => Settings::of_v5(*args, &environment),
+    let given = match cli.command {
+        None => cli.tunnel.given,
+        Some(Command::Run(args)) => args.given,
+        Some(Command::Legacy(args)) => args.given,
         Some(_) => return Err("this command has no files to read again".to_owned()),
     };
-    settings.map_err(|error| error.to_string())
+    Settings::of(given, &Environment::of_process()).map_err(|error| error.to_string())
 }
 
 #[cfg(feature = "client")]
-fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
-    match settings {
-        Ok(settings) => {
-            let started = logs::start(&settings.logging.log);
-            conceal::conceal_secrets();
+fn tunnel(given: Given) -> Exit {
+    // First, since standard input can be read once only.
+    let visible = conceal::conceal_secrets();
+    let (is_bare, dialect) = (given.values.is_empty(), given.dialect);
+    match Settings::of(given, &Environment::of_process()) {
+        Ok(mut settings) => {
+            settings.notes.extend(visible);
+            #[cfg(feature = "operations")]
+            if settings.logs.doctor {
+                return doctor::run(&settings, crate::doctor::Shown::Text);
+            }
+            let started = logs_of_process::start(&settings.logging.log);
             open_files::raise_limit();
             let exit = crate::client::run(&settings, started);
-            logs::flush();
+            logs_of_process::flush();
             exit
+        }
+        // `sc` alone is how people meet it for the first time.
+        Err(error) if is_bare && error.is_incomplete() && dialect == Dialect::V4 => {
+            let _ = write!(io::stderr(), "{}", first_steps(&error));
+            Exit::Failed
         }
         Err(error) => crate::client::refuse(&error),
     }

@@ -32,11 +32,6 @@ impl Filter {
         self
     }
 
-    /// The level of what is not named.
-    pub(crate) fn usual(&self) -> LevelFilter {
-        self.usual
-    }
-
     /// The most that any record may have.
     pub(super) fn most(&self) -> LevelFilter {
         self.by_target

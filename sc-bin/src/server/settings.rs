@@ -176,6 +176,12 @@ pub(crate) struct Options {
     /// [default: 0]
     #[arg(long, value_name = "BYTES", env = "SC_SERVER_MAX_LOGSIZE")]
     max_logsize: Option<u64>,
+    /// Serve no Tunnels page beside the REST API
+    #[arg(
+        long, value_name = "BOOL", env = "SC_SERVER_NO_PAGE",
+        num_args = 0..=1, default_missing_value = "true", require_equals = true
+    )]
+    no_page: Option<bool>,
 }
 
 /// What a tunnel's own proxy port wants of a browser.
@@ -233,6 +239,17 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<MetricsServer>,
     /// What clients are told.
     pub(crate) announcements: Announcements,
+    /// The Tunnels page.
+    pub(crate) page: TunnelsPage,
+}
+
+/// Whether people can see their tunnels in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TunnelsPage {
+    /// They can, where the REST API is.
+    Served,
+    /// There is nothing but the REST API.
+    Off,
 }
 
 /// How the REST API is protected.
@@ -339,6 +356,7 @@ impl Settings {
             endurance: Endurance::default(),
             metrics: None,
             announcements: Announcements::default(),
+            page: TunnelsPage::Served,
         }
     }
 }
@@ -409,6 +427,7 @@ impl Options {
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
             max_logsize: self.max_logsize.or(other.max_logsize),
+            no_page: self.no_page.or(other.no_page),
         }
     }
 
@@ -480,6 +499,10 @@ impl Options {
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
             endurance,
             metrics: MetricsServer::of(self.metrics_address, self.metrics_auth_file)?,
+            page: match self.no_page {
+                Some(true) => TunnelsPage::Off,
+                _ => TunnelsPage::Served,
+            },
             announcements: match &self.announcements {
                 Some(file) => Announcements::from_file(file)?,
                 None => Announcements::default(),

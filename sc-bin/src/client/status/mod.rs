@@ -2,11 +2,10 @@
 //!
 //! `link` is the state of a connection as data, `links` of all of them, `board` where it hangs; `signs` are what other
 //! processes watch (ready file, pid file, service manager); `views` answers questions by HTTP in
-//! the words of `v4` and `v5`, `configuration` what is in effect, `metrics` and `meters` the
+//! the words of `v4` and `v5`, `metrics` and `meters` the
 //! figures.
 
 mod board;
-mod configuration;
 #[cfg(feature = "operations")]
 mod figures;
 mod link;
@@ -32,10 +31,10 @@ use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
 use crate::monitor::{ListenAddress, Listener, Monitor, Options};
 use board::Board;
-pub(super) use configuration::text as configuration;
 use signs::Signs;
 pub(super) use views::AskScript;
 use views::Views;
+pub(super) use views::configuration;
 
 /// The status of one run: the event loop tells it everything, and it tells the others. All that
 /// it serves and has written ends with it.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::board::{Board, Phase, Snapshot};
 use super::link::{Change, Link, Outage, Resumed, State, Trying};
 use super::links::Recorded;
-use super::{configuration, metrics, rounded, seconds_until};
+use super::{metrics, rounded, seconds_until};
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
 use crate::monitor::{Answer, Status};
@@ -24,6 +24,11 @@ pub(super) struct Views {
 /// Asks for the PAC script in use.
 pub(crate) type AskScript = Arc<dyn Fn() -> Option<Arc<str>> + Send + Sync>;
 
+/// Every option and value in effect, a line each.
+pub(in crate::client) fn configuration(settings: &Settings) -> String {
+    settings.shown.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+}
+
 impl Views {
     pub(super) fn new(
         settings: &Settings,
@@ -31,7 +36,7 @@ impl Views {
         workers: AskWorkers,
         script: AskScript,
     ) -> Self {
-        Self { board, workers, script, configuration: Mutex::new(configuration::text(settings)) }
+        Self { board, workers, script, configuration: Mutex::new(configuration(settings)) }
     }
 
     /// Other options are in effect.
