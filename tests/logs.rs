@@ -340,7 +340,7 @@ fn the_rules_of_a_configuration_file_are_read_again_on_both_sides() {
     let rest = server.rest(&user);
     let record = || rest.tunnel_named("rules").expect("a tunnel");
     let (proxy, site) = (deployment::proxy_address(&record()), Site::start());
-    let status = || http::get(proxy, &site.url("/small")).expect("an answer").status();
+    let status = || http::get(proxy, &site.url("/bytes/10")).expect("an answer").status();
     assert!(status() < 400);
     let host = site.address().to_string();
     let mut open = Connection::through(proxy, &host).expect("a stream");
@@ -352,7 +352,7 @@ fn the_rules_of_a_configuration_file_are_read_again_on_both_sides() {
     wait::until("the record to have them", || {
         (record()["deny_domains"][0] == "127[.]0[.]0[.]1").then_some(())
     });
-    let request = format!("GET /small HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    let request = format!("GET /bytes/10 HTTP/1.1\r\nHost: {host}\r\n\r\n");
     assert!(open.exchange(&request).expect("the old stream lives").status() < 400);
 
     write("deny-domains: ['(']\n");
