@@ -182,7 +182,8 @@ pub(super) fn of_dev() -> LogSettings {
     }
 }
 
-#[cfg(all(test, feature = "client", feature = "operations"))]
+#[cfg(test)]
+#[cfg(all(feature = "client", feature = "operations"))]
 mod tests {
     use super::*;
     use crate::cli::Settings;

@@ -66,7 +66,7 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                 Ok(Input::Reloaded(mut reloaded)) => {
                     self.controller.set_rules(std::mem::take(&mut reloaded.rules));
                     self.status.set_configuration(std::mem::take(&mut reloaded.configuration));
-                    self.plane.reload(reloaded);
+                    self.plane.reload(*reloaded);
                 }
                 Ok(input) => self.take(input),
                 Err(RecvTimeoutError::Timeout) => {}

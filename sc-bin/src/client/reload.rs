@@ -79,7 +79,7 @@ pub(super) fn begin(inputs: &Sender) {
     let inputs = inputs.clone();
     let read = move || match read() {
         // After the end it interests nobody.
-        Ok(reloaded) => drop(inputs.send(Input::Reloaded(reloaded))),
+        Ok(reloaded) => drop(inputs.send(Input::Reloaded(Box::new(reloaded)))),
         Err(error) => log::warn!("the rules stay as they are: {error}"),
     };
     if let Err(error) = thread::Builder::new().name("sc-reload".to_owned()).spawn(read) {

@@ -46,7 +46,7 @@ pub(crate) enum Input {
     /// SIGHUP. The event loop's affair.
     Hangup,
     /// What the files say now. The event loop's affair, too.
-    Reloaded(Reloaded),
+    Reloaded(Box<Reloaded>),
     /// A REST call is done.
     Answer(Answer),
     /// The data plane says something.

@@ -182,14 +182,13 @@ fn sites(all: &mut Exposition, counted: &Counted<'_>) {
 
 /// Requests by method and class of status. A method is `CONNECT`, or `HTTP` for all others.
 fn requests(all: &mut Exposition, counted: &Counted<'_>) {
-    let kinds: [(&str, fn(&Counters) -> &Outcomes); 2] =
-        [("CONNECT", |c| &c.requests.connects), ("HTTP", |c| &c.requests.exchanges)];
+    let of_class = |of: &Outcomes, class: usize| of.by_class.get(class).copied().unwrap_or(0);
     let mut by_class = Samples::new();
-    for (method, of) in kinds {
-        for (class, code) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
-            let count = counted.sum(|c| of(c).by_class.get(class).copied().unwrap_or(0));
-            by_class.add(&[("code", code), ("method", method)], number(count));
-        }
+    for (class, code) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
+        let connects = counted.sum(|c| of_class(&c.requests.connects, class));
+        let exchanges = counted.sum(|c| of_class(&c.requests.exchanges, class));
+        by_class.add(&[("code", code), ("method", "CONNECT")], number(connects));
+        by_class.add(&[("code", code), ("method", "HTTP")], number(exchanges));
     }
     let help = "Requests that have their outcome, by the class of their status.";
     all.counters("http_requests_total", help, by_class);
