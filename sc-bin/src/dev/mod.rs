@@ -143,6 +143,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
     let key = server.add_user(USER)?.expose().to_owned();
     let facts = Facts {
         rest_url: server.rest_url().to_owned(),
+        page_url: server.page_url().unwrap_or_default(),
         key: key.clone(),
         app: application.shown(),
         program: program(),
