@@ -61,7 +61,8 @@ pub(super) async fn list(
     let (all, full) = (query.flag("all", false)?, query.flag("full", false)?);
     let mut tunnels = match all {
         true => {
-            let found = usable_by_both(&state, &visit.caller, &visit.owner).await?;
+            let users = users_needed(&state, &visit.caller).await?;
+            let found = usable_by_both(&state, &visit.caller, &visit.owner, &users);
             found.into_iter().map(|found| found.tunnel).collect()
         }
         false => state.tunnels.live_of(&visit.owner.name),
@@ -90,30 +91,37 @@ pub(super) async fn list(
     })
 }
 
-/// Live tunnels that a user may see and use, with their owners, oldest first.
-pub(crate) async fn usable_by(state: &RestState, user: &Account) -> Result<Vec<Found>, RestError> {
-    usable_by_both(state, user, user).await
+/// Live tunnels that a user may see and use, with their owners, oldest first. `users` are those of
+/// its organisation.
+pub(crate) fn usable_by(state: &RestState, user: &Account, users: &[Account]) -> Vec<Found> {
+    usable_by_both(state, user, user, users)
+}
+
+/// The users among whom the owners are of the live tunnels that a user may see.
+async fn users_needed(state: &RestState, user: &Account) -> Result<Vec<Account>, RestError> {
+    match state.tunnels.live().iter().any(|tunnel| tunnel.owner != user.name) {
+        true => Ok(state.registry.users(Some(&user.organisation)).await?),
+        // As on most small servers.
+        false => Ok(vec![user.clone()]),
+    }
 }
 
 /// Live tunnels of the whole organisation that both the caller and the path's user may use.
-async fn usable_by_both(
+fn usable_by_both(
     state: &RestState,
     caller: &Account,
     user: &Account,
-) -> Result<Vec<Found>, RestError> {
-    let tunnels = state.tunnels.live();
-    let owners = match tunnels.iter().any(|tunnel| tunnel.owner != caller.name) {
-        true => state.registry.users(Some(&caller.organisation)).await?,
-        // As on most small servers.
-        false => vec![caller.clone()],
-    };
-    let found = tunnels.into_iter().filter_map(|tunnel| {
-        let owner = owners.iter().find(|owner| owner.name == tunnel.owner)?;
+    users: &[Account],
+) -> Vec<Found> {
+    let owners: BTreeMap<&str, &Account> =
+        users.iter().map(|user| (user.name.as_str(), user)).collect();
+    let found = state.tunnels.live().into_iter().filter_map(|tunnel| {
+        let owner = *owners.get(tunnel.owner.as_str())?;
         let sharing = sharing_of(&tunnel);
         let may = caller.may_use_of(owner, sharing) && user.may_use_of(owner, sharing);
         may.then(|| Found { tunnel, owner: owner.clone() })
     });
-    Ok(found.collect())
+    found.collect()
 }
 
 fn ids(tunnels: &[Tunnel]) -> Vec<String> {
