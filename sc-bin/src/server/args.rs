@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::accounts::{DEFAULT_ORGANISATION, Role};
+use super::registry::{DatabaseUrl, GivenUrl};
 use super::settings::{Options, SettingsError};
 
 /// Run the server: REST API, tunnel listener and the tunnels' proxy ports
@@ -50,12 +51,22 @@ pub(super) enum ServerCommand {
     },
 }
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct DataPlace {
     /// The server's data directory
     /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
     #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR", global = true)]
     pub(super) data_dir: Option<PathBuf>,
+
+    /// PostgreSQL database that several servers share, postgres://USER:PASSWORD@HOST:PORT/NAME;
+    /// better by --database-file or the environment [default: SQLite in the data directory]
+    #[arg(long, value_name = "URL", env = DatabaseUrl::VARIABLE, hide_env_values = true,
+        value_parser = GivenUrl::take, global = true)]
+    pub(super) database: Option<GivenUrl>,
+
+    /// File with the URL of that database
+    #[arg(long, value_name = "FILE", env = "SC_DATABASE_FILE", global = true)]
+    pub(super) database_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]

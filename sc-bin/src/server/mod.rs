@@ -12,6 +12,7 @@ mod byte_size;
 mod certificate;
 mod data_dir;
 mod data_plane;
+mod fleet;
 mod guesses;
 mod log_limit;
 mod metrics;

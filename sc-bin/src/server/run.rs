@@ -38,7 +38,7 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
                 }
             };
             let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
-            user_command::run(action, place.data_dir, &mut out).map_err(RunError::from)
+            user_command::run(action, place, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };

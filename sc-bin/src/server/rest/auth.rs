@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::access_key;
 use super::super::accounts::Account;
-use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
 use super::rates::CALLS_A_SECOND;
@@ -94,7 +93,7 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestE
     if !state.rates.admits(&user, now) {
         return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
-    if let Err(error) = state.registry.key_used(&user, unix_now()).await
+    if let Err(error) = state.registry.key_used(&user, state.registry.now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.

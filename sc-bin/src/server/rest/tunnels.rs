@@ -11,8 +11,8 @@ use axum::response::{IntoResponse as _, Response};
 use sc_proto::contract::TunnelId;
 use serde::Deserialize;
 
-use super::super::accounts::{Account, Sharing};
-use super::super::tunnels::Streams;
+use super::super::accounts::Account;
+use super::super::tunnels::{Streams, sharing_of};
 use super::RestState;
 use super::auth::Visit;
 use super::body::parse;
@@ -61,7 +61,7 @@ pub(super) async fn list(
     let (all, full) = (query.flag("all", false)?, query.flag("full", false)?);
     let mut tunnels = match all {
         true => usable_by_both(&state, &visit).await?,
-        false => state.tunnels.live_of(&visit.owner.name),
+        false => state.tunnels.everywhere_of(&visit.owner.name).await?,
     };
     tunnels.retain(|tunnel| {
         tunnel.owner != visit.owner.name
@@ -90,7 +90,7 @@ pub(super) async fn list(
 /// Live tunnels of the whole organisation that both the caller and the path's user may use.
 async fn usable_by_both(state: &RestState, visit: &Visit) -> Result<Vec<Tunnel>, RestError> {
     let Visit { caller, owner: user } = visit;
-    let mut tunnels = state.tunnels.live();
+    let mut tunnels = state.tunnels.everywhere_in(&caller.organisation).await?;
     let owners = match tunnels.iter().any(|tunnel| tunnel.owner != caller.name) {
         true => state.registry.users(Some(&caller.organisation)).await?,
         // As on most small servers.
@@ -108,10 +108,6 @@ async fn usable_by_both(state: &RestState, visit: &Visit) -> Result<Vec<Tunnel>,
 
 fn ids(tunnels: &[Tunnel]) -> Vec<String> {
     tunnels.iter().map(|tunnel| tunnel.id.to_string()).collect()
-}
-
-fn sharing_of(tunnel: &Tunnel) -> Sharing {
-    if tunnel.shared_tunnel { Sharing::Shared } else { Sharing::Private }
 }
 
 /// What the parameters `protocol` and `filter` leave of a list.
@@ -190,8 +186,9 @@ pub(super) async fn delete(
     let tunnels = Arc::clone(&state.tunnels);
     let ended =
         tokio::spawn(async move { tunnels.end_on_request(id, by, reason, streams).await }).await;
-    ended.map_err(|_| RestError::Broken)?;
-    Ok(Json(DeleteAnswer { result: true, id, jobs_running: state.tunnels.jobs_of(id) }))
+    ended.map_err(|_| RestError::Broken)??;
+    let jobs_running = state.tunnels.count_jobs(id).await?;
+    Ok(Json(DeleteAnswer { result: true, id, jobs_running }))
 }
 
 /// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
@@ -226,7 +223,7 @@ pub(super) async fn num_jobs(
     path: TunnelPath,
 ) -> Result<Json<NumJobs>, RestError> {
     let id = find(&state, &visit, path).await?.tunnel.id;
-    Ok(Json(NumJobs { id, jobs_running: state.tunnels.jobs_of(id) }))
+    Ok(Json(NumJobs { id, jobs_running: state.tunnels.count_jobs(id).await? }))
 }
 
 /// `POST /{user}/tunnels/{id}/connected`.
