@@ -9,8 +9,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-/// What stands in the place of a secret that was moved into the environment.
-pub(crate) const CONCEALED: &str = "****";
+use super::settings::CONCEALED;
 
 /// An option whose value is a secret, or may hold one.
 struct Secret {
@@ -70,8 +69,6 @@ const V5: &[Secret] = &[
     Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
 ];
 
-const SERVER: &[Secret] = &[Secret::new("--database", "", "SC_DATABASE", Holds::Secret)];
-
 /// Arguments with the secrets taken out.
 #[derive(Debug, PartialEq, Eq)]
 struct Concealed {
@@ -125,11 +122,8 @@ pub(crate) fn shown_arg_list() -> Vec<String> {
 ///
 /// An argument that is not UTF-8, as a file's name may be, holds no secret.
 fn conceal(args: &[OsString]) -> Option<Concealed> {
-    let secrets_of = match args.get(1).and_then(|command| command.to_str()) {
-        Some("run") => V5,
-        Some("server") => SERVER,
-        _ => V4,
-    };
+    let is_v5 = args.get(1).is_some_and(|command| command == "run");
+    let secrets_of = if is_v5 { V5 } else { V4 };
     let mut secrets: BTreeMap<&str, String> = BTreeMap::new();
     let mut blot = |secret: &Secret, value: &str| {
         if !secret.is_in(value) {
@@ -256,9 +250,6 @@ mod tests {
             assert_eq!(concealed.args, args(shown));
             assert_eq!(concealed.secrets, BTreeMap::from([(variable, secret.to_owned())]));
         }
-        let server = conceal(&args("sc server user list --database postgres://u:p@h/n")).unwrap();
-        assert_eq!(server.args, args("sc server user list --database ****"));
-        assert_eq!(server.secrets["SC_DATABASE"], "postgres://u:p@h/n");
         let both = conceal(&args("sc run -k K --proxy u@h:1")).unwrap();
         assert_eq!(both.args, args("sc run -k **** --proxy ****"));
         assert_eq!(both.secrets.len(), 2);

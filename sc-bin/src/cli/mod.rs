@@ -1,6 +1,7 @@
 //! The command line: what was asked for, with what settings, and how the process ends.
 
 mod args;
+#[cfg(feature = "client")]
 mod conceal;
 #[cfg(feature = "client")]
 mod connections;
@@ -39,8 +40,6 @@ use clap::Parser as _;
 
 #[cfg(all(feature = "client", feature = "server"))]
 pub(crate) use args::DevArgs;
-#[cfg(feature = "server")]
-pub(crate) use conceal::CONCEALED;
 #[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
 #[cfg(all(feature = "client", feature = "server"))]
@@ -99,7 +98,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
         #[cfg(feature = "server")]
         Command::Server(args) => {
-            conceal::conceal_secrets();
             logging::start(Role::Server);
             open_files::raise_limit();
             crate::server::run(*args)

@@ -274,7 +274,8 @@ impl From<V5Args> for Given {
 /// Version 4's variable for no cache.
 const NO_CACHING: &str = "SAUCE_NO_PROXY_CACHING";
 
-pub(super) use super::conceal::CONCEALED;
+/// What stands in the place of a key that [`super::conceal`] moved into the environment.
+pub(super) const CONCEALED: &str = "****";
 
 impl Settings {
     /// The settings of `sc -u -k …`.

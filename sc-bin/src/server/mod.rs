@@ -10,6 +10,7 @@ mod announcements;
 mod args;
 mod byte_size;
 mod certificate;
+mod conceal;
 mod data_dir;
 mod data_plane;
 mod fleet;

@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use super::args::{ServerArgs, ServerCommand};
+use super::conceal;
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Action, Output, UserCommandError};
@@ -28,6 +29,7 @@ enum RunError {
 /// Runs `sc server` or one of its commands. Exit code 0 after an orderly end, 1 after a failure,
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
+    conceal::conceal_database();
     let done = match args.command.clone() {
         Some(command) => {
             let (action, place) = match command {

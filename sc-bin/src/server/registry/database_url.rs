@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
-use crate::cli::CONCEALED;
+use crate::server::conceal::CONCEALED;
 
 /// `postgres://USER:PASSWORD@HOST:PORT/NAME`, with the parameters of libpq that sqlx knows.
 #[derive(Clone, PartialEq, Eq)]
