@@ -205,20 +205,27 @@ fn a_killed_servers_tunnels_come_up_elsewhere() {
 #[cfg_attr(missing_postgres, ignore = "needs PostgreSQL: .ci/run install")]
 fn any_server_stops_a_tunnel_even_if_no_notice_comes() {
     let fleet = Fleet::start(2);
-    for (name, notices) in [("told", Notices::Pass), ("not-told", Notices::AreLost)] {
+    for (name, notices) in
+        [("told", Notices::Pass), ("cut", Notices::AreCut), ("not-told", Notices::AreLost)]
+    {
         let client = fleet.client(0, name);
         let record = ready(&fleet, 0, name);
         let (owner, path) = (fleet.carrier(&record), path_of(&record));
         let other = fleet.rest(fleet.other(owner));
         let (done, cuts) = (AtomicBool::new(false), AtomicBool::new(false));
         let took = thread::scope(|scope| {
-            if notices == Notices::AreLost {
+            if notices == Notices::AreCut {
                 scope.spawn(|| cut_notices(&fleet, &done, &cuts));
                 wait::until("a cut", || cuts.load(Ordering::Relaxed).then_some(()));
             }
             let asked = Instant::now();
-            let answer = other.call("DELETE", &format!("{path}?wait_for_jobs=0&reason=webui"), "");
-            assert_eq!(answer.expect("an answer").status(), 200);
+            if notices == Notices::AreLost {
+                write_wish(&fleet, &record);
+            } else {
+                let path = format!("{path}?wait_for_jobs=0&reason=webui");
+                let answer = other.call("DELETE", &path, "").expect("an answer");
+                assert_eq!(answer.status(), 200);
+            }
             wait::until_within(MAX_STOP, "the end", || {
                 (other.get(&path)["status"] == "terminated").then_some(())
             });
@@ -242,7 +249,20 @@ fn any_server_stops_a_tunnel_even_if_no_notice_comes() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Notices {
     Pass,
+    /// Whoever listens is cut off all the time, and looks when it is back.
+    AreCut,
+    /// Nobody is told at all.
     AreLost,
+}
+
+/// What a server writes that wants a tunnel of another one to end, without the notice after it.
+fn write_wish(fleet: &Fleet, record: &Value) {
+    let wish = json!({"cut": {"by": "jane", "reason": "webui"}});
+    fleet.ask(&format!(
+        "UPDATE tunnels SET status = 'halting', wish = '{wish}', user_shutdown = 1,
+             shutdown_reason = 'webui' WHERE id = '{}'",
+        text(record, "id")
+    ));
 }
 
 /// Ends all connections that listen for notices, again and again.
@@ -268,7 +288,7 @@ fn any_server_drains_a_tunnel() {
     let mut user =
         Connection::through(proxy_address(&record), &host.to_string()).expect("a stream");
     user.send(format!("GET /hold HTTP/1.1\r\nHost: {host}\r\n\r\n")).expect("a request");
-    wait::until("the request", || (!site.received("/hold").is_empty()).then_some(()));
+    wait::until("the request", || (site.connections() > 0).then_some(()));
     let answer = other.call("DELETE", &format!("{path}?wait_for_jobs=1"), "").expect("an answer");
     assert_eq!(answer.status(), 200, "{}", answer.text());
     wait::until("the drain", || {
@@ -307,7 +327,9 @@ fn a_server_that_was_frozen_leaves_its_tunnels_to_those_who_have_them() {
         assert_eq!((seen.len(), fleet.carrier(&seen["moved"])), (1, other));
     }
     traffic::small_request(proxy_address(&moved), &site);
-    // It takes part again.
+    // It takes part again, as soon as it has said how many it has.
+    let counts = || fleet.ask("SELECT tunnels FROM members ORDER BY tunnels");
+    wait::until("its count", || (counts() == "0\n1").then_some(()));
     let _second = fleet.client(0, "second");
     let second = ready(&fleet, other, "second");
     assert_eq!(fleet.carrier(&second), frozen, "it is the emptier one");
@@ -317,9 +339,13 @@ fn a_server_that_was_frozen_leaves_its_tunnels_to_those_who_have_them() {
 #[cfg_attr(missing_postgres, ignore = "needs PostgreSQL: .ci/run install")]
 #[cfg_attr(missing_faketime, ignore = "needs faketime: .ci/run install")]
 fn clocks_may_differ_by_minutes() {
+    // The program `faketime` stays between: only what it preloads is wanted.
+    let asked = Command::new("faketime").args(["+0s", "printenv", "LD_PRELOAD"]).output();
+    let library = String::from_utf8(asked.expect("faketime").stdout).expect("a path");
     let shifted = |number: usize| {
-        let mut command = Command::new("faketime");
-        command.args(["-f", ["+0s", "+7m", "-5m"][number]]).arg(binary::sc());
+        let mut command = binary::command();
+        command.env("LD_PRELOAD", library.trim());
+        command.env("FAKETIME", ["+0s", "+7m", "-5m"][number]);
         // A machine whose wall clock is wrong counts seconds as well as any.
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         command
@@ -465,4 +491,83 @@ fn the_databases_password_is_not_shown() {
     {
         assert!(!has_secret(&shown), "{}", String::from_utf8_lossy(&shown));
     }
+}
+
+/// What the registry has to do for tunnels: the figures of docs/scaling.md.
+#[test]
+#[cfg_attr(missing_postgres, ignore = "needs PostgreSQL: .ci/run install")]
+fn a_tunnel_costs_the_database_little() {
+    let database = postgres().new_database();
+    let servers: Vec<Server> = (0..3)
+        .map(|_| {
+            let mut places = Places::on_loopback();
+            places.proxy_ports = (0, 0);
+            places.options = ["--database", &database].map(str::to_owned).into();
+            Server::start_at(binary::command(), places)
+        })
+        .collect();
+    let user = add_user(&database, &servers[0], &["add", "jane"]);
+    let fleet = Fleet { database, servers, user };
+    let idle = statements_a_second(&fleet);
+
+    let names: Vec<String> = (0..8).map(|number| format!("t{number}")).collect();
+    let _clients: Vec<Client> =
+        names.iter().enumerate().map(|(at, name)| fleet.client(at, name)).collect();
+    for name in &names {
+        ready(&fleet, 0, name);
+    }
+    let busy = statements_a_second(&fleet);
+    let each = (busy - idle) / names.len() as f64;
+    figures::tell(&format!(
+        "statements a second: {idle:.1} of three servers, {each:.2} of a tunnel"
+    ));
+
+    let (count, at_once) = (120, 6);
+    let before = statements(&fleet);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for part in 0..at_once {
+            let fleet = &fleet;
+            scope.spawn(move || {
+                for number in 0..count / at_once {
+                    let name = json!({ "tunnel_identifier": format!("made-{part}-{number}") });
+                    let rest = fleet.rest(number % 3);
+                    let answer = rest.call("POST", "/tunnels", &name.to_string()).expect("answer");
+                    assert_eq!(answer.status(), 200, "{}", answer.text());
+                }
+            });
+        }
+    });
+    let took = begun.elapsed();
+    let made = (statements_at_rest(&fleet) - before) as f64;
+    let of_servers = busy * begun.elapsed().as_secs_f64();
+    let (rate, cost) =
+        (f64::from(count) / took.as_secs_f64(), (made - of_servers) / f64::from(count));
+    figures::tell(&format!(
+        "tunnels made: {rate:.0} a second by three servers, {cost:.1} statements each"
+    ));
+    let mut carried = fleet.ask("SELECT COUNT(*) FROM tunnels WHERE ended IS NULL GROUP BY member");
+    carried = carried.replace('\n', ", ");
+    figures::tell(&format!("{} tunnels on three servers: {carried}", count as usize + names.len()));
+    assert!(each < 3.0 && idle < 60.0, "{each} of a tunnel, {idle} of three servers");
+}
+
+/// Statements that were carried out for a fleet so far.
+fn statements(fleet: &Fleet) -> i64 {
+    let sql = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+    fleet.ask(sql).parse().expect("a number")
+}
+
+/// The same once the database, which counts a second late, has counted all.
+fn statements_at_rest(fleet: &Fleet) -> i64 {
+    thread::sleep(Duration::from_secs(2));
+    statements(fleet)
+}
+
+fn statements_a_second(fleet: &Fleet) -> f64 {
+    let (before, begun) = (statements_at_rest(fleet), Instant::now());
+    thread::sleep(Duration::from_secs(20));
+    let after = statements_at_rest(fleet);
+    // The question itself is one.
+    (after - before - 1) as f64 / begun.elapsed().as_secs_f64()
 }

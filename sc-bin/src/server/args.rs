@@ -40,6 +40,14 @@ pub(super) enum ServerCommand {
         #[command(flatten)]
         place: DataPlace,
     },
+    /// See the servers that share a database, and keep new tunnels from one of them
+    Fleet {
+        #[command(subcommand)]
+        action: FleetAction,
+
+        #[command(flatten)]
+        place: DataPlace,
+    },
     /// Add, list and remove organisations; also while the server runs
     #[command(visible_alias = "org")]
     Organisation {
@@ -142,6 +150,22 @@ impl InOrganisation {
     pub(super) fn name(&self) -> &str {
         self.organisation.as_deref().unwrap_or(DEFAULT_ORGANISATION)
     }
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum FleetAction {
+    /// List the servers, their tunnels and last signs of life
+    List,
+    /// Give a server no new tunnels; those it has go on
+    Drain {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
+    /// Give it new tunnels again
+    Resume {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -297,6 +321,7 @@ mod tests {
             "user set bob --tunnel-limit none",
             "team join web bob --data-dir /d",
             "org set default --tunnel-limit 7",
+            "fleet drain sc-1.test:8443 --database-file /d",
         ] {
             assert!(parse(good).unwrap().command.is_some(), "{good}");
         }

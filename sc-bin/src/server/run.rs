@@ -34,6 +34,7 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
         Some(command) => {
             let (action, place) = match command {
                 ServerCommand::User { action, place } => (Action::User(action), place),
+                ServerCommand::Fleet { action, place } => (Action::Fleet(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
                 ServerCommand::Organisation { action, place } => {
                     (Action::Organisation(action), place)

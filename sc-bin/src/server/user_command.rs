@@ -1,12 +1,14 @@
-//! `sc server user|team|organisation …`: works on the registry's file, whether a server runs or
-//! not.
+//! `sc server user|team|organisation|fleet …`: works on the registry, whether a server runs or not.
 
 use std::io::{self, Write};
 
 use super::access_key::{AccessKey, sha256_of_key};
 use super::accounts::{Account, DEFAULT_ORGANISATION};
-use super::args::{DataPlace, Limit, OrganisationAction, TeamAction, UserAction, UserOptions};
+use super::args::{
+    DataPlace, FleetAction, Limit, OrganisationAction, TeamAction, UserAction, UserOptions,
+};
 use super::data_dir::{DataDir, DataDirError};
+use super::fleet::{self, FleetCommandError};
 use super::random;
 use super::registry::{
     DatabaseUrl, DatabaseUrlError, Deed, NewUser, Registry, RegistryError, Team, TeamError,
@@ -33,6 +35,9 @@ pub(super) enum UserCommandError {
     /// It was not done.
     #[error(transparent)]
     Team(#[from] TeamError),
+    /// It is about the fleet, and was not done.
+    #[error(transparent)]
+    Fleet(#[from] FleetCommandError),
     /// The answer could not be printed, or no runtime made.
     #[error("cannot print: {0}")]
     Io(#[from] io::Error),
@@ -45,6 +50,8 @@ pub(super) enum Action {
     User(UserAction),
     /// Teams.
     Team(TeamAction),
+    /// The servers of a fleet.
+    Fleet(FleetAction),
     /// Organisations.
     Organisation(OrganisationAction),
 }
@@ -74,6 +81,9 @@ pub(super) fn run(
         let registry = Registry::open(&dir, database.as_ref()).await?;
         let done = match action {
             Action::User(action) => on_user(action, &registry, out).await,
+            Action::Fleet(action) => {
+                fleet::run_command(action, &registry, out.answer).await.map_err(Into::into)
+            }
             Action::Team(action) => on_team(action, &registry, out).await,
             Action::Organisation(action) => on_organisation(action, &registry, out).await,
         };

@@ -13,11 +13,14 @@
 //! free for their clients to ask for anew ([`burial`]). No clock is compared with another one.
 
 mod burial;
+mod command;
 mod duties;
 mod members;
 mod notices;
 mod orders;
 mod settings;
+#[cfg(test)]
+mod simulation;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,6 +31,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 use super::data_dir::{DataDir, DataDirError};
 use super::random::{self, NoRandomness};
 use super::registry::{Newcomer, Registry, RegistryError};
+pub(crate) use command::{FleetCommandError, run as run_command};
 pub(crate) use duties::{Leaving, attend, leave};
 use members::Watch;
 pub(crate) use notices::listen;

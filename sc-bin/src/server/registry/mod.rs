@@ -126,10 +126,16 @@ impl Registry {
         Ok(Self::new(store::open_file(&file).await?, Kind::File))
     }
 
-    async fn open_shared(url: &DatabaseUrl) -> Result<Self, RegistryError> {
+    /// Opens the registry of a fleet.
+    pub(crate) async fn open_shared(url: &DatabaseUrl) -> Result<Self, RegistryError> {
         let registry = Self::new(store::open_shared(url).await?, Kind::Shared);
         registry.ask_time().await?;
         Ok(registry)
+    }
+
+    /// Whether it is that of a fleet.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind == Kind::Shared
     }
 
     fn new(pool: sqlx::AnyPool, kind: Kind) -> Self {
@@ -180,7 +186,7 @@ fn optional_flag(row: &AnyRow, column: &str) -> Result<Option<bool>, sqlx::Error
 }
 
 #[cfg(test)]
-pub(super) mod test_support {
+pub(in crate::server) mod test_support {
     use std::sync::OnceLock;
 
     use super::postgres::Postgres;

@@ -35,6 +35,7 @@ fn parsed(line: &str) -> Action {
     let words = std::iter::once("server").chain(line.split_whitespace());
     match Cli::try_parse_from(words).unwrap().server.command.unwrap() {
         ServerCommand::User { action, .. } => Action::User(action),
+        ServerCommand::Fleet { action, .. } => Action::Fleet(action),
         ServerCommand::Team { action, .. } => Action::Team(action),
         ServerCommand::Organisation { action, .. } => Action::Organisation(action),
     }
