@@ -411,41 +411,34 @@ fn limits_and_names_hold_for_all_servers_together() {
 
 #[test]
 #[cfg_attr(missing_postgres, ignore = "needs PostgreSQL: .ci/run install")]
-fn jobs_go_where_the_pools_tunnels_are() {
+fn jobs_go_where_their_tunnels_are() {
     let (fleet, site) = (Fleet::start(2), Site::start());
-    let pool = |first: usize| {
-        let mut command = binary::command();
-        command.args(LINE.arguments(&fleet.rest_urls(first), &fleet.user, "pool"));
-        command.arg("--tunnel-pool");
-        Client::start_as(command)
-    };
-    let clients = [pool(0), pool(1)];
-    for client in &clients {
-        client.wait_ready(LINE);
-    }
-    let members = wait::until("the pool", || {
-        let members = fleet.rest(0).tunnels();
-        (members.len() == 2 && members.iter().all(is_ready)).then_some(members)
-    });
-    let carriers: BTreeSet<usize> = members.iter().map(|record| fleet.carrier(record)).collect();
-    assert_eq!(carriers.len(), 2, "a pool is spread");
-    let body = json!({ "tunnel_identifier": "pool" }).to_string();
-    let mut used = BTreeSet::new();
+    let names = ["a", "b"];
+    let _clients = names.map(|name| fleet.client(0, name));
+    let tunnels = names.map(|name| ready(&fleet, 0, name));
+    let carriers = tunnels.each_ref().map(|record| fleet.carrier(record));
+    assert_ne!(carriers[0], carriers[1]);
     let mut jobs = Vec::new();
-    for _ in 0..4 {
-        let answer = fleet.rest(0).call("POST", "/jobs", &body).expect("an answer");
-        assert_eq!(answer.status(), 200, "{}", answer.text());
-        let job: Value = serde_json::from_str(&answer.text()).expect("JSON");
-        let proxy: SocketAddr = text(&job, "proxy_address").parse().expect("an address");
-        traffic::small_request(proxy, &site);
-        used.insert(text(&job, "tunnel_id"));
-        jobs.push(text(&job, "id"));
+    for (name, tunnel) in names.iter().zip(&tunnels) {
+        for server in 0..2 {
+            let body = json!({ "tunnel_identifier": name }).to_string();
+            let answer = fleet.rest(server).call("POST", "/jobs", &body).expect("an answer");
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            let job: Value = serde_json::from_str(&answer.text()).expect("JSON");
+            assert_eq!(job["tunnel_id"], tunnel["id"]);
+            let proxy: SocketAddr = text(&job, "proxy_address").parse().expect("an address");
+            traffic::small_request(proxy, &site);
+            jobs.push(text(&job, "id"));
+        }
     }
-    assert_eq!(used.len(), 2, "the one with the fewest jobs is chosen");
+    let none = fleet.rest(0).call("POST", "/jobs", r#"{"tunnel_identifier": "c"}"#);
+    let none = none.expect("an answer");
+    assert_eq!(none.status(), 404);
+    assert!(none.text().contains(r#"\"a\", \"b\""#), "it says which there are: {}", none.text());
     for server in 0..2 {
         assert_eq!(fleet.rest(server).get("/jobs").as_array().map(Vec::len), Some(4));
-        for member in &members {
-            let count = fleet.rest(server).get(&format!("{}/num_jobs", path_of(member)));
+        for tunnel in &tunnels {
+            let count = fleet.rest(server).get(&format!("{}/num_jobs", path_of(tunnel)));
             assert_eq!(count["jobs_running"], 2, "{count}");
         }
     }
@@ -453,8 +446,9 @@ fn jobs_go_where_the_pools_tunnels_are() {
         let answer = fleet.rest(1).call("DELETE", &format!("/jobs/{job}"), "").expect("an answer");
         assert_eq!(answer.status(), 200);
     }
-    let left = || fleet.rest(0).get("/jobs");
-    wait::until("their end", || (left() == json!([])).then_some(()));
+    for server in 0..2 {
+        assert_eq!(fleet.rest(server).get("/jobs"), json!([]), "an answer is an end");
+    }
 }
 
 #[test]

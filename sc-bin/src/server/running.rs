@@ -467,6 +467,7 @@ async fn open_registry(
     let left_over =
         registry.end_left_over_tunnels(&before, &EndReason::ServerRestart.at(now)).await?;
     registry.end_left_over_jobs(&before, now, JobEnd::ServerRestart.name()).await?;
+    registry.forget_member(&before).await?;
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }

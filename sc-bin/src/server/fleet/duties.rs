@@ -63,7 +63,7 @@ pub(crate) async fn leave(fleet: &Fleet, how: Leaving) {
             let me = fleet.registry.member();
             fleet.registry.set_member(&me, MemberStatus::Draining).await.map(drop)
         }
-        Leaving::Done => fleet.registry.leave().await,
+        Leaving::Done => fleet.registry.forget_member(&fleet.registry.member()).await,
     };
     if let Err(error) = done {
         log::error!("the fleet is not told that this server stops: {error}");

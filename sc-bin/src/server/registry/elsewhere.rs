@@ -300,6 +300,59 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn jobs_find_the_members_of_a_pool_wherever_they_are() {
+        on_each_store(async |registry| {
+            let name = tunnel(1, "").tunnel_identifier;
+            for (id, member) in [(1, "a"), (2, "b"), (3, "b")] {
+                registry.write_as(member);
+                let record = tunnel(id, "jane");
+                registry.insert_tunnel(&record, "default").await.unwrap();
+                registry.tunnel_launched(record.id, 1).await.unwrap();
+                if id < 3 {
+                    registry.tunnel_client(record.id, 1, Client::Here).await.unwrap();
+                }
+            }
+            for id in ["one", "two"] {
+                let on_first = job(id, tunnel(1, "").id);
+                registry.insert_job(&on_first).await.unwrap();
+            }
+            let places = registry.job_places("jane", name.as_deref()).await.unwrap();
+            let mut places: Vec<_> = places.iter().map(|one| (&*one.member, one.jobs)).collect();
+            places.sort_unstable();
+            assert_eq!(places, [("a", 2), ("b", 0)], "one has no client");
+            assert!(registry.job_places("jane", None).await.unwrap().is_empty());
+            assert_eq!(registry.jobs_on(tunnel(1, "").id).await.unwrap(), 2);
+            assert!(registry.jobs_elsewhere("bob").await.unwrap().is_empty());
+            registry.write_as("a");
+            registry.wish_job_end("one").await.unwrap();
+            assert_eq!(registry.jobs_elsewhere("bob").await.unwrap().len(), 2);
+            assert!(registry.jobs_to_end().await.unwrap().is_empty(), "not this one's");
+            registry.write_as("b");
+            assert_eq!(registry.jobs_to_end().await.unwrap(), ["one"]);
+            registry.job_ended("one", 9, "request").await.unwrap();
+            assert!(registry.jobs_to_end().await.unwrap().is_empty());
+            assert!(registry.job_of_anybody("one").await.unwrap().unwrap().end_time.is_some());
+        })
+        .await;
+    }
+
+    fn job(id: &str, tunnel: TunnelId) -> Job {
+        Job {
+            id: id.to_owned(),
+            owner: "bob".to_owned(),
+            name: None,
+            status: crate::api::JobStatus::Running,
+            tunnel_id: tunnel.to_string(),
+            tunnel_identifier: None,
+            tunnel_owner: "jane".to_owned(),
+            proxy_address: "127.0.0.1:1".to_owned(),
+            creation_time: 1,
+            end_time: None,
+            end_reason: None,
+        }
+    }
+
+    #[tokio::test]
     async fn one_at_a_time() {
         on_each_store(async |registry| {
             if registry.kind == Kind::File {

@@ -230,12 +230,9 @@ impl Registry {
         Ok(done.rows_affected())
     }
 
-    /// This process is a member no more. Its tunnels have ended.
-    pub(crate) async fn leave(&self) -> Result<(), RegistryError> {
-        sqlx::query("DELETE FROM members WHERE id = $1")
-            .bind(&*self.member())
-            .execute(&self.pool)
-            .await?;
+    /// Forgets a member whose tunnels have ended.
+    pub(crate) async fn forget_member(&self, id: &str) -> Result<(), RegistryError> {
+        sqlx::query("DELETE FROM members WHERE id = $1").bind(id).execute(&self.pool).await?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 //! log and a busy timeout let them. What a *running* tunnel needs (its secret, its socket) is not
 //! here but in [`tunnels`](super::tunnels): it dies with the process anyway.
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 #[path = "../../../../tests/src/postgres.rs"]
 #[allow(dead_code, unreachable_pub, clippy::expect_used, reason = "of the tests from outside")]
 mod postgres;
@@ -139,7 +139,8 @@ impl Registry {
     }
 
     fn new(pool: sqlx::AnyPool, kind: Kind) -> Self {
-        Self { pool, kind, clock: Arc::default(), member: Arc::new(Mutex::new(Arc::from(""))) }
+        let member = Arc::new(Mutex::new(Arc::from("")));
+        Self { pool, kind, clock: Arc::default(), member }
     }
 
     /// Now, in Unix seconds, by the clock of a shared database, or else of this machine.
@@ -187,9 +188,6 @@ fn optional_flag(row: &AnyRow, column: &str) -> Result<Option<bool>, sqlx::Error
 
 #[cfg(test)]
 pub(in crate::server) mod test_support {
-    use std::sync::OnceLock;
-
-    use super::postgres::Postgres;
     use super::*;
 
     /// A registry in a temporary directory, which lives as long as the second part.
@@ -214,11 +212,22 @@ pub(in crate::server) mod test_support {
     }
 
     /// An empty database of a PostgreSQL server that ends with this process.
+    #[cfg(unix)]
     pub(crate) fn database() -> Option<DatabaseUrl> {
+        use std::sync::OnceLock;
+
+        use super::postgres::Postgres;
+
         static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
         let started = || Postgres::is_installed().then(|| Postgres::start(""));
         let server = SERVER.get_or_init(started).as_ref()?;
         Some(server.new_database().parse().unwrap())
+    }
+
+    /// Debian's package is what is tested with.
+    #[cfg(not(unix))]
+    pub(crate) fn database() -> Option<DatabaseUrl> {
+        None
     }
 }
 

@@ -37,8 +37,8 @@ const FILE_MANNERS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = W
                             PRAGMA synchronous = NORMAL;";
 /// The same for PostgreSQL: no lock outlives who took it by long, whether that process is dead,
 /// hangs, or its machine is gone without a word.
-const SHARED_MANNERS: &str = "SET idle_in_transaction_session_timeout = '10s'; \
-                              SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
+const SHARED_MANNERS: &str = "SET idle_in_transaction_session_timeout = '5s'; \
+                              SET statement_timeout = '30s'; SET lock_timeout = '8s'; \
                               SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
                               SET tcp_keepalives_count = 3;";
 

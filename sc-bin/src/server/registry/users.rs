@@ -85,7 +85,7 @@ impl From<sqlx::Error> for UserError {
 }
 
 /// How exact [`Account::last_used`] is, in seconds: a client that polls shall not write each time.
-const LAST_USED_GRAIN: i64 = 60;
+const LAST_USED_GRAIN: u64 = 60;
 
 impl Registry {
     /// Adds a user whose access key has this SHA-256.
@@ -213,36 +213,30 @@ impl Registry {
 
     /// A user and its key.
     pub(crate) async fn key_holder(&self, name: &str) -> Result<Option<KeyHolder>, RegistryError> {
-        let row = sqlx::query("SELECT * FROM users WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let teams = sqlx::query("SELECT team FROM team_members WHERE member = $1")
-            .bind(name)
-            .fetch_all(&self.pool)
-            .await?;
-        let teams = teams.iter().map(|row| row.try_get("team")).collect::<Result<_, _>>()?;
+        // Every call of REST asks this: one statement, with a row for each team.
+        let rows = sqlx::query(
+            "SELECT users.*, team FROM users LEFT JOIN team_members ON member = name
+             WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let teams = rows.iter().filter_map(|row| row.try_get("team").transpose());
+        let teams = teams.collect::<Result<_, _>>()?;
         let key: Vec<u8> = row.try_get("key_sha256")?;
         let broken = |_| RegistryError::Broken(format!("user {name:?}"));
         let key_sha256 = key.try_into().map_err(broken)?;
-        Ok(Some(KeyHolder { account: account_of(&row, teams)?, key_sha256 }))
+        Ok(Some(KeyHolder { account: account_of(row, teams)?, key_sha256 }))
     }
 
-    /// Notes that a user's key was used.
-    pub(crate) async fn key_used(&self, name: &str, now: u64) -> Result<(), RegistryError> {
-        let now = to_sql(now);
-        let stale = "SELECT 1 FROM users WHERE name = $1 AND COALESCE(last_used, 0) <= $2";
-        let is_stale = sqlx::query(stale)
-            .bind(name)
-            .bind(now - LAST_USED_GRAIN)
-            .fetch_optional(&self.pool)
-            .await?
-            .is_some();
-        if is_stale {
+    /// Notes that the key of a user, who has just been looked up, was used.
+    pub(crate) async fn key_used(&self, user: &Account, now: u64) -> Result<(), RegistryError> {
+        let is_noted = |last: u64| last.saturating_add(LAST_USED_GRAIN) > now;
+        if !user.last_used.is_some_and(is_noted) {
             sqlx::query("UPDATE users SET last_used = $1 WHERE name = $2")
-                .bind(now)
-                .bind(name)
+                .bind(to_sql(now))
+                .bind(&user.name)
                 .execute(&self.pool)
                 .await?;
         }
@@ -366,7 +360,8 @@ mod tests {
         on_each_store(async |registry| {
             registry.add_user(&NewUser::member("jane"), &[1; 32], 1000).await.unwrap();
             for (now, expected) in [(2000, 2000), (2059, 2000), (2060, 2060)] {
-                registry.key_used("jane", now).await.unwrap();
+                let jane = registry.account("jane").await.unwrap().unwrap();
+                registry.key_used(&jane, now).await.unwrap();
                 assert_eq!(registry.users(None).await.unwrap()[0].last_used, Some(expected));
             }
         })

@@ -93,7 +93,7 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestE
     if !state.rates.admits(&user, now) {
         return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
-    if let Err(error) = state.registry.key_used(&user, state.registry.now()).await
+    if let Err(error) = state.registry.key_used(&holder.account, state.registry.now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.

@@ -143,7 +143,7 @@ impl Tunnels {
             return Err(AccessRefused::Credentials);
         };
         gate.guesses.right(user, key, Instant::now());
-        if let Err(error) = self.registry.key_used(user, self.registry.now()).await {
+        if let Err(error) = self.registry.key_used(&holder.account, self.registry.now()).await {
             // Not worth a refusal.
             log::debug!("proxy: the use of a key is not recorded: {error}");
         }
