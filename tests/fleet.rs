@@ -516,7 +516,7 @@ fn a_tunnel_costs_the_database_little() {
         "statements a second: {idle:.1} of three servers, {each:.2} of a tunnel"
     ));
 
-    let (count, at_once) = (120, 6);
+    let (count, at_once) = (120_u32, 6);
     let before = statements(&fleet);
     let begun = Instant::now();
     thread::scope(|scope| {
@@ -525,7 +525,7 @@ fn a_tunnel_costs_the_database_little() {
             scope.spawn(move || {
                 for number in 0..count / at_once {
                     let name = json!({ "tunnel_identifier": format!("made-{part}-{number}") });
-                    let rest = fleet.rest(number % 3);
+                    let rest = fleet.rest((number % 3) as usize);
                     let answer = rest.call("POST", "/tunnels", &name.to_string()).expect("answer");
                     assert_eq!(answer.status(), 200, "{}", answer.text());
                 }

@@ -11,7 +11,7 @@ use super::{Fleet, JobOrder, JoinError, OrderError, TunnelOrder, Wish, locked};
 use crate::server::registry::{MemberStatus, Order, RegistryError, Standing};
 use crate::server::tunnels::{CreateError, EndReason, JobEnd, JobError, Streams, Tunnels};
 
-/// Heartbeats between two looks for forgotten orders.
+/// Heartbeats between two looks for what is forgotten.
 const PRUNE_BEATS: u64 = 60;
 
 /// Does a member's duties, for as long as the process lives.
@@ -29,7 +29,7 @@ pub(crate) async fn attend(fleet: Arc<Fleet>, tunnels: Arc<Tunnels>) {
             if let Some(beat) = beat {
                 fleet.beat(&tunnels).await?;
                 if beat.is_multiple_of(PRUNE_BEATS) {
-                    fleet.clean_up().await?;
+                    fleet.clean_up(&tunnels).await?;
                 }
             }
             fleet.serve(&tunnels).await?;
@@ -80,7 +80,7 @@ pub(crate) enum Leaving {
 }
 
 impl Fleet {
-    async fn beat(&self, tunnels: &Arc<Tunnels>) -> Result<(), JoinError> {
+    async fn beat(self: &Arc<Self>, tunnels: &Arc<Tunnels>) -> Result<(), JoinError> {
         let count = u32::try_from(tunnels.carried().len()).unwrap_or(u32::MAX);
         if self.registry.beat(count).await? == Standing::Buried {
             self.return_from_the_dead(tunnels).await?;
@@ -95,14 +95,14 @@ impl Fleet {
     }
 
     /// Removes what nobody answers for any more.
-    async fn clean_up(&self) -> Result<(), RegistryError> {
+    async fn clean_up(&self, tunnels: &Tunnels) -> Result<(), RegistryError> {
         self.registry.prune_orders().await?;
         let end = EndReason::ServerLost.at(self.registry.now());
         let orphans = self.registry.end_orphans(&end).await?;
         if orphans > 0 {
             log::warn!("tunnels whose server nobody knows, now ended: {orphans}");
         }
-        Ok(())
+        self.reconcile(tunnels).await
     }
 
     /// Looks for what others want. What may take long is done beside.

@@ -1,5 +1,7 @@
 //! What other members of a fleet carry, as they have written it down.
 
+use std::collections::BTreeSet;
+
 use sc_proto::contract::TunnelId;
 use sqlx::{Any, Row as _, Transaction};
 
@@ -175,6 +177,38 @@ impl Registry {
         Ok(done.rows_affected() > 0)
     }
 
+    /// Tunnels whose records say that this server has carried them since before a moment.
+    pub(crate) async fn carried_since_before(
+        &self,
+        moment: u64,
+    ) -> Result<BTreeSet<TunnelId>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT id FROM tunnels
+             WHERE member = $1 AND ended IS NULL AND COALESCE(launched, created) < $2",
+        )
+        .bind(&*self.member())
+        .bind(to_sql(moment))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let id: String = row.try_get("id")?;
+                id.parse().map_err(|_| RegistryError::Broken(format!("tunnel {id}")))
+            })
+            .collect()
+    }
+
+    /// Whether a record says that this server carries a tunnel.
+    pub(crate) async fn is_carried_here(&self, id: TunnelId) -> Result<bool, RegistryError> {
+        let sql = "SELECT 1 AS one FROM tunnels WHERE id = $1 AND member = $2 AND ended IS NULL";
+        let row = sqlx::query(sql)
+            .bind(id.to_string())
+            .bind(&*self.member())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.is_some())
+    }
+
     /// How many jobs use a tunnel, whoever carries it.
     pub(crate) async fn jobs_on(&self, tunnel: TunnelId) -> Result<u32, RegistryError> {
         let sql = "SELECT COUNT(*) AS jobs FROM jobs WHERE tunnel_id = $1 AND ended IS NULL";
@@ -292,6 +326,11 @@ mod tests {
             assert!(!registry.reclaim(tunnel(2, "").id, "old").await.unwrap());
             let record = registry.recorded(tunnel(1, "").id).await.unwrap().unwrap();
             assert_eq!((&*record.member, record.tunnel.shutdown_time), ("new", None));
+            let carried = registry.carried_since_before(u64::MAX).await.unwrap();
+            assert_eq!(carried.into_iter().collect::<Vec<_>>(), [tunnel(1, "").id]);
+            assert!(registry.carried_since_before(1000).await.unwrap().is_empty());
+            assert!(registry.is_carried_here(tunnel(1, "").id).await.unwrap());
+            assert!(!registry.is_carried_here(tunnel(2, "").id).await.unwrap());
             // Nor can anybody make anew what is there.
             registry.write_as("other");
             assert!(registry.insert_tunnel(&tunnel(1, "jane"), "default").await.is_err());

@@ -40,7 +40,7 @@ const FILE_MANNERS: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = W
 const SHARED_MANNERS: &str = "SET idle_in_transaction_session_timeout = '5s'; \
                               SET statement_timeout = '30s'; SET lock_timeout = '8s'; \
                               SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; \
-                              SET tcp_keepalives_count = 3;";
+                              SET tcp_keepalives_count = 3; SET client_min_messages = warning;";
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -275,6 +275,20 @@ impl Tunnels {
         self.state().live.keys().copied().collect()
     }
 
+    /// Whether a tunnel is carried here, or its end is being written down.
+    pub(crate) fn knows(&self, id: TunnelId) -> bool {
+        let state = self.state();
+        state.live.contains_key(&id) || state.ended.contains_key(&id)
+    }
+
+    /// Those that were launched before a moment.
+    pub(crate) fn carried_since_before(&self, moment: u64) -> Vec<TunnelId> {
+        let state = self.state();
+        let is_old = |record: &Tunnel| record.launch_time.is_some_and(|then| then < moment);
+        let live = state.live.values().filter(|live| is_old(&live.record));
+        live.map(|live| live.record.id).collect()
+    }
+
     /// A tunnel makes place for one of its name on another server.
     pub(crate) async fn give_way(&self, id: TunnelId, by: &str) {
         let mut ports = self.life.lock().await;
