@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -18,9 +18,10 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("dnsmasq", "missing_dnsmasq"),
     ("squid", "missing_squid"),
     ("faketime", "missing_faketime"),
-    // These two are made by `.ci/run install`, not by Debian.
+    // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
+    ("axe.min.js", "missing_axe"),
 ];
 
 /// Where Debian's python3-websockets is.

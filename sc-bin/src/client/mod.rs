@@ -88,6 +88,9 @@ pub(crate) fn serve(
     for line in egress::about(&settings.egress) {
         speaker.say(&Line::Egress(line));
     }
+    for note in &settings.notes {
+        speaker.say(&Line::Note(note.clone()));
+    }
     let rest = Rest::new(settings)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;

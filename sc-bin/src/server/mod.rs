@@ -17,6 +17,7 @@ mod fleet;
 mod guesses;
 mod log_limit;
 mod metrics;
+mod page;
 mod ports;
 mod random;
 mod registry;

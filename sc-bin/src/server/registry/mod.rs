@@ -41,7 +41,7 @@ pub(crate) use orders::Order;
 use store::{BUSY_TIMEOUT, Kind};
 pub(crate) use teams::{Team, TeamError};
 pub(crate) use tunnels::{Client, End, was_given_up};
-pub(crate) use users::{NewUser, UserError};
+pub(crate) use users::{KeyHolder, NewUser, UserError};
 
 /// The registry cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]

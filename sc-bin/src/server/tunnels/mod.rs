@@ -10,6 +10,7 @@ mod elsewhere;
 mod end;
 mod events;
 mod figures;
+mod happenings;
 mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,9 @@ pub(crate) use access::Question;
 pub(crate) use create::{CreateError, MAX_TUNNELS, host_and_port};
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
-pub(crate) use figures::TunnelFigures;
+pub(crate) use figures::{LinkState, TunnelFigures};
+pub(crate) use happenings::Happening;
+use happenings::Happenings;
 use jobs::Jobs;
 pub(crate) use jobs::{JobEnd, JobError};
 
@@ -105,6 +108,7 @@ struct Live {
     sessions: Sessions,
     halting: Option<Halting>,
     told: Told,
+    happenings: Happenings,
 }
 
 /// A connected tunnel was asked to end: what runs may finish.
