@@ -93,3 +93,30 @@ fn what_servers_are_started_with_is_understood() {
     }
     assert!(servers >= 4 && own_variables >= 5, "{servers}, {own_variables}");
 }
+
+/// `docs/cli.md` is made of the table of the client's options, which a test of its own sees to.
+#[test]
+fn what_clients_are_started_with_exists() {
+    let known = include_str!("../../../../docs/cli.md");
+    let mut options = 0;
+    for file in files() {
+        for document in documents(&file) {
+            for_each_mapping(&document, &mut |container| {
+                let args = words(container.get("args").or(container.get("command")));
+                let Some(args) = args.filter(|args| args.first().is_some_and(|w| w == "run"))
+                else {
+                    return;
+                };
+                let flags = args.iter().filter(|word| word.starts_with("--"));
+                let flags = flags.map(|word| word.split('=').next().unwrap_or_default().to_owned());
+                let of_client = variables(container).into_iter();
+                for name in flags.chain(of_client.filter(|name| name.starts_with("SAUCE_"))) {
+                    options += 1;
+                    let is_known = known.contains(&format!("`{name}`"));
+                    assert!(is_known, "{}: {name}", file.display());
+                }
+            });
+        }
+    }
+    assert!(options >= 4, "{options}");
+}
