@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use super::args::{ServerArgs, ServerCommand};
+use super::conceal;
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Action, Output, UserCommandError};
@@ -28,17 +29,19 @@ enum RunError {
 /// Runs `sc server` or one of its commands. Exit code 0 after an orderly end, 1 after a failure,
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
+    conceal::conceal_database();
     let done = match args.command.clone() {
         Some(command) => {
             let (action, place) = match command {
                 ServerCommand::User { action, place } => (Action::User(action), place),
+                ServerCommand::Fleet { action, place } => (Action::Fleet(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
                 ServerCommand::Organisation { action, place } => {
                     (Action::Organisation(action), place)
                 }
             };
             let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
-            user_command::run(action, place.data_dir, &mut out).map_err(RunError::from)
+            user_command::run(action, place, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };

@@ -13,7 +13,6 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::access_key;
 use super::super::accounts::Account;
 use super::super::registry::KeyHolder;
-use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
 use super::rates::CALLS_A_SECOND;
@@ -83,7 +82,7 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestE
     let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
     let holder = identify(state, &user, &key, address_of(parts)).await?;
     let holder = holder.ok_or_else(refused)?;
-    admit_call(state, &user).await?;
+    admit_call(state, &holder.account).await?;
     Ok(holder.account)
 }
 
@@ -113,12 +112,12 @@ pub(crate) async fn identify(
 }
 
 /// Whether a known user may make one more call now. That it does is noted.
-pub(crate) async fn admit_call(state: &RestState, user: &str) -> Result<(), RestError> {
+pub(crate) async fn admit_call(state: &RestState, user: &Account) -> Result<(), RestError> {
     let now = Instant::now();
-    if !state.rates.admits(user, now) {
+    if !state.rates.admits(&user.name, now) {
         return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
-    if let Err(error) = state.registry.key_used(user, unix_now()).await
+    if let Err(error) = state.registry.key_used(user, state.registry.now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.

@@ -115,6 +115,7 @@ impl RestError {
                 JobError::Field(_) => "bad-request",
                 JobError::TooMany => "too-many-jobs",
                 JobError::Port(_) | JobError::NoEntrance => "no-proxy-port",
+                JobError::Elsewhere(_) => "server-not-able",
                 JobError::Registry(_) => "registry-failed",
                 JobError::Random(_) => "internal",
             },
@@ -141,6 +142,8 @@ impl RestError {
                 | CreateError::OrganisationLimit { .. }
                 | CreateError::UserLimit { .. } => "too-many-tunnels",
                 CreateError::Port(_) => "no-proxy-port",
+                CreateError::FleetFull => "fleet-full",
+                CreateError::Elsewhere(_) => "server-not-able",
                 CreateError::Stopping | CreateError::DataPlane(_) => "stopping",
                 CreateError::Registry(_) => "registry-failed",
                 CreateError::Random(_) => "internal",
@@ -164,9 +167,10 @@ impl RestError {
                 JobError::Field(_) => StatusCode::BAD_REQUEST,
                 // The tunnel is the caller's own; the server is well.
                 JobError::NotReady(_) => StatusCode::CONFLICT,
-                JobError::TooMany | JobError::Port(_) | JobError::NoEntrance => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                JobError::TooMany
+                | JobError::Port(_)
+                | JobError::Elsewhere(_)
+                | JobError::NoEntrance => StatusCode::SERVICE_UNAVAILABLE,
                 JobError::Registry(_) | JobError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -201,9 +205,11 @@ impl RestError {
                 | CreateError::OrganisationLimit { .. }
                 | CreateError::UserLimit { .. }
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,
-                CreateError::Port(_) | CreateError::Stopping | CreateError::DataPlane(_) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                CreateError::Port(_)
+                | CreateError::FleetFull
+                | CreateError::Elsewhere(_)
+                | CreateError::Stopping
+                | CreateError::DataPlane(_) => StatusCode::SERVICE_UNAVAILABLE,
                 CreateError::Registry(_) | CreateError::Random(_) => {
                     StatusCode::INTERNAL_SERVER_ERROR
                 }
