@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -18,6 +18,7 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("dnsmasq", "missing_dnsmasq"),
     ("squid", "missing_squid"),
     ("faketime", "missing_faketime"),
+    ("prometheus", "missing_prometheus"),
     // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use sc_proto::contract::Host;
+#[cfg(feature = "operations")]
+use sc_proto::contract::Target;
 use ureq::http::Uri;
 
 /// The base of the REST API, as `http(s)://HOST[:PORT]/rest/v1`, without a final slash.
@@ -100,6 +102,17 @@ impl RestUrl {
     pub(crate) fn host(&self) -> Option<Host> {
         let uri: Uri = self.base.parse().ok()?;
         Host::parse(uri.authority()?.host()).ok()
+    }
+
+    /// Its host and port.
+    #[cfg(feature = "operations")]
+    pub(crate) fn target(&self) -> Option<Target> {
+        let uri: Uri = self.base.parse().ok()?;
+        let usual = match self.transport {
+            RestTransport::Tls => 443,
+            RestTransport::Plain(_) => 80,
+        };
+        Some(Target { host: self.host()?, port: uri.port_u16().unwrap_or(usual) })
     }
 
     /// How it is reached.

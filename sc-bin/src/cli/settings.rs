@@ -18,6 +18,7 @@ use super::egress::{EgressError, EgressSettings, SiteWay};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::local_proxy::{KeyLogs, LocalProxy};
+use super::logging::Logging;
 use super::logs::LogSettings;
 use super::monitoring::{Monitoring, MonitoringError};
 use super::rest_url::{InvalidRestUrl, RestUrl};
@@ -78,9 +79,10 @@ pub(crate) struct Settings {
     /// Where the keys of TLS are written.
     #[allow(dead_code, reason = "read by what it is about")]
     pub(crate) key_logs: KeyLogs,
-    /// What is logged, and where.
-    #[allow(dead_code, reason = "read by what it is about")]
+    /// What was said of logs, the console and the doctor.
     pub(crate) logs: LogSettings,
+    /// What it writes about itself.
+    pub(crate) logging: Logging,
     /// What to tell about options that change nothing.
     pub(crate) notes: Vec<String>,
     /// Every option with its value, for people, without secrets.
@@ -246,6 +248,7 @@ impl Settings {
             local_proxy: LocalProxy::default(),
             key_logs: KeyLogs::default(),
             logs: LogSettings::default(),
+            logging: Logging::default(),
             notes: Vec::new(),
             shown: BTreeMap::new(),
         }
@@ -280,9 +283,10 @@ impl Settings {
             shown.insert("proxy", detected.way.to_string());
         }
         let connections = values.number("tunnel-connections", CONNECTIONS)?;
+        let logs = LogSettings::of(values)?;
         let plain = Self::plain(dialect, checked_user(user)?, access_key, rest);
         Ok(Self {
-            name: name.map(named).transpose()?,
+            name: name.clone().map(named).transpose()?,
             rest_ca: values.path("rest-cainfo"),
             tunnel_ca: values.path("tunnel-cainfo"),
             rules,
@@ -306,7 +310,8 @@ impl Settings {
             sharing: Sharing::of(values)?,
             local_proxy: LocalProxy::of(values)?,
             key_logs: KeyLogs::of(values),
-            logs: LogSettings::of(values)?,
+            logging: Logging::of(dialect, name.as_deref(), &logs),
+            logs,
             notes: values.notes()?,
             shown,
             ..plain

@@ -90,6 +90,9 @@ impl Rest {
                 )
                 .map(|_| ()),
             ),
+            Call::Rules(id, rules) => Answer::Rules(
+                self.put::<HeartbeatAnswer>(&tunnel(*id, "/rules"), rules).map(|_| ()),
+            ),
             Call::Delete { id, jobs, reason } => {
                 let wait = match jobs {
                     JobsAtEnd::Wait => 1,
@@ -103,6 +106,21 @@ impl Rest {
                 )
             }
         }
+    }
+
+    /// The user's live tunnels.
+    #[cfg(feature = "operations")]
+    pub(super) fn tunnels(&self) -> Result<Vec<Tunnel>, RestError> {
+        self.get("/tunnels?full=1", SAY_TIMEOUT)
+    }
+
+    /// The server's clock, as HTTP writes it.
+    #[cfg(feature = "operations")]
+    pub(super) fn date(&self) -> Option<String> {
+        let (agent, url) = self.servers.get(self.at.load(Ordering::Relaxed))?;
+        let request = agent.get(url.join("/public/tunnels/info/versions"));
+        let answer = request.config().timeout_global(Some(POLL_TIMEOUT)).build().call().ok()?;
+        Some(answer.headers().get(header::DATE)?.to_str().ok()?.to_owned())
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, RestError> {
@@ -120,9 +138,11 @@ impl Rest {
         limit: Duration,
         repeat: Repeat,
     ) -> Result<T, RestError> {
-        let body =
-            serde_json::to_string(body).map_err(|error| RestError::Local(error.to_string()))?;
-        self.send(Method::POST, path, Some(body), limit, repeat)
+        self.send(Method::POST, path, Some(json(body)?), limit, repeat)
+    }
+
+    fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, RestError> {
+        self.send(Method::PUT, path, Some(json(body)?), SAY_TIMEOUT, Repeat::Harmless)
     }
 
     /// Asks the server that answered last, then each of the others once. What may not be done twice
@@ -164,6 +184,10 @@ impl Rest {
             }
         }
     }
+}
+
+fn json(body: &impl Serialize) -> Result<String, RestError> {
+    serde_json::to_string(body).map_err(|error| RestError::Local(error.to_string()))
 }
 
 fn run(

@@ -1,11 +1,13 @@
 //! The command line of `sc server`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::accounts::{DEFAULT_ORGANISATION, Role};
 use super::registry::{DatabaseUrl, GivenUrl};
 use super::settings::{Options, SettingsError};
+#[cfg(feature = "operations")]
+use crate::doctor::Shown;
 
 /// Run the server: REST API, tunnel listener and the tunnels' proxy ports
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +26,10 @@ pub(crate) struct ServerArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum ServerCommand {
+    /// Check what a server with these options needs, say what to do about what is wrong, and start
+    /// none: exit code 0, 6 for warnings, 7 for errors
+    #[cfg(feature = "operations")]
+    Doctor(Box<DoctorArgs>),
     /// Add, change, list and remove users, and change their access keys; also while the server runs
     User {
         #[command(subcommand)]
@@ -57,6 +63,31 @@ pub(super) enum ServerCommand {
         #[command(flatten)]
         place: DataPlace,
     },
+}
+
+/// `sc server doctor`.
+#[cfg(feature = "operations")]
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct DoctorArgs {
+    /// The server's YAML file
+    #[arg(long, short, value_name = "FILE", env = "SC_SERVER_CONFIG_FILE")]
+    config_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: Options,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(feature = "operations")]
+impl DoctorArgs {
+    /// The server's options, and how to print.
+    pub(super) fn options(self) -> Result<(Options, Shown), SettingsError> {
+        let shown = if self.json { Shown::Json } else { Shown::Text };
+        Ok((with_file(self.options, self.config_file.as_deref())?, shown))
+    }
 }
 
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -271,10 +302,14 @@ impl FromStr for Limit {
 impl ServerArgs {
     /// Flags and environment, then the configuration file.
     pub(super) fn options(self) -> Result<Options, SettingsError> {
-        match &self.config_file {
-            None => Ok(self.options),
-            Some(file) => Ok(self.options.or(Options::from_file(file)?)),
-        }
+        with_file(self.options, self.config_file.as_deref())
+    }
+}
+
+fn with_file(options: Options, file: Option<&Path>) -> Result<Options, SettingsError> {
+    match file {
+        None => Ok(options),
+        Some(file) => Ok(options.or(Options::from_file(file)?)),
     }
 }
 

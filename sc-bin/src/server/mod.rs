@@ -13,6 +13,8 @@ mod certificate;
 mod conceal;
 mod data_dir;
 mod data_plane;
+#[cfg(feature = "operations")]
+mod doctor;
 mod fleet;
 mod guesses;
 mod log_limit;

@@ -21,7 +21,10 @@ use super::fleet::{FLEET_TIMEOUT, FleetSettings};
 use super::metrics::{MetricsServer, MetricsSettingsError};
 use super::ports::PortRange;
 use super::registry::{DatabaseUrl, DatabaseUrlError, GivenUrl};
-use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+use crate::cli::{
+    self, Endurance, KEEPALIVE, LogFormat, LogLevel, MAX_MISSED_ACKS, RECONNECT, ServerLog,
+};
+use crate::logs::LogSettings;
 use crate::runtime::RuntimeKind;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
@@ -179,6 +182,22 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
     max_missed_acks: Option<u32>,
 
+    /// Log to this file, which SIGHUP opens again; - is standard output [default: standard error]
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_LOG_FILE")]
+    log_file: Option<PathBuf>,
+
+    /// Log lines as text or as JSON, an object a line [default: text]
+    #[arg(long, value_name = "FORMAT", env = "SC_SERVER_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// What is logged [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SC_SERVER_LOG_LEVEL")]
+    log_level: Option<LogLevel>,
+
+    /// Size in bytes at which --log-file is put away under its name with a serial number; 0: never
+    /// [default: 0]
+    #[arg(long, value_name = "BYTES", env = "SC_SERVER_MAX_LOGSIZE")]
+    max_logsize: Option<u64>,
     /// Serve no Tunnels page beside the REST API
     #[arg(
         long, value_name = "BOOL", env = "SC_SERVER_NO_PAGE",
@@ -436,8 +455,22 @@ impl Options {
             metrics_address: self.metrics_address.or(other.metrics_address),
             metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
             announcements: self.announcements.or(other.announcements),
+            log_file: self.log_file.or(other.log_file),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+            max_logsize: self.max_logsize.or(other.max_logsize),
             no_page: self.no_page.or(other.no_page),
         }
+    }
+
+    /// How it logs.
+    pub(super) fn log(&self) -> LogSettings {
+        cli::server_log(ServerLog {
+            file: self.log_file.clone(),
+            format: self.log_format,
+            level: self.log_level,
+            max_size: self.max_logsize,
+        })
     }
 
     /// What the options come to, with defaults for what they do not say.

@@ -10,7 +10,7 @@ use super::action::SocketClass;
 use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
 use super::spread::Spread;
 use super::target::Target;
-use crate::egress::Way;
+use crate::egress::{Egress, Way};
 use crate::rules::Routing;
 use crate::tls::TlsClient;
 
@@ -97,6 +97,8 @@ pub enum Command {
         /// Whether its request may go on.
         access: Access,
     },
+    /// Client: other rules for what comes from now on. What is under way goes on as it began.
+    SetEgress(Box<Egress>),
     /// End all sessions: see [`Stop`].
     Stop(Stop),
 }

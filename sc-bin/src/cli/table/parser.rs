@@ -71,6 +71,13 @@ pub(crate) struct Legacy;
 /// `sc run …`.
 #[derive(Debug)]
 pub(crate) struct Run;
+/// `sc doctor …`.
+#[cfg(feature = "operations")]
+#[derive(Debug)]
+pub(crate) struct Checked;
+/// The options of `sc doctor`.
+#[cfg(feature = "operations")]
+pub(crate) type CheckedArgs = TunnelArgs<Checked>;
 /// The options of bare `sc`.
 pub(crate) type V4Args = TunnelArgs<Bare>;
 /// The options of `sc legacy`.
@@ -84,6 +91,11 @@ const TEMPLATE: &str = "config-file";
 /// The option that only `sc legacy` has.
 #[cfg(feature = "config")]
 const CONVERTED: &str = "output-config-file";
+
+#[cfg(feature = "operations")]
+impl Version for Checked {
+    const DIALECT: Dialect = Dialect::V5;
+}
 
 impl Version for Bare {
     const DIALECT: Dialect = Dialect::V4;

@@ -6,7 +6,7 @@ use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError, flag, optional_flag};
-use crate::api::{Protocol, SHARED, Status, Tunnel, ip_address};
+use crate::api::{Protocol, Rules, SHARED, Status, Tunnel, ip_address};
 
 /// How and when a tunnel ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +125,21 @@ impl Registry {
         .bind(&*self.member())
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// The tunnel's requests go by other rules.
+    pub(crate) async fn tunnel_rules(
+        &self,
+        id: TunnelId,
+        rules: &Rules,
+    ) -> Result<(), RegistryError> {
+        let broken = |_| RegistryError::Broken(format!("tunnel {id}"));
+        sqlx::query("UPDATE tunnels SET rules = $1 WHERE id = $2 AND ended IS NULL")
+            .bind(serde_json::to_string(rules).map_err(broken)?)
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 

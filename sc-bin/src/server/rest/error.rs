@@ -69,6 +69,9 @@ pub(crate) enum RestError {
          --announcements"
     )]
     NoDownload(String),
+    /// Only the server that carries the tunnel can do it.
+    #[error("another server of the fleet carries this tunnel: ask that one")]
+    CarriedElsewhere,
     /// More calls than one user may make.
     #[error("too many calls: at most {0} a second are answered, wait a moment")]
     TooManyCalls(u32),
@@ -129,6 +132,7 @@ impl RestError {
             Self::Body { .. } => "bad-body",
             Self::TooSlow => "timeout",
             Self::NoDownload(_) => "no-download",
+            Self::CarriedElsewhere => "server-not-able",
             Self::TooManyCalls(_) => "too-many-calls",
             Self::Guesses(_) => "too-many-guesses",
             Self::Create(error) => match error {
@@ -162,6 +166,7 @@ impl RestError {
             | Self::NoJob(_)
             | Self::NoSuchPath
             | Self::NoDownload(_) => StatusCode::NOT_FOUND,
+            Self::CarriedElsewhere => StatusCode::SERVICE_UNAVAILABLE,
             Self::Job(error) => match error {
                 JobError::NoTunnel { .. } => StatusCode::NOT_FOUND,
                 JobError::Field(_) => StatusCode::BAD_REQUEST,

@@ -19,7 +19,7 @@ use super::body::parse;
 use super::error::RestError;
 use super::query::Parameters;
 use crate::api::{
-    CreateAnswer, CreateTunnel, DeleteAnswer, Heartbeat, HeartbeatAnswer, NumJobs, Tunnel,
+    CreateAnswer, CreateTunnel, DeleteAnswer, Heartbeat, HeartbeatAnswer, NumJobs, Rules, Tunnel,
 };
 
 type Shared = State<Arc<RestState>>;
@@ -286,6 +286,26 @@ pub(super) async fn connected(
         let since = heartbeat.kgp_seconds_since_last_status_change;
         log::info!("tunnel {id}: its client says that it is not connected, for {since} s");
     }
+    Ok(Json(HeartbeatAnswer { result: true, id }))
+}
+
+/// `PUT /{user}/tunnels/{id}/rules`: an extension, for clients whose rules were read again.
+pub(super) async fn set_rules(
+    visit: Visit,
+    State(state): Shared,
+    path: TunnelPath,
+    body: Body,
+) -> Result<Json<HeartbeatAnswer>, RestError> {
+    let rules: Rules = parse(body)?;
+    let found = find(&state, &visit, path).await?;
+    if !visit.caller.may_stop_of(&found.owner) {
+        return Err(RestError::Forbidden("change this tunnel's rules"));
+    }
+    let id = found.tunnel.id;
+    if state.tunnels.is_carried_elsewhere(id) {
+        return Err(RestError::CarriedElsewhere);
+    }
+    state.tunnels.set_rules(id, rules).await?;
     Ok(Json(HeartbeatAnswer { result: true, id }))
 }
 

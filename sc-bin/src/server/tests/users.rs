@@ -38,6 +38,8 @@ fn parsed(line: &str) -> Action {
         ServerCommand::Fleet { action, .. } => Action::Fleet(action),
         ServerCommand::Team { action, .. } => Action::Team(action),
         ServerCommand::Organisation { action, .. } => Action::Organisation(action),
+        #[cfg(feature = "operations")]
+        ServerCommand::Doctor(_) => panic!("{line} changes nothing"),
     }
 }
 

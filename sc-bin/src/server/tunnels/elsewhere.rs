@@ -103,6 +103,11 @@ impl Tunnels {
         self.fleet.as_ref().is_some_and(|fleet| !fleet.is_me(member))
     }
 
+    /// Whether only another server of the fleet can change this tunnel.
+    pub(crate) fn is_carried_elsewhere(&self, id: TunnelId) -> bool {
+        self.fleet.is_some() && !self.state().live.contains_key(&id)
+    }
+
     /// Takes in a client's heartbeat, whoever carries its tunnel. What it says about its connection
     /// is only believed as far as that server sees it too.
     pub(crate) async fn heartbeat(&self, id: TunnelId) {

@@ -12,6 +12,7 @@ mod events;
 mod figures;
 mod happenings;
 mod jobs;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
