@@ -209,13 +209,12 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
         settings,
-        registry.clone(),
+        Kept { registry: registry.clone(), fleet: fleet.clone() },
         certificate,
         Arc::clone(&resign),
         listeners,
         announced_port,
         &guesses,
-        fleet.clone(),
     )?;
     if let Some(fleet) = fleet {
         handle.spawn(fleet::listen(Arc::clone(&fleet)));
@@ -269,16 +268,21 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
 
 type Events = Receiver<(WorkerId, Event)>;
 
+/// What is written down about tunnels, and with whom that is shared.
+struct Kept {
+    registry: Registry,
+    fleet: Option<Arc<Fleet>>,
+}
+
 /// Starts the data plane, and what keeps tunnels on it.
 fn start_tunnels(
     settings: Settings,
-    registry: Registry,
+    Kept { registry, fleet }: Kept,
     certificate: TunnelCertificate,
     resign: Arc<ResignCa>,
     listeners: Listeners,
     tunnel_port: u16,
     guesses: &Arc<Guesses>,
-    fleet: Option<Arc<Fleet>>,
 ) -> Result<(Arc<Tunnels>, Events), StartError> {
     let (event_sender, events) = mpsc::sync_channel(EVENT_QUEUE);
     let workers = settings.workers.get();

@@ -149,7 +149,7 @@ impl Fleet {
     async fn carry_out(&self, order: Order, tunnels: Arc<Tunnels>) {
         let Ok(_hand) = self.hands.acquire().await else { return };
         let answer = match read(&order.body) {
-            Some(Body::Tunnel(wanted)) => self.make_tunnel(wanted, tunnels).await,
+            Some(Body::Tunnel(wanted)) => self.make_tunnel(*wanted, tunnels).await,
             Some(Body::Job(wanted)) => self.make_job(wanted, tunnels).await,
             None => Answer::Unable("it does not know the order: it is an older version".to_owned()),
         };

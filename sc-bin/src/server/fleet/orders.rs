@@ -21,7 +21,7 @@ const WORK: Duration = Duration::from_secs(12);
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Body {
     /// A tunnel.
-    Tunnel(TunnelOrder),
+    Tunnel(Box<TunnelOrder>),
     /// A job.
     Job(JobOrder),
 }
@@ -128,7 +128,7 @@ impl Fleet {
         member: &str,
         order: TunnelOrder,
     ) -> Result<CreateAnswer, OrderError> {
-        match self.order(member, &Body::Tunnel(order)).await? {
+        match self.order(member, &Body::Tunnel(Box::new(order))).await? {
             Answer::Tunnel(made) => Ok(*made),
             other => Err(refusal(other)),
         }
@@ -205,7 +205,7 @@ mod tests {
         let request =
             CreateTunnel { tunnel_identifier: Some("ci".to_owned()), ..CreateTunnel::default() };
         let order = TunnelOrder { by: "a".to_owned(), owner: "b".to_owned(), request };
-        let text = serde_json::to_string(&Body::Tunnel(order.clone())).unwrap();
+        let text = serde_json::to_string(&Body::Tunnel(Box::new(order.clone()))).unwrap();
         let Some(Body::Tunnel(read_again)) = read(&text) else { panic!("{text}") };
         assert_eq!(read_again.request, order.request);
         let text = serde_json::to_string(&Answer::UserLimit(Limit { count: 3, most: 2 })).unwrap();
