@@ -326,6 +326,45 @@ fn the_pac_script_is_read_again_and_no_stream_drops() {
     assert!(client.process.is_running());
 }
 
+#[test]
+fn the_rules_of_a_configuration_file_are_read_again_on_both_sides() {
+    let server = SERVER.lease();
+    let user = server.add_user("rules");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("sc.yaml");
+    let write = |text: &str| fs::write(&file, text).expect("a file");
+    write("log-level: debug\n");
+    let more = ["--config-file", file.to_str().expect("a path")];
+    let client = client_of(CommandLine::Version5, &server, &user, "rules", &more);
+    client.wait_ready(CommandLine::Version5);
+    let rest = server.rest(&user);
+    let record = || rest.tunnel_named("rules").expect("a tunnel");
+    let (proxy, site) = (deployment::proxy_address(&record()), Site::start());
+    let status = || http::get(proxy, &site.url("/bytes/10")).expect("an answer").status();
+    assert!(status() < 400);
+    let host = site.address().to_string();
+    let mut open = Connection::through(proxy, &host).expect("a stream");
+
+    write("deny-domains: ['127[.]0[.]0[.]1']\n");
+    client.process.signal(Signal::Hangup);
+    client.process.wait_for_text("the rules were read again");
+    wait::until("the new rules", || (status() == 403).then_some(()));
+    wait::until("the record to have them", || {
+        (record()["deny_domains"][0] == "127[.]0[.]0[.]1").then_some(())
+    });
+    let request = format!("GET /bytes/10 HTTP/1.1\r\nHost: {host}\r\n\r\n");
+    assert!(open.exchange(&request).expect("the old stream lives").status() < 400);
+
+    write("deny-domains: ['(']\n");
+    client.process.signal(Signal::Hangup);
+    client.process.wait_for_text("the rules stay as they are");
+    assert_eq!(status(), 403);
+
+    write("");
+    client.process.signal(Signal::Hangup);
+    wait::until("no rules", || (status() < 400).then_some(()));
+}
+
 /// From the start of the process to its ready line, the best of some: what others do on this
 /// machine shall not decide.
 #[test]
