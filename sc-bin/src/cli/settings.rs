@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::ValueEnum as _;
 use sc_proto::rules::{Caching, UrlRules};
@@ -348,12 +349,21 @@ fn access_key(values: &Values) -> Result<AccessKey, SettingsError> {
 
 /// The first line of a file or of standard input.
 fn first_line(path: &Path) -> Result<String, String> {
+    /// Standard input can be read once only, settings may be asked for again.
+    static INPUT: OnceLock<Result<String, String>> = OnceLock::new();
+    match path == Path::new("-") {
+        true => INPUT.get_or_init(|| line_of(io::stdin().lock(), "standard input")).clone(),
+        false => {
+            let shown = path.display().to_string();
+            let file = File::open(path).map_err(|error| format!("{shown}: {error}"))?;
+            line_of(file, &shown)
+        }
+    }
+}
+
+fn line_of(from: impl Read, shown: &str) -> Result<String, String> {
     let mut text = String::new();
-    let read = match path == Path::new("-") {
-        true => io::stdin().lock().take(MAX_KEY).read_to_string(&mut text),
-        false => File::open(path).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text)),
-    };
-    let shown = path.display();
+    let read = from.take(MAX_KEY).read_to_string(&mut text);
     read.map_err(|error| format!("{shown}: {error}"))?;
     match text.lines().next().map(str::trim) {
         None | Some("") => Err(format!("{shown}: its first line is empty")),

@@ -114,6 +114,7 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                     self.controller.cannot_connect(connection, failure, Instant::now());
                 }
             }
+            Effect::GiveUp(tunnel) => self.plane.give_up(tunnel),
             Effect::Stop(stop) => self.plane.stop(stop),
             Effect::Exit(exit) => return Some(exit),
         }

@@ -50,7 +50,9 @@ pub(crate) use manage::{list, stop};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{self, Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::cli::{
+    self, Exit, PacSettings, Reach, RestTransport, RestUrl, Settings, SettingsError, SiteWay,
+};
 use crate::logs::LogError;
 use crate::runtime::NameServers;
 use console::Console;
@@ -153,12 +155,10 @@ fn pac(settings: &Settings, names: Option<NameServers>) -> Result<Option<Pac>, F
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {
-    match settings.rest.transport() {
-        RestTransport::Plain(Reach::Network) => Some(
-            "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
-        ),
-        RestTransport::Plain(Reach::Loopback) | RestTransport::Tls => None,
-    }
+    let is_open = |url: &RestUrl| url.transport() == RestTransport::Plain(Reach::Network);
+    settings.rest.all().any(is_open).then_some(
+        "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
+    )
 }
 
 /// Tells that the settings are not complete or not right.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
+use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, TunnelId};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 
@@ -34,6 +34,9 @@ pub(super) trait DataPlane {
     ///
     /// Something that trying again does not help.
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure>;
+
+    /// Ends the sessions of a tunnel.
+    fn give_up(&mut self, tunnel: TunnelId);
 
     /// Ends all sessions.
     fn stop(&mut self, stop: Stop);
@@ -183,6 +186,13 @@ impl DataPlane for WorkerPlane {
         self.handle
             .command(worker, Command::Connect(Box::new(connect)))
             .map_err(|error| machine("the data plane has ended", &error))
+    }
+
+    fn give_up(&mut self, tunnel: TunnelId) {
+        for worker in 0..self.workers {
+            let command = Command::RemoveTunnel(tunnel);
+            let _: Result<(), Stopped> = self.handle.command(WorkerId(worker), command);
+        }
     }
 
     fn stop(&mut self, stop: Stop) {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::accounts::{DEFAULT_ORGANISATION, Role};
+use super::registry::{DatabaseUrl, GivenUrl};
 use super::settings::{Options, SettingsError};
 #[cfg(feature = "operations")]
 use crate::doctor::Shown;
@@ -45,6 +46,14 @@ pub(super) enum ServerCommand {
         #[command(flatten)]
         place: DataPlace,
     },
+    /// See the servers that share a database, and keep new tunnels from one of them
+    Fleet {
+        #[command(subcommand)]
+        action: FleetAction,
+
+        #[command(flatten)]
+        place: DataPlace,
+    },
     /// Add, list and remove organisations; also while the server runs
     #[command(visible_alias = "org")]
     Organisation {
@@ -81,12 +90,22 @@ impl DoctorArgs {
     }
 }
 
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct DataPlace {
     /// The server's data directory
     /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
     #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR", global = true)]
     pub(super) data_dir: Option<PathBuf>,
+
+    /// PostgreSQL database that several servers share, postgres://USER:PASSWORD@HOST:PORT/NAME;
+    /// better by --database-file or the environment [default: SQLite in the data directory]
+    #[arg(long, value_name = "URL", env = DatabaseUrl::VARIABLE, hide_env_values = true,
+        value_parser = GivenUrl::take, global = true)]
+    pub(super) database: Option<GivenUrl>,
+
+    /// File with the URL of that database
+    #[arg(long, value_name = "FILE", env = "SC_DATABASE_FILE", global = true)]
+    pub(super) database_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -162,6 +181,22 @@ impl InOrganisation {
     pub(super) fn name(&self) -> &str {
         self.organisation.as_deref().unwrap_or(DEFAULT_ORGANISATION)
     }
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum FleetAction {
+    /// List the servers, their tunnels and last signs of life
+    List,
+    /// Give a server no new tunnels; those it has go on
+    Drain {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
+    /// Give it new tunnels again
+    Resume {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -321,6 +356,7 @@ mod tests {
             "user set bob --tunnel-limit none",
             "team join web bob --data-dir /d",
             "org set default --tunnel-limit 7",
+            "fleet drain sc-1.test:8443 --database-file /d",
         ] {
             assert!(parse(good).unwrap().command.is_some(), "{good}");
         }

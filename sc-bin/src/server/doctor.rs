@@ -11,7 +11,7 @@ use rustls_pki_types::pem::PemObject as _;
 use super::certificate::{self, CertificateFiles};
 use super::data_dir::{DataDir, DataDirError};
 use super::ports::PortRange;
-use super::registry::Registry;
+use super::registry::{DatabaseUrl, Registry};
 use super::settings::{RestSecurity, Settings};
 use crate::calendar::unix_now;
 use crate::doctor::{Certificate, Report, Shown, days_left, open_files};
@@ -75,7 +75,7 @@ fn data(settings: &Settings, report: &mut Report) -> Running {
     report.good("data-dir", format!("{shown} can be written{running_text}"));
     rights(path, report);
     space(path, report);
-    database(&dir, report);
+    database(&dir, settings.fleet.as_ref().map(|fleet| &fleet.database), report);
     running
 }
 
@@ -113,9 +113,11 @@ fn space(path: &Path, report: &mut Report) {
 #[cfg(not(unix))]
 fn space(_: &Path, _: &mut Report) {}
 
-fn database(dir: &DataDir, report: &mut Report) {
-    let file = dir.registry_file();
-    let shown = file.display().to_string();
+fn database(dir: &DataDir, shared: Option<&DatabaseUrl>, report: &mut Report) {
+    let shown = match shared {
+        Some(url) => url.shown(),
+        None => dir.registry_file().display().to_string(),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -127,7 +129,7 @@ fn database(dir: &DataDir, report: &mut Report) {
         }
     };
     let users = runtime.block_on(async {
-        let registry = Registry::open(dir).await?;
+        let registry = Registry::open(dir, shared).await?;
         let users = registry.users(None).await;
         registry.close().await;
         users
@@ -142,7 +144,10 @@ fn database(dir: &DataDir, report: &mut Report) {
         Err(error) => report.wrong(
             "database",
             format!("{shown} cannot be used: {error}"),
-            "put a backup in its place, or move it away and begin with an empty one",
+            match shared {
+                Some(_) => "let this machine reach it, with a user that may make tables there",
+                None => "put a backup in its place, or move it away and begin with an empty one",
+            },
         ),
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 #[cfg(feature = "operations")]
 use super::args::DoctorArgs;
 use super::args::{ServerArgs, ServerCommand};
+use super::conceal;
 #[cfg(feature = "operations")]
 use super::doctor::doctor;
 use super::running::{Running, StartError, start};
@@ -36,6 +37,7 @@ enum RunError {
 /// Runs `sc server` or one of its commands. Exit code 0 after an orderly end, 1 after a failure,
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
+    conceal::conceal_database();
     let done = match args.command.clone() {
         #[cfg(feature = "operations")]
         Some(ServerCommand::Doctor(args)) => match examine(*args) {
@@ -49,13 +51,14 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
                 #[cfg(feature = "operations")]
                 ServerCommand::Doctor(_) => return ExitCode::FAILURE,
                 ServerCommand::User { action, place } => (Action::User(action), place),
+                ServerCommand::Fleet { action, place } => (Action::Fleet(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
                 ServerCommand::Organisation { action, place } => {
                     (Action::Organisation(action), place)
                 }
             };
             let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
-            user_command::run(action, place.data_dir, &mut out).map_err(RunError::from)
+            user_command::run(action, place, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };

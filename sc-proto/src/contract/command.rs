@@ -75,7 +75,8 @@ pub enum Command {
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
     /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),
-    /// Server: the tunnel ended. Its sessions are closed, their streams are reset.
+    /// The tunnel ended. Its sessions are closed, their streams are reset. Of a client each that
+    /// waits for its server is given up, too.
     RemoveTunnel(TunnelId),
     /// Client: connect to a server and serve a tunnel's streams. A tunnel may have several
     /// connections, each with a session of its own; the command is given once for each.

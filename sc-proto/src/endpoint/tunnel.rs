@@ -189,6 +189,12 @@ impl Core {
                     self.end_direct_streams(tunnel, now);
                     self.cache.remove_tunnel(tunnel);
                 }
+                // A client's are in no list.
+                for key in self.sessions.keys() {
+                    if self.sessions.get(key).is_some_and(|entry| entry.tunnel == tunnel) {
+                        self.end_session(key, TunnelEnd::Local, now);
+                    }
+                }
             }
             Command::Connect(connect) => self.connect(*connect, now),
             Command::Ways { socket, ways } => self.ways_named(socket.into(), ways, now),

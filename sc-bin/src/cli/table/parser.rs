@@ -211,8 +211,10 @@ fn argument(row: &'static Row) -> Arg {
 /// The help of an option, with its default and its variables.
 fn help(row: &Row) -> String {
     let mut text = row.help.to_owned();
-    if let Effect::Nothing(_) | Effect::Refused(_) = row.effect {
-        text.push_str(" (no effect)");
+    match row.effect {
+        Effect::Works => {}
+        Effect::Nothing(_) => text.push_str(" (no effect)"),
+        Effect::Refused(_) => text.push_str(" (refused)"),
     }
     if !row.default.is_empty() {
         text.push_str(&format!(" [default: {}]", row.default));
@@ -244,8 +246,8 @@ pub(crate) fn misunderstood(error: &Error, dialect: Dialect) -> Option<String> {
         None => format!("{this_command} has nothing in its place"),
     };
     Some(format!(
-        "{shown} is an option of version {number}: {form}. {other_command} takes the options of \
-         version {number}."
+        "{shown} is an option of version {number}: {form}. Options of version {number} are for \
+         {other_command}."
     ))
 }
 

@@ -51,7 +51,7 @@ pub(super) const REST_URL: Row = Row::new(
     "rest-url",
     Kind::Text,
     "URL",
-    "Where your server's REST API is, as http(s)://HOST:PORT/rest/v1",
+    "Where your server's REST API is, as http(s)://HOST:PORT/rest/v1; of a fleet several, with commas",
 );
 pub(super) const NAME: Row = Row::new("tunnel-name", Kind::Text, "NAME", "Name of the tunnel")
     .short('i')

@@ -60,6 +60,8 @@ pub(super) enum Effect {
     Call(Call),
     /// Make this connection to the tunnel's server; what becomes of it is an input.
     Connect(Box<Place>, ConnectionNumber),
+    /// End the sessions of a tunnel that is gone from its server: nothing can be resumed.
+    GiveUp(TunnelId),
     /// End all sessions.
     Stop(Stop),
     /// Tell the user.

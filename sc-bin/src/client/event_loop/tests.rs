@@ -138,6 +138,8 @@ impl DataPlane for FakePlane {
         Ok(())
     }
 
+    fn give_up(&mut self, _: TunnelId) {}
+
     fn stop(&mut self, stop: Stop) {
         if stop == Stop::Drain {
             self.0.send(Input::Tunnel(Event::Stopped)).unwrap();

@@ -163,7 +163,7 @@ impl Status {
                 self.board.on_end();
                 self.signs.on_end();
             }
-            Effect::Say(_) | Effect::Call(_) | Effect::Stop(_) => {}
+            Effect::Say(_) | Effect::Call(_) | Effect::GiveUp(_) | Effect::Stop(_) => {}
         }
     }
 
