@@ -16,7 +16,8 @@ fn read_text(name: &str, text: &str, dialect: Dialect) -> Result<Vec<(String, St
     let (_folder, path) = file(name, text);
     let entries = read(&path, dialect).map_err(|error| error.to_string())?;
     let text = |entry: Entry| {
-        let items: Vec<_> = entry.items.into_iter().map(|i| i.into_string().unwrap()).collect();
+        let items: Vec<_> =
+            entry.items.into_iter().map(|item| item.to_string_lossy().into_owned()).collect();
         (entry.row.long.to_owned(), items.join("|"))
     };
     Ok(entries.into_iter().map(text).collect())
