@@ -8,18 +8,22 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
+    ("chromedriver", "missing_chromedriver"),
     ("tinyproxy", "missing_tinyproxy"),
     ("microsocks", "missing_microsocks"),
     ("danted", "missing_danted"),
     ("dnsmasq", "missing_dnsmasq"),
     ("squid", "missing_squid"),
-    // These two are made by `.ci/run install`, not by Debian.
+    // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
+    ("python-with-selenium", "missing_selenium"),
+    ("python-with-playwright", "missing_playwright"),
+    ("wdio", "missing_wdio"),
 ];
 
 /// Where Debian's python3-websockets is.

@@ -5,15 +5,16 @@ use sqlx::sqlite::SqliteRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
-use crate::api::{Job, JobStatus};
+use crate::api::{Job, JobDetails, JobStatus};
 
 impl Registry {
     /// Writes a new record.
     pub(crate) async fn insert_job(&self, job: &Job) -> Result<(), RegistryError> {
         sqlx::query(
             "INSERT INTO jobs
-                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created,
+                 details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&job.id)
         .bind(&job.owner)
@@ -23,8 +24,20 @@ impl Registry {
         .bind(&job.tunnel_owner)
         .bind(&job.proxy_address)
         .bind(to_sql(job.creation_time))
+        .bind(details_text(&job.details))
         .execute(&self.pool)
         .await?;
+        Ok(())
+    }
+
+    /// The name of a job, and what else is known about it, is another one now.
+    pub(crate) async fn job_changed(&self, job: &Job) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE jobs SET name = $1, details = $2 WHERE id = $3")
+            .bind(&job.name)
+            .bind(details_text(&job.details))
+            .bind(&job.id)
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
@@ -88,8 +101,14 @@ impl Registry {
     }
 }
 
+fn details_text(details: &JobDetails) -> Option<String> {
+    // Maps with text keys and plain values: it is always JSON.
+    serde_json::to_string(details).ok()
+}
+
 fn job_of(row: &SqliteRow) -> Result<Job, RegistryError> {
     let ended: Option<i64> = row.try_get("ended")?;
+    let details: Option<String> = row.try_get("details")?;
     Ok(Job {
         id: row.try_get("id")?,
         owner: row.try_get("owner")?,
@@ -102,5 +121,6 @@ fn job_of(row: &SqliteRow) -> Result<Job, RegistryError> {
         creation_time: from_sql(row.try_get("created")?),
         end_time: ended.map(from_sql),
         end_reason: row.try_get("end_reason")?,
+        details: details.and_then(|text| JobDetails::of_record(&text)).unwrap_or_default(),
     })
 }

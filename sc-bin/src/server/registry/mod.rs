@@ -25,7 +25,7 @@ pub(crate) use tunnels::{End, was_given_up};
 pub(crate) use users::{NewUser, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 6.
+// be seen by an incremental build, for example of this number: 7.
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/server/registry/migrations");
 
 /// How long a write waits for the writer of another process.

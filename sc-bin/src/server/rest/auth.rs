@@ -19,7 +19,7 @@ use super::rates::CALLS_A_SECOND;
 
 /// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(in crate::server) struct Peer(pub(super) SocketAddr);
 
 /// Who calls, authenticated.
 #[derive(Clone, Debug)]
@@ -68,33 +68,50 @@ impl FromRequestParts<Arc<RestState>> for Visit {
     }
 }
 
-async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestError> {
-    let peer = parts.extensions.get().map(|Peer(peer)| *peer);
-    let refused = || {
-        if let Some(peer) = peer
-            && state.strangers.admits(Instant::now())
-        {
-            log::info!("REST: {peer}: wrong or no credentials");
-        }
-        RestError::Unauthorized
-    };
+/// Who calls, by the head of a request.
+pub(in crate::server) async fn authenticate(
+    parts: &Parts,
+    state: &RestState,
+) -> Result<Account, RestError> {
     let header = parts.headers.get(header::AUTHORIZATION);
-    let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
+    match header.and_then(|value| credentials(value.as_bytes())) {
+        Some((user, key)) => check(state, parts, &user, &key).await,
+        None => Err(refused(state, parts)),
+    }
+}
+
+fn refused(state: &RestState, parts: &Parts) -> RestError {
+    if let Some(Peer(peer)) = parts.extensions.get()
+        && state.strangers.admits(Instant::now())
+    {
+        log::info!("REST: {peer}: wrong or no credentials");
+    }
+    RestError::Unauthorized
+}
+
+/// Whose `user` and `key` are, which came with the request of this head.
+pub(in crate::server) async fn check(
+    state: &RestState,
+    parts: &Parts,
+    user: &str,
+    key: &str,
+) -> Result<Account, RestError> {
+    let peer = parts.extensions.get().map(|Peer(peer)| *peer);
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     let now = Instant::now();
-    state.guesses.admit(&user, &key, address, now).map_err(RestError::Guesses)?;
-    let holder = state.registry.key_holder(&user).await?;
+    state.guesses.admit(user, key, address, now).map_err(RestError::Guesses)?;
+    let holder = state.registry.key_holder(user).await?;
     let stored = holder.as_ref().map(|holder| &holder.key_sha256);
-    let is_right = bool::from(access_key::verify(&key, stored));
+    let is_right = bool::from(access_key::verify(key, stored));
     let Some(holder) = holder.filter(|_| is_right) else {
-        state.guesses.wrong(&user, address, now);
-        return Err(refused());
+        state.guesses.wrong(user, address, now);
+        return Err(refused(state, parts));
     };
-    state.guesses.right(&user, &key, now);
-    if !state.rates.admits(&user, now) {
+    state.guesses.right(user, key, now);
+    if !state.rates.admits(user, now) {
         return Err(RestError::TooManyCalls(CALLS_A_SECOND));
     }
-    if let Err(error) = state.registry.key_used(&user, unix_now()).await
+    if let Err(error) = state.registry.key_used(user, unix_now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.

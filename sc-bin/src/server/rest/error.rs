@@ -12,7 +12,7 @@ use crate::api::ErrorBody;
 
 /// An answer that is not a success.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RestError {
+pub(in crate::server) enum RestError {
     /// Wrong or no credentials.
     #[error("Not authorized: give user name and access key by HTTP Basic")]
     Unauthorized,
@@ -150,7 +150,13 @@ impl RestError {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// Whether it is the caller's key or its guessing that is refused.
+    pub(in crate::server) fn is_about_caller(&self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Guesses(_) | Self::TooManyCalls(_))
+    }
+
+    /// The status of the answer.
+    pub(in crate::server) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotYours(_)

@@ -12,7 +12,8 @@ use super::RestState;
 use super::auth::Visit;
 use super::body::parse;
 use super::error::RestError;
-use crate::api::{CreateJob, Job};
+use crate::api::{CreateJob, Job, JobUpdate};
+use crate::server::accounts::Account;
 use crate::server::tunnels::JobEnd;
 
 type Shared = State<Arc<RestState>>;
@@ -28,7 +29,15 @@ pub(super) async fn begin(
 ) -> Result<Json<Job>, RestError> {
     let request: CreateJob = parse(body)?;
     may_act(&visit)?;
-    let user = visit.owner;
+    Ok(Json(begin_job(&state, visit.owner, request).await?))
+}
+
+/// Begins a job of `user`.
+pub(in crate::server) async fn begin_job(
+    state: &RestState,
+    user: Account,
+    request: CreateJob,
+) -> Result<Job, RestError> {
     let owner = match &request.tunnel_owner {
         Some(name) if !name.is_empty() && *name != user.name => {
             let owner = state.registry.account(name).await?.filter(|owner| user.knows(owner));
@@ -39,7 +48,7 @@ pub(super) async fn begin(
     let tunnels = Arc::clone(&state.tunnels);
     // In a task of its own: a caller who hangs up must not leave half a job.
     let begun = tokio::spawn(tunnels.begin_job(user, owner, request)).await;
-    Ok(Json(begun.map_err(|_| RestError::Broken)??))
+    Ok(begun.map_err(|_| RestError::Broken)??)
 }
 
 /// `GET /{user}/jobs`: those that run.
@@ -55,6 +64,19 @@ pub(super) async fn show(
     path: JobPath,
 ) -> Result<Json<Job>, RestError> {
     Ok(Json(find(&state, &visit, path).await?))
+}
+
+/// `PUT /{user}/jobs/{id}`: what people and test runners say about it.
+pub(super) async fn change(
+    visit: Visit,
+    State(state): Shared,
+    Path((_, id)): JobPath,
+    body: Body,
+) -> Result<Json<Job>, RestError> {
+    let update: JobUpdate = parse(body)?;
+    may_act(&visit)?;
+    let changed = state.tunnels.change_job(&visit.owner.name, &id, |job| job.change(update));
+    Ok(Json(changed.await?.ok_or(RestError::NoJob(id))?))
 }
 
 /// `DELETE /{user}/jobs/{id}`.

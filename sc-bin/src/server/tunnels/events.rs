@@ -63,7 +63,7 @@ impl Tunnels {
         news: fmt::Arguments<'_>,
     ) {
         let now = unix_now();
-        let (seen, asked_to_end) = {
+        let (seen, asked_to_end, is_connected) = {
             let mut state = self.state();
             // One that has ended meanwhile.
             let Some(live) = state.live.get_mut(&id) else {
@@ -81,8 +81,13 @@ impl Tunnels {
                 live.record.last_connected = Some(now);
             }
             let halting = live.halting.as_ref().filter(|_| live.sessions.is_empty());
-            (was_connected || is_connected, halting.map(|halting| halting.why.clone()))
+            let halting = halting.map(|halting| halting.why.clone());
+            (was_connected || is_connected, halting, is_connected)
         };
+        if !is_connected {
+            // New connections of its jobs go to another one of its pool, if there is one.
+            self.move_jobs(Instant::now()).await;
+        }
         if seen {
             self.record_connected(id, now).await;
         }

@@ -9,6 +9,7 @@ mod create;
 mod end;
 mod events;
 mod figures;
+mod job_details;
 mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ pub(crate) struct Tunnels {
     /// Held by whoever makes or ends a tunnel.
     life: tokio::sync::Mutex<ProxyPorts>,
     state: Mutex<State>,
+    /// Held by whoever changes what is known about a job.
+    changing_jobs: tokio::sync::Mutex<()>,
     /// Workers whose sessions have all ended after a stop.
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
     /// For log lines about connections that became no session.
@@ -192,6 +195,7 @@ impl Tunnels {
                 ended: BTreeMap::new(),
                 jobs: Jobs::default(),
             }),
+            changing_jobs: tokio::sync::Mutex::new(()),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
             gate: Gate::new(guesses),

@@ -1,0 +1,229 @@
+//! `POST /session`: who asks, for which tunnel, at which endpoint.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use serde_json::Value;
+
+use super::capabilities::{Trust, Wanted};
+use super::endpoint::NoAnswer;
+use super::error::BrokerError;
+use super::seats::Seat;
+use super::sessions::{Proof, Session};
+use super::{Broker, Told, headers, proof_of};
+use crate::api::{CreateJob, Job, JobDetails};
+use crate::server::accounts::Account;
+use crate::server::rest::{self, RestError};
+use crate::server::tunnels::{JobEnd, JobError};
+
+/// Largest body of a new session: a browser's profile or extensions may be in it. Of somebody who
+/// has not said yet who it is: less.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+const MAX_BODY_OF_STRANGER: usize = 1024 * 1024;
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer to it.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// How long an endpoint may take. A grid lets new sessions wait for a browser.
+const NEW_SESSION_TIMEOUT: Duration = Duration::from_secs(300);
+/// The longest time without a command that a session may ask for, in seconds.
+const MAX_IDLE: u32 = 3600;
+
+/// Makes a session.
+pub(super) async fn begin(broker: &Arc<Broker>, request: Request) -> Result<Response, BrokerError> {
+    let (parts, body) = request.into_parts();
+    let known = match parts.headers.contains_key(header::AUTHORIZATION) {
+        true => Some(rest::authenticate(&parts, &broker.rest).await?),
+        false => None,
+    };
+    let limit = if known.is_some() { MAX_BODY } else { MAX_BODY_OF_STRANGER };
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, limit)).await;
+    let body = body.ok().and_then(Result::ok).ok_or(BrokerError::Body(limit))?;
+    let mut wanted = Wanted::read(&body)?;
+    let (user, proof) = match known {
+        Some(user) => (user, proof_of(&parts)),
+        None => (by_options(broker, &parts, &wanted).await?, None),
+    };
+    let broker = Arc::clone(broker);
+    // In a task of its own: a client that hangs up must not leave half a session.
+    let made = tokio::spawn(async move {
+        let job = begin_job(&broker, user, &wanted).await?;
+        if !job.proxy_address.is_empty() {
+            let trust = match broker.rest.tunnels.resigns(&job.tunnel_id) {
+                true => Trust::Resigned,
+                false => Trust::Sites,
+            };
+            wanted.go_by(&job.proxy_address, trust);
+        }
+        let id = job.id.clone();
+        let made = make(&broker, job, proof, wanted).await;
+        if !matches!(&made, Ok(answer) if answer.status().is_success()) {
+            broker.rest.tunnels.end_job(&id, JobEnd::NotCreated).await;
+        }
+        made
+    });
+    made.await.map_err(|_| BrokerError::Broken)?
+}
+
+/// Who the capabilities say it is.
+async fn by_options(
+    broker: &Broker,
+    parts: &Parts,
+    wanted: &Wanted,
+) -> Result<Account, BrokerError> {
+    let user = wanted.text(&["username"]).ok_or(BrokerError::NoCredentials)?;
+    let key = wanted.text(&["accessKey"]).ok_or(BrokerError::NoCredentials)?;
+    Ok(rest::check(&broker.rest, parts, &user, &key).await?)
+}
+
+/// Begins the job: on the tunnel that was asked for; on the unnamed one if none was, and it runs;
+/// or on none.
+async fn begin_job(broker: &Broker, user: Account, wanted: &Wanted) -> Result<Job, BrokerError> {
+    let name = wanted.text(&["tunnelName", "tunnelIdentifier", "tunnel-identifier"]);
+    let owner = wanted.text(&["tunnelOwner", "parentTunnel", "parent-tunnel"]);
+    let is_asked_for = name.is_some() || owner.is_some();
+    let request = CreateJob {
+        tunnel_identifier: name,
+        tunnel_owner: owner,
+        name: wanted.text(&["name"]),
+        // Commands count, not connections: the broker looks after that itself.
+        idle_timeout: Some(u32::MAX),
+        max_duration: wanted.seconds("maxDuration").filter(|seconds| *seconds > 0),
+        details: details(wanted),
+    };
+    let tunnels = &broker.rest.tunnels;
+    let begun = rest::begin_job(&broker.rest, user.clone(), request.clone()).await;
+    let none_runs = |error: &RestError| {
+        matches!(error, RestError::Job(JobError::NoTunnel { .. } | JobError::NotReady(_)))
+    };
+    match begun {
+        Err(error) if !is_asked_for && none_runs(&error) => {
+            Ok(tunnels.begin_job_without_tunnel(user, request).await.map_err(RestError::from)?)
+        }
+        begun => Ok(begun?),
+    }
+}
+
+/// What the capabilities say about the job. What is too long or of the wrong kind is left out: a
+/// test does not fail for its label.
+fn details(wanted: &Wanted) -> JobDetails {
+    let tags = wanted.option(&["tags"]).cloned();
+    JobDetails {
+        build: wanted.text(&["build"]),
+        tags: tags.and_then(|tags| serde_json::from_value(tags).ok()).unwrap_or_default(),
+        custom_data: match wanted.option(&["custom-data", "customData"]) {
+            Some(Value::Object(fields)) => Some(fields.clone()),
+            _ => None,
+        },
+        ..JobDetails::default()
+    }
+    .within_limits()
+}
+
+/// Has the least busy endpoint make the session; one that cannot be reached is passed over.
+async fn make(
+    broker: &Arc<Broker>,
+    job: Job,
+    proof: Option<Proof>,
+    wanted: Wanted,
+) -> Result<Response, BrokerError> {
+    let idle = wanted.seconds("idleTimeout").filter(|seconds| *seconds > 0);
+    let idle = idle
+        .map_or(broker.idle_limit, |seconds| Duration::from_secs(u64::from(seconds.min(MAX_IDLE))));
+    let body = Bytes::from(wanted.body());
+    let mut tried = Vec::new();
+    let mut last = None;
+    let (seat, answer) = loop {
+        let seat = match broker.seats.take(&tried).await {
+            Ok(seat) => seat,
+            Err(none) => return Err(last.unwrap_or(BrokerError::Seat(none))),
+        };
+        let mut request = Request::new(Body::from(body.clone()));
+        *request.method_mut() = axum::http::Method::POST;
+        request.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        match seat.url().send(request, "/session", NEW_SESSION_TIMEOUT).await {
+            Ok(answer) => break (seat, answer),
+            Err(why) => {
+                let (url, is_out) =
+                    (seat.url().to_string(), matches!(why, NoAnswer::Unreachable(_)));
+                log::warn!("WebDriver: {url} {why}");
+                let failure = BrokerError::Unreachable { url, why };
+                if !is_out {
+                    return Err(failure);
+                }
+                tried.push(seat.endpoint());
+                last = Some(failure);
+            }
+        }
+    };
+    enrol(broker, job, proof, idle, seat, answer).await
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// Takes a session in, and gives it the id of its job. Refusals pass unchanged.
+async fn enrol(
+    broker: &Arc<Broker>,
+    job: Job,
+    proof: Option<Proof>,
+    idle: Duration,
+    seat: Seat,
+    answer: Response<Incoming>,
+) -> Result<Response, BrokerError> {
+    let url = seat.url().to_string();
+    let bad = || BrokerError::Answer(url.clone());
+    let (mut head, body) = answer.into_parts();
+    headers::strip(&mut head.headers);
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(Body::new(body), MAX_ANSWER)).await;
+    let body = body.ok().and_then(Result::ok).ok_or_else(bad)?;
+    if head.status != StatusCode::OK {
+        log::info!("job {}: {url} made no session: {}", job.id, head.status);
+        return Ok(Response::from_parts(head, Body::from(body)));
+    }
+    let mut made: Value = serde_json::from_slice(&body).map_err(|_| bad())?;
+    let remote = made["value"]["sessionId"].as_str().filter(|id| is_plain(id)).ok_or_else(bad)?;
+    let (id, remote) = (job.id, remote.to_owned());
+    made["value"]["sessionId"] = Value::from(id.as_str());
+    if let Some(old) = made.get_mut("sessionId") {
+        *old = Value::from(id.as_str());
+    }
+    let capabilities = made["value"]["capabilities"].as_object_mut().ok_or_else(bad)?;
+    // Where the endpoint's machine is reached by its own programs only.
+    capabilities.remove("webSocketUrl");
+    let said = |name: &str| {
+        let text = capabilities.get(name).and_then(Value::as_str)?;
+        Some(text.chars().take(64).collect::<String>())
+    };
+    let (browser, version, os) =
+        (said("browserName"), said("browserVersion"), said("platformName"));
+    let session = Session::new((id.clone(), remote), job.owner.clone(), proof, seat, idle);
+    broker.sessions.add(session);
+    let noted = broker.rest.tunnels.change_job(&job.owner, &id, |job| {
+        let details = &mut job.details;
+        (details.browser, details.browser_version, details.os) = (browser, version, os);
+        details.automation_backend = Some("webdriver".to_owned());
+    });
+    if let Err(error) = noted.await {
+        log::warn!("job {id}: its browser is not recorded: {error}");
+    }
+    if !broker.rest.tunnels.is_job_running(&id) {
+        // Ended by somebody meanwhile.
+        broker.end(&id, JobEnd::Request, Told::Yes).await;
+        return Err(BrokerError::NoSession(id));
+    }
+    log::info!("job {id} of {}: a session at {url}", job.owner);
+    head.headers.remove(header::CONTENT_LENGTH);
+    head.headers.insert(header::CONTENT_TYPE, JSON);
+    Ok((head.status, head.headers, made.to_string()).into_response())
+}
+
+/// An id that can stand in a path as it is.
+fn is_plain(id: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    !id.is_empty() && id.len() <= 256 && id.bytes().all(fits) && id != "." && id != ".."
+}

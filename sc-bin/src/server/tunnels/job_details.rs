@@ -1,0 +1,58 @@
+//! What is known about jobs, and changes while they run or afterwards.
+
+use std::str::FromStr as _;
+
+use sc_proto::contract::TunnelId;
+
+use super::Tunnels;
+use crate::api::Job;
+use crate::server::registry::RegistryError;
+
+impl Tunnels {
+    /// Whether a job runs.
+    pub(crate) fn is_job_running(&self, id: &str) -> bool {
+        self.state().jobs.running.contains_key(id)
+    }
+
+    /// Changes what is known about a job of a user, running or ended; `None`: there is none.
+    pub(crate) async fn change_job(
+        &self,
+        user: &str,
+        id: &str,
+        change: impl FnOnce(&mut Job),
+    ) -> Result<Option<Job>, RegistryError> {
+        // One change after the other, or an older one could be written last.
+        let _changing = self.changing_jobs.lock().await;
+        let mut change = Some(change);
+        let running = {
+            let mut state = self.state();
+            let running = state.jobs.running.get_mut(id).filter(|job| job.record.owner == user);
+            running.map(|job| {
+                if let Some(change) = change.take() {
+                    change(&mut job.record);
+                }
+                job.record.clone()
+            })
+        };
+        let changed = match running {
+            Some(record) => Some(record),
+            None => self.registry.job(user, id).await?.map(|mut record| {
+                if let Some(change) = change.take() {
+                    change(&mut record);
+                }
+                record
+            }),
+        };
+        if let Some(record) = &changed {
+            self.registry.job_changed(record).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Whether TLS of some host is re-signed by a tunnel.
+    pub(crate) fn resigns(&self, tunnel: &str) -> bool {
+        let state = self.state();
+        let live = TunnelId::from_str(tunnel).ok().and_then(|id| state.live.get(&id));
+        live.is_some_and(|live| live.record.rules.resigns_any())
+    }
+}
