@@ -1,5 +1,6 @@
 # A test as people write it with Selenium: a session on a tunnel by its name, one page, its label.
-# Arguments: hub, user, key, tunnel, where the credentials go, URL.
+# Arguments: hub, user, key, tunnel, where the credentials go (`options`, `url`; `none`: neither
+# they nor the tunnel's name are said), URL.
 import sys
 
 from selenium import webdriver
@@ -12,7 +13,9 @@ def options(tunnel_name):
     browser = webdriver.ChromeOptions()
     for argument in ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]:
         browser.add_argument(argument)
-    said = {"tunnelName": tunnel_name, "name": "from Selenium", "build": "b1", "tags": ["a"]}
+    said = {"name": "from Selenium", "build": "b1", "tags": ["a"]}
+    if tunnel_name:
+        said["tunnelName"] = tunnel_name
     if where == "options":
         said.update(username=user, accessKey=key)
     browser.set_capability("sauce:options", said)
@@ -20,7 +23,7 @@ def options(tunnel_name):
 
 
 def executor():
-    return hub if where == "options" else hub.replace("://", f"://{user}:{key}@", 1)
+    return hub if where != "url" else hub.replace("://", f"://{user}:{key}@", 1)
 
 
 try:
@@ -29,7 +32,7 @@ try:
 except SessionNotCreatedException as error:
     print("refused:", error.msg)
 
-driver = webdriver.Remote(command_executor=executor(), options=options(tunnel))
+driver = webdriver.Remote(command_executor=executor(), options=options(None if where == "none" else tunnel))
 print("session:", driver.session_id, flush=True)
 driver.get(url)
 print("title:", driver.title)

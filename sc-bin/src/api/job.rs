@@ -83,6 +83,10 @@ pub(crate) struct JobUpdate {
     pub(crate) custom_data: Option<Map<String, Value>>,
 }
 
+fn null_if_empty<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    Some(text).filter(|text| !text.is_empty()).serialize(serializer)
+}
+
 fn list_or_null<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Vec<String>, D::Error> {
@@ -169,12 +173,14 @@ pub(crate) struct Job {
     /// Whether it counts.
     pub(crate) status: JobStatus,
     /// The tunnel it uses now. That of a pool changes when a member goes. Empty: none.
+    #[serde(serialize_with = "null_if_empty")]
     pub(crate) tunnel_id: String,
     /// The name of that tunnel.
     pub(crate) tunnel_identifier: Option<String>,
     /// Its owner.
     pub(crate) tunnel_owner: String,
     /// The job's own HTTP proxy, `host:port`. It stays the same until the job ends. Empty: none.
+    #[serde(serialize_with = "null_if_empty")]
     pub(crate) proxy_address: String,
     /// When it began.
     pub(crate) creation_time: u64,

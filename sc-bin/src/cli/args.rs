@@ -17,6 +17,8 @@ use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
+use super::membership::{V4Membership, V5Membership};
+#[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
 #[cfg(feature = "client")]
 use super::readiness::{ReadyArgs, WaitArgs};
@@ -151,6 +153,15 @@ pub(crate) struct V4Args {
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
     pub(crate) tunnel_connections: Option<u32>,
+    /// Port of this machine where WebDriver tests may come, as to the server's own
+    /// http://HOST/wd/hub; user, key and tunnel are added. 0: any free one
+    /// [default: none] [env: SAUCE_SE_PORT]
+    #[cfg(feature = "relay")]
+    #[arg(short = 'P', long, value_name = "PORT")]
+    pub(crate) se_port: Option<u16>,
+    /// What it belongs to.
+    #[command(flatten)]
+    pub(crate) membership: V4Membership,
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V4Monitoring,
@@ -247,6 +258,9 @@ pub(crate) struct V5Args {
     /// way [default: 1] [env: SAUCE_TUNNEL_CONNECTIONS]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
     pub(crate) tunnel_connections: Option<u32>,
+    /// What it belongs to.
+    #[command(flatten)]
+    pub(crate) membership: V5Membership,
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V5Monitoring,

@@ -18,6 +18,8 @@ mod exit;
 mod go_duration;
 mod logging;
 #[cfg(feature = "client")]
+mod membership;
+#[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
 mod name_servers;
@@ -53,6 +55,10 @@ pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "pool")]
+pub(crate) use membership::KeptPool;
+#[cfg(feature = "client")]
+pub(crate) use membership::{Membership, Pooling, Shared};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]
@@ -143,6 +149,10 @@ fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
             logging::start(Role::Client);
             conceal::conceal_secrets();
             open_files::raise_limit();
+            #[cfg(feature = "pool")]
+            if let Some(pool) = settings.membership.kept {
+                return crate::client::run_of_pool(settings, pool);
+            }
             crate::client::run(&settings)
         }
         Err(error) => crate::client::refuse(&error),

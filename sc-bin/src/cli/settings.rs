@@ -14,6 +14,7 @@ use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+use super::membership::{Membership, MembershipError, Pooling, V4Membership, V5Membership};
 use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
@@ -57,6 +58,11 @@ pub(crate) struct Settings {
     pub(crate) connections: u8,
     /// How it shows its state.
     pub(crate) monitoring: Monitoring,
+    /// What it belongs to, and who may use it.
+    pub(crate) membership: Membership,
+    /// Where tests of this machine may come to the server's WebDriver broker. Port 0: any.
+    #[cfg(feature = "relay")]
+    pub(crate) se_port: Option<u16>,
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
 }
@@ -162,6 +168,9 @@ pub(crate) enum SettingsError {
         /// What is wrong with it.
         why: InvalidRestUrl,
     },
+    /// An option that says what the tunnel belongs to.
+    #[error(transparent)]
+    Membership(#[from] MembershipError),
     /// An option that says how the state is shown.
     #[error(transparent)]
     Monitoring(#[from] MonitoringError),
@@ -185,7 +194,24 @@ struct Given {
     egress: egress::Given,
     connections: Option<u32>,
     monitoring: GivenMonitoring,
+    membership: GivenMembership,
+    #[cfg(feature = "relay")]
+    se_port: Option<u16>,
     runtime: Option<RuntimeKind>,
+}
+
+enum GivenMembership {
+    V4(V4Membership),
+    V5(V5Membership),
+}
+
+impl GivenMembership {
+    fn resolve(self, env: &Environment) -> Result<Membership, MembershipError> {
+        match self {
+            Self::V4(given) => given.resolve(env),
+            Self::V5(given) => given.resolve(env),
+        }
+    }
 }
 
 enum GivenMonitoring {
@@ -236,6 +262,9 @@ impl From<V4Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V4(args.monitoring),
+            membership: GivenMembership::V4(args.membership),
+            #[cfg(feature = "relay")]
+            se_port: args.se_port,
             runtime: args.runtime,
         }
     }
@@ -266,11 +295,17 @@ impl From<V5Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V5(args.monitoring),
+            membership: GivenMembership::V5(args.membership),
+            #[cfg(feature = "relay")]
+            se_port: None,
             runtime: args.runtime,
         }
     }
 }
 
+/// Version 4's variable for the relay's port.
+#[cfg(feature = "relay")]
+const SE_PORT: &str = "SAUCE_SE_PORT";
 /// Version 4's variable for no cache.
 const NO_CACHING: &str = "SAUCE_NO_PROXY_CACHING";
 
@@ -313,6 +348,18 @@ impl Settings {
         if name.is_none() && !v4 {
             return Err(SettingsError::NoName);
         }
+        let membership = given.membership.resolve(env)?;
+        if membership.pooling == Pooling::Member && name.is_none() {
+            return Err(MembershipError::NoName.into());
+        }
+        #[cfg(feature = "relay")]
+        let se_port = match (v4, given.se_port, env.first(&[SE_PORT])) {
+            (true, None, Some(text)) => {
+                let port = numbered(SE_PORT, text, 0..=i64::from(u16::MAX))?;
+                u16::try_from(port).ok()
+            }
+            (_, given, _) => given,
+        };
         let region = pick(given.region, &["SAUCE_REGION"]);
         let url =
             pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
@@ -353,6 +400,9 @@ impl Settings {
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
             monitoring: given.monitoring.resolve(env)?,
+            membership,
+            #[cfg(feature = "relay")]
+            se_port,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,
                 (None, Some(name)) => runtime_named(name)?,

@@ -1,23 +1,27 @@
 //! What a client tells its server about itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
 use sc_proto::rules::Caching;
 
 use crate::api::{CreateTunnel, Metadata};
-use crate::cli::{Settings, open_files_limit, shown_args};
+use crate::cli::{Pooling, Settings, Shared, open_files_limit, shown_args};
 
 /// The create request for these settings.
 pub(super) fn request(settings: &Settings) -> CreateTunnel {
     CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
+        tunnel_pool: (settings.membership.pooling == Pooling::Member).then_some(true),
+        shared_tunnel: (settings.membership.shared == Shared::V4).then_some(true),
+        shared: (settings.membership.shared == Shared::V5).then(|| "all".to_owned()),
         rules: settings.rules.clone(),
         extra_info: settings.egress.exchanges.extra_info.clone(),
         // Version 5's clients do not say anything about it.
         no_proxy_caching: (settings.caching == Caching::Off).then_some(true),
-        metadata: Some(metadata()),
+        metadata: Some(metadata(settings.membership.metadata.clone())),
         ..CreateTunnel::default()
     }
 }
@@ -32,8 +36,9 @@ fn platform() -> String {
 }
 
 /// What cannot be found out is left out.
-fn metadata() -> Metadata {
+fn metadata(extra: BTreeMap<String, String>) -> Metadata {
     Metadata {
+        extra: (!extra.is_empty()).then_some(extra),
         release: Some(env!("CARGO_PKG_VERSION").to_owned()),
         command: Some("sc".to_owned()),
         command_args: Some(shown_args()),
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn linux_tells_all_of_it() {
-        let metadata = metadata();
+        let metadata = metadata(BTreeMap::new());
         assert!(metadata.hostname.is_some());
         assert!(metadata.host_memory.unwrap() > 1 << 20);
     }

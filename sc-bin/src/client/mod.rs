@@ -1,5 +1,6 @@
 //! The client: `sc -u -k …` and `sc run …`; and `sc ready` and `sc wait`, which look at one.
 //!
+//! `relay` takes WebDriver tests of this machine, `pool` keeps several clients (`--pool-size`).
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
@@ -23,7 +24,11 @@ mod pac;
 #[cfg(feature = "pac")]
 mod pac;
 mod plane;
+#[cfg(feature = "pool")]
+mod pool;
 mod readiness;
+#[cfg(feature = "relay")]
+mod relay;
 mod rest;
 mod rest_error;
 mod signals;
@@ -38,6 +43,8 @@ pub(crate) use console::common as spoken;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
+#[cfg(feature = "pool")]
+pub(crate) use pool::run_of_pool;
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
@@ -60,7 +67,11 @@ pub(crate) fn run(settings: &Settings) -> Exit {
             what: "signals cannot be taken",
             error: error.to_string(),
         })
-        .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
+        .and_then(|(_watch, inputs)| {
+            #[cfg(feature = "pool")]
+            pool::watch_keeper(&inputs);
+            serve(settings, &mut console, inputs)
+        });
     run.unwrap_or_else(|failure| {
         console.fail(&failure);
         console.say(&Line::Goodbye);
@@ -87,6 +98,8 @@ pub(crate) fn serve(
         speaker.say(&Line::Egress(line));
     }
     let rest = Rest::new(settings)?;
+    #[cfg(feature = "relay")]
+    start_relay(settings, &rest, speaker)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
     let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
@@ -103,6 +116,20 @@ pub(crate) fn serve(
     let event_loop =
         EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
     Ok(event_loop.run())
+}
+
+/// Opens the port for tests of this machine, if one is wanted.
+#[cfg(feature = "relay")]
+fn start_relay(settings: &Settings, rest: &Rest, speaker: &mut dyn Speaker) -> Result<(), Failure> {
+    let Some(port) = settings.se_port else { return Ok(()) };
+    let machine =
+        |error: io::Error| Failure::Machine { what: "--se-port", error: error.to_string() };
+    let listener = relay::listen(port)?;
+    let port = listener.local_addr().map_err(machine)?.port();
+    let name = settings.name.as_ref().map(|name| name.as_str().to_owned());
+    relay::start(listener, rest.clone(), name).map_err(machine)?;
+    speaker.say(&Line::Relay { port });
+    Ok(())
 }
 
 /// The name servers for sites, if some were given.

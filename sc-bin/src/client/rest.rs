@@ -27,6 +27,9 @@ const TEXT_LIMIT: usize = 300;
 
 const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A browser may take minutes to start, and a page to load.
+#[cfg(feature = "relay")]
+const RELAY_TIMEOUT: Duration = Duration::from_secs(660);
 const SAY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A client of one REST API for one user. Clones share its connections.
@@ -118,6 +121,44 @@ impl Rest {
         let request = self.agent.post(self.url(path)).config().timeout_global(Some(limit));
         let request = request.build().header(header::AUTHORIZATION, &self.authorization);
         read(request.send_json(body)?)
+    }
+}
+
+#[cfg(feature = "relay")]
+impl Rest {
+    /// Sends a WebDriver command to the server's broker, with this user's credentials if it has
+    /// none. `path` begins with `/session`.
+    pub(super) fn relay(
+        &self,
+        method: &ureq::http::Method,
+        path: &str,
+        mut headers: ureq::http::HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Response<ureq::Body>, ureq::Error> {
+        if !headers.contains_key(header::AUTHORIZATION) {
+            let mut value = ureq::http::HeaderValue::from_str(&self.authorization)
+                .map_err(ureq::http::Error::from)?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let mut request = ureq::http::Request::builder().method(method).uri(self.base.hub(path));
+        if let Some(own) = request.headers_mut() {
+            *own = headers;
+        }
+        // The library takes bodies with these methods alone.
+        if matches!(*method, ureq::http::Method::POST | ureq::http::Method::PUT) {
+            self.run(request.body(body)?)
+        } else {
+            self.run(request.body(())?)
+        }
+    }
+
+    fn run(
+        &self,
+        request: ureq::http::Request<impl ureq::AsSendBody>,
+    ) -> Result<Response<ureq::Body>, ureq::Error> {
+        let request = self.agent.configure_request(request);
+        self.agent.run(request.timeout_global(Some(RELAY_TIMEOUT)).build())
     }
 }
 

@@ -21,7 +21,7 @@ use target::{InvalidTargetUrl, TargetUrl};
 use crate::api::Rules;
 use crate::cli::{
     AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
-    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
+    InvalidRestUrl, Membership, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -165,6 +165,9 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,
         monitoring: Monitoring::default(),
+        membership: Membership::default(),
+        #[cfg(feature = "relay")]
+        se_port: None,
         runtime: RuntimeKind::default(),
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());

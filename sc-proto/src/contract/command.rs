@@ -75,6 +75,10 @@ pub enum Command {
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
     /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),
+    /// Server: closes browsers' connections of this tunnel that wait for their next request: the
+    /// address they were made to may lead to another tunnel now. Said to all workers. What runs
+    /// goes on.
+    CloseIdle(TunnelId),
     /// Server: the tunnel ended. Its sessions are closed, their streams are reset.
     RemoveTunnel(TunnelId),
     /// Client: connect to a server and serve a tunnel's streams. A tunnel may have several

@@ -202,6 +202,9 @@ fn run_with(
         egress: EgressSettings::default(),
         connections: 1,
         monitoring: Monitoring::default(),
+        membership: Default::default(),
+        #[cfg(feature = "relay")]
+        se_port: None,
         runtime: RuntimeKind::default(),
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };

@@ -10,7 +10,8 @@ use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{
-    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Membership, Monitoring, OwnProxy,
+    Pooling, Settings, Shared, SiteWay,
 };
 use crate::client::egress::shown_source;
 use crate::monitor::{ListenAddress, Options};
@@ -37,6 +38,9 @@ pub(super) fn text(settings: &Settings) -> String {
         egress,
         connections,
         monitoring,
+        membership,
+        #[cfg(feature = "relay")]
+        se_port,
         runtime,
     } = settings;
     let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
@@ -59,6 +63,9 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    lines.extend(membership_lines(*dialect, membership));
+    #[cfg(feature = "relay")]
+    lines.extend(v4.then(|| ("se-port", se_port.map_or(String::new(), |port| port.to_string()))));
     lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
@@ -96,6 +103,19 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
         ],
     });
     lines
+}
+
+/// What the tunnel belongs to. What a keeper of several is told is not in effect in its members.
+fn membership_lines(dialect: Dialect, membership: &Membership) -> Vec<(&'static str, String)> {
+    let Membership { pooling, shared, metadata, .. } = membership;
+    let pairs: Vec<String> = metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let shared = match dialect {
+        Dialect::V4 => ("shared-tunnel", (*shared != Shared::WithNobody).to_string()),
+        Dialect::V5 if *shared == Shared::WithNobody => ("shared", String::new()),
+        Dialect::V5 => ("shared", "all".to_owned()),
+    };
+    let is_member = *pooling == Pooling::Member;
+    vec![("tunnel-pool", is_member.to_string()), shared, ("metadata", pairs.join(","))]
 }
 
 /// By which way traffic goes, without credentials.

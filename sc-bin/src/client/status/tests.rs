@@ -52,6 +52,9 @@ fn settings(dialect: Dialect) -> Settings {
         connections: 1,
         runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
+        membership: Default::default(),
+        #[cfg(feature = "relay")]
+        se_port: None,
     }
 }
 

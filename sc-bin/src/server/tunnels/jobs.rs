@@ -328,6 +328,8 @@ impl Tunnels {
         // The new one first, so that there is always one.
         if let Some(old) = job.entrance.replace(entrance) {
             self.data_plane.close_proxy(old.place);
+            // Or its browser would send its next request to the tunnel that it has left.
+            self.data_plane.close_idle(old.tunnel);
         }
         (job.orphaned, job.visits) = (None, 0);
         job.record.tunnel_id = entrance.tunnel.to_string();
