@@ -122,9 +122,9 @@ fn what_is_wrong_is_said_without_secrets() {
 #[test]
 fn what_is_not_there_yet_is_refused() {
     for line in [
-        "sc --tunnel-pool",
+        "sc --pool-size 3",
         "sc --doctor",
-        "sc run --shared all",
+        "sc run --se-port 4445",
         "sc run --api-key x",
         "sc -u a run",
         "sc legacy",
@@ -221,4 +221,35 @@ fn a_runtime_can_be_chosen() {
     let error = runtime("sc", &[("SAUCE_RUNTIME", "tokio")]).unwrap_err();
     assert!(error.to_string().contains("SAUCE_RUNTIME=\"tokio\""), "{error}");
     assert!(Cli::try_parse_from(["sc", "--runtime", "tokio"]).is_err());
+}
+
+#[test]
+fn pools_sharing_and_labels_are_said_as_each_version_says_them() {
+    use crate::cli::membership::{Pooling, Shared};
+    for (line, shared) in [
+        ("sc --tunnel-pool -s --metadata runner:docker,a:b", Shared::V4),
+        (
+            "sc --no-remove-colliding-tunnels --shared-tunnel --metadata a:b,runner:docker",
+            Shared::V4,
+        ),
+        ("sc run -t -s all -M a=b,runner=docker", Shared::V5),
+        ("sc run --tunnel-pool --shared all --metadata a=b --metadata runner=docker", Shared::V5),
+    ] {
+        let membership = resolve(line, &env(FULL)).unwrap().membership;
+        assert_eq!((membership.pooling, membership.shared), (Pooling::Member, shared), "{line}");
+        assert_eq!(membership.metadata["runner"], "docker", "{line}");
+        assert_eq!(membership.metadata["a"], "b", "{line}");
+    }
+    let none = resolve("sc", &env(FULL)).unwrap();
+    assert_eq!(none.membership, Default::default());
+    let nameless: Vec<_> =
+        FULL.iter().copied().filter(|one| one.0 != "SAUCE_TUNNEL_NAME").collect();
+    assert!(resolve("sc --tunnel-pool", &env(&nameless)).unwrap_err().to_string().contains("-i"));
+    #[cfg(feature = "relay")]
+    {
+        assert_eq!(none.se_port, None);
+        assert_eq!(resolve("sc -P 0", &env(FULL)).unwrap().se_port, Some(0));
+        let by_variable = [FULL, &[("SAUCE_SE_PORT", "4445")]].concat();
+        assert_eq!(resolve("sc", &env(&by_variable)).unwrap().se_port, Some(4445));
+    }
 }

@@ -77,7 +77,11 @@ fn jobs_take_turns_and_move_when_their_tunnel_goes() {
 
 #[test]
 fn jobs_of_a_member_that_dies_go_on_by_another_at_once() {
-    let server = TestServer::start_with(|settings| settings.workers = 2.try_into().unwrap());
+    let server = TestServer::start_with(|settings| {
+        settings.workers = 2.try_into().unwrap();
+        // The dead member's session is waited for.
+        settings.drain_limit = Duration::from_secs(1);
+    });
     let ((first, client), (second, _other)) = (ready(&server, MEMBER), ready(&server, MEMBER));
     let jobs: Vec<Value> = (0..4).map(|_| begin(&server, ON_POOL)).collect();
     let of_first: Vec<_> = jobs.iter().filter(|job| job["tunnel_id"] == first["id"]).collect();
