@@ -5,8 +5,9 @@ use std::process::Command;
 
 use sc_tests::binary;
 use sc_tests::chromedriver::Chromedriver;
-use sc_tests::deployment::{Client, CommandLine, Server, User};
+use sc_tests::deployment::{Client, CommandLine, Places, Server, User};
 use sc_tests::dnsmasq::Dnsmasq;
+use sc_tests::ports;
 use sc_tests::process::Process;
 use sc_tests::site::{Received, Site};
 use sc_tests::wait::PATIENCE;
@@ -113,8 +114,11 @@ fn localhost_is_the_client_s() {
 fn ten_sessions_outlive_a_member_of_their_pool() {
     let (driver, office) = (Chromedriver::start(), Office::start());
     let options = ["--webdriver-url", &driver.url(), "--webdriver-sessions", "3"];
-    let server = Server::start_as(binary::command(), &options);
-    // A job of its own for each, and the members'.
+    let mut places = Places::on_loopback();
+    // The members', and those of jobs that run and that have just ended.
+    places.proxy_ports = ports::block(16);
+    places.options = options.iter().map(|option| (*option).to_owned()).collect();
+    let server = Server::start_at(binary::command(), places);
     let user = server.add_user("jane");
     let start = || office.client(&server, &user, "pool", &["--tunnel-pool"]);
     let (first, _second, _third) = (start(), start(), start());

@@ -15,7 +15,7 @@ use super::script::Script;
 use super::sessions::Session;
 use super::{Broker, Told, headers, proof_of};
 use crate::server::rest::{self, RestError};
-use crate::server::tunnels::JobEnd;
+use crate::server::tunnels::{Brief, JobEnd};
 
 /// How long an endpoint may take for a command. A page may load, and a script run, for minutes.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(600);
@@ -83,17 +83,16 @@ pub(super) async fn run(
     Ok(Response::from_parts(head, Body::from(body)))
 }
 
-/// Whether a command may come from there: as the new session's request did, or from somebody who
-/// may end the owner's tunnels.
+/// Whether a command may come from there. Its session's id is proof enough, as many clients bring
+/// their credentials to a new session only; but credentials that are there have to be those of the
+/// owner, or of somebody who may end the owner's tunnels.
 async fn may_drive(
     broker: &Broker,
     session: &Session,
     parts: &axum::http::request::Parts,
 ) -> Result<bool, BrokerError> {
-    if !parts.headers.contains_key(header::AUTHORIZATION) {
-        return Ok(session.proof.is_none());
-    }
-    if session.proof.is_some() && session.proof == proof_of(parts) {
+    let proof = proof_of(parts);
+    if proof.is_none() || proof == session.proof {
         return Ok(true);
     }
     let caller = rest::authenticate(parts, &broker.rest).await?;
@@ -113,7 +112,7 @@ async fn carry_out(
     let update = match script {
         Script::Unknown(script) => return Err(BrokerError::NoScript(script)),
         Script::Context(text) => {
-            log::debug!("job {}: {text:?}", session.id);
+            log::debug!("job {}: {text:?}", Brief(&session.id));
             let note = |job: &mut crate::api::Job| job.details.note(&text);
             broker.rest.tunnels.change_job(&session.owner, &session.id, note).await
         }
@@ -129,7 +128,7 @@ async fn carry_out(
 /// A command did not get through. A session whose endpoint cannot be reached has ended.
 async fn lost(broker: &Arc<Broker>, session: &Session, why: NoAnswer) -> BrokerError {
     let url = session.seat.url().to_string();
-    log::warn!("job {}: {url} {why}", session.id);
+    log::warn!("job {}: {url} {why}", Brief(&session.id));
     let end = match why {
         NoAnswer::Unreachable(_) => {
             broker.end(&session.id, JobEnd::EndpointGone, Told::No).await;

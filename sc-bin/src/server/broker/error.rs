@@ -95,8 +95,12 @@ impl BrokerError {
 impl IntoResponse for BrokerError {
     fn into_response(self) -> Response {
         let (error, status) = self.word();
-        log::info!("WebDriver: {error}: {self}");
         let message = self.to_string();
+        match &self {
+            // What was asked for may be a session's whole id.
+            Self::NoSession(_) => log::debug!("WebDriver: {error}"),
+            _ => log::info!("WebDriver: {error}: {message}"),
+        }
         let retry_after = match self {
             Self::Rest(error) => error.into_response().headers_mut().remove(header::RETRY_AFTER),
             _ => None,

@@ -33,7 +33,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
 use super::rest::{self, Patience, RestState};
-use super::tunnels::JobEnd;
+use super::tunnels::{Brief, JobEnd};
 pub(crate) use endpoint::WebDriverUrl;
 use error::BrokerError;
 use seats::Seats;
@@ -188,7 +188,7 @@ impl Broker {
             let path = format!("/session/{}", session.remote);
             // The job lasts until the browser is gone, or it would lose its last requests.
             if let Err(why) = session.seat.url().send(request, &path, DELETE_TIMEOUT).await {
-                log::warn!("job {}: {} {why}", session.id, session.seat.url());
+                log::warn!("job {}: {} {why}", Brief(&session.id), session.seat.url());
             }
         }
         self.rest.tunnels.end_job(&session.id, why).await;

@@ -20,7 +20,7 @@ use super::{Broker, Told, headers, proof_of};
 use crate::api::{CreateJob, Job, JobDetails};
 use crate::server::accounts::Account;
 use crate::server::rest::{self, RestError};
-use crate::server::tunnels::{JobEnd, JobError};
+use crate::server::tunnels::{Brief, JobEnd, JobError};
 
 /// Largest body of a new session: a browser's profile or extensions may be in it. Of somebody who
 /// has not said yet who it is: less.
@@ -52,7 +52,14 @@ pub(super) async fn begin(broker: &Arc<Broker>, request: Request) -> Result<Resp
     let broker = Arc::clone(broker);
     // In a task of its own: a client that hangs up must not leave half a session.
     let made = tokio::spawn(async move {
-        let job = begin_job(&broker, user, &wanted).await?;
+        let order = order(&wanted);
+        // Better said now than when a place has become free.
+        if order.is_for_a_tunnel() {
+            rest::would_begin_job(&broker.rest, &user, &order.0).await?;
+        }
+        // While it waits it needs no proxy port.
+        let seat = broker.seats.take(&[]).await?;
+        let job = begin_job(&broker, user, order).await?;
         if !job.proxy_address.is_empty() {
             let trust = match broker.rest.tunnels.resigns(&job.tunnel_id) {
                 true => Trust::Resigned,
@@ -61,7 +68,7 @@ pub(super) async fn begin(broker: &Arc<Broker>, request: Request) -> Result<Resp
             wanted.go_by(&job.proxy_address, trust);
         }
         let id = job.id.clone();
-        let made = make(&broker, job, proof, wanted).await;
+        let made = make(&broker, seat, job, proof, wanted).await;
         if !matches!(&made, Ok(answer) if answer.status().is_success()) {
             broker.rest.tunnels.end_job(&id, JobEnd::NotCreated).await;
         }
@@ -81,29 +88,40 @@ async fn by_options(
     Ok(rest::check(&broker.rest, parts, &user, &key).await?)
 }
 
-/// Begins the job: on the tunnel that was asked for; on the unnamed one if none was, and it runs;
-/// or on none.
-async fn begin_job(broker: &Broker, user: Account, wanted: &Wanted) -> Result<Job, BrokerError> {
-    let name = wanted.text(&["tunnelName", "tunnelIdentifier", "tunnel-identifier"]);
-    let owner = wanted.text(&["tunnelOwner", "parentTunnel", "parent-tunnel"]);
-    let is_asked_for = name.is_some() || owner.is_some();
-    let request = CreateJob {
-        tunnel_identifier: name,
-        tunnel_owner: owner,
+/// The job that a session needs.
+struct Order(CreateJob);
+
+impl Order {
+    fn is_for_a_tunnel(&self) -> bool {
+        self.0.tunnel_identifier.is_some() || self.0.tunnel_owner.is_some()
+    }
+}
+
+fn order(wanted: &Wanted) -> Order {
+    Order(CreateJob {
+        tunnel_identifier: wanted.text(&["tunnelName", "tunnelIdentifier", "tunnel-identifier"]),
+        tunnel_owner: wanted.text(&["tunnelOwner", "parentTunnel", "parent-tunnel"]),
         name: wanted.text(&["name"]),
         // Commands count, not connections: the broker looks after that itself.
         idle_timeout: Some(u32::MAX),
         max_duration: wanted.seconds("maxDuration").filter(|seconds| *seconds > 0),
         details: details(wanted),
-    };
-    let tunnels = &broker.rest.tunnels;
+    })
+}
+
+/// Begins the job: on the tunnel that was asked for; on the unnamed one if none was, and it runs;
+/// or on none.
+async fn begin_job(broker: &Broker, user: Account, order: Order) -> Result<Job, BrokerError> {
+    let is_for_a_tunnel = order.is_for_a_tunnel();
+    let Order(request) = order;
     let begun = rest::begin_job(&broker.rest, user.clone(), request.clone()).await;
     let none_runs = |error: &RestError| {
         matches!(error, RestError::Job(JobError::NoTunnel { .. } | JobError::NotReady(_)))
     };
     match begun {
-        Err(error) if !is_asked_for && none_runs(&error) => {
-            Ok(tunnels.begin_job_without_tunnel(user, request).await.map_err(RestError::from)?)
+        Err(error) if !is_for_a_tunnel && none_runs(&error) => {
+            let begun = broker.rest.tunnels.begin_job_without_tunnel(user, request).await;
+            Ok(begun.map_err(RestError::from)?)
         }
         begun => Ok(begun?),
     }
@@ -125,9 +143,10 @@ fn details(wanted: &Wanted) -> JobDetails {
     .within_limits()
 }
 
-/// Has the least busy endpoint make the session; one that cannot be reached is passed over.
+/// Has the endpoint of a place make the session; of one that cannot be reached another is tried.
 async fn make(
     broker: &Arc<Broker>,
+    mut seat: Seat,
     job: Job,
     proof: Option<Proof>,
     wanted: Wanted,
@@ -137,29 +156,24 @@ async fn make(
         .map_or(broker.idle_limit, |seconds| Duration::from_secs(u64::from(seconds.min(MAX_IDLE))));
     let body = Bytes::from(wanted.body());
     let mut tried = Vec::new();
-    let mut last = None;
-    let (seat, answer) = loop {
-        let seat = match broker.seats.take(&tried).await {
-            Ok(seat) => seat,
-            Err(none) => return Err(last.unwrap_or(BrokerError::Seat(none))),
-        };
+    let answer = loop {
         let mut request = Request::new(Body::from(body.clone()));
         *request.method_mut() = axum::http::Method::POST;
         request.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        match seat.url().send(request, "/session", NEW_SESSION_TIMEOUT).await {
-            Ok(answer) => break (seat, answer),
-            Err(why) => {
-                let (url, is_out) =
-                    (seat.url().to_string(), matches!(why, NoAnswer::Unreachable(_)));
-                log::warn!("WebDriver: {url} {why}");
-                let failure = BrokerError::Unreachable { url, why };
-                if !is_out {
-                    return Err(failure);
-                }
-                tried.push(seat.endpoint());
-                last = Some(failure);
-            }
+        let why = match seat.url().send(request, "/session", NEW_SESSION_TIMEOUT).await {
+            Ok(answer) => break answer,
+            Err(why) => why,
+        };
+        let is_out = matches!(why, NoAnswer::Unreachable(_));
+        let failure = BrokerError::Unreachable { url: seat.url().to_string(), why };
+        log::warn!("WebDriver: {failure}");
+        if !is_out {
+            return Err(failure);
         }
+        tried.push(seat.endpoint());
+        drop(seat);
+        // Without another one it is this failure that is to be told.
+        seat = broker.seats.take(&tried).await.map_err(|_| failure)?;
     };
     enrol(broker, job, proof, idle, seat, answer).await
 }
@@ -182,7 +196,7 @@ async fn enrol(
     let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(Body::new(body), MAX_ANSWER)).await;
     let body = body.ok().and_then(Result::ok).ok_or_else(bad)?;
     if head.status != StatusCode::OK {
-        log::info!("job {}: {url} made no session: {}", job.id, head.status);
+        log::info!("job {}: {url} made no session: {}", Brief(&job.id), head.status);
         return Ok(Response::from_parts(head, Body::from(body)));
     }
     let mut made: Value = serde_json::from_slice(&body).map_err(|_| bad())?;
@@ -209,14 +223,14 @@ async fn enrol(
         details.automation_backend = Some("webdriver".to_owned());
     });
     if let Err(error) = noted.await {
-        log::warn!("job {id}: its browser is not recorded: {error}");
+        log::warn!("job {}: its browser is not recorded: {error}", Brief(&id));
     }
     if !broker.rest.tunnels.is_job_running(&id) {
         // Ended by somebody meanwhile.
         broker.end(&id, JobEnd::Request, Told::Yes).await;
         return Err(BrokerError::NoSession(id));
     }
-    log::info!("job {id} of {}: a session at {url}", job.owner);
+    log::info!("job {} of {}: a session at {url}", Brief(&id), job.owner);
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers.insert(header::CONTENT_TYPE, JSON);
     Ok((head.status, head.headers, made.to_string()).into_response())

@@ -9,8 +9,7 @@ use super::seats::Seat;
 /// A hash of what `Authorization` said.
 pub(super) type Proof = [u8; 32];
 
-/// A session. Its id, which is its job's, has 128 random bits: whoever knows it may drive it, unless
-/// it was made with credentials in the head of the request. Then every command has to bring them.
+/// A session. Its id, which is its job's, has 128 random bits: whoever knows it may drive it.
 #[derive(Debug)]
 pub(super) struct Session {
     /// As clients know it.
@@ -19,7 +18,8 @@ pub(super) struct Session {
     pub(super) remote: String,
     /// Whose it is.
     pub(super) owner: String,
-    /// What every command has to bring.
+    /// What the new session's request brought, if it brought credentials: the same need not be
+    /// looked up again.
     pub(super) proof: Option<Proof>,
     /// Where it is.
     pub(super) seat: Seat,

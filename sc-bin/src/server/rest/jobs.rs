@@ -38,17 +38,36 @@ pub(in crate::server) async fn begin_job(
     user: Account,
     request: CreateJob,
 ) -> Result<Job, RestError> {
-    let owner = match &request.tunnel_owner {
-        Some(name) if !name.is_empty() && *name != user.name => {
-            let owner = state.registry.account(name).await?.filter(|owner| user.knows(owner));
-            owner.ok_or_else(|| RestError::NotYours(name.clone()))?
-        }
-        _ => user.clone(),
-    };
+    let owner = tunnel_owner(state, &user, &request).await?;
     let tunnels = Arc::clone(&state.tunnels);
     // In a task of its own: a caller who hangs up must not leave half a job.
     let begun = tokio::spawn(tunnels.begin_job(user, owner, request)).await;
     Ok(begun.map_err(|_| RestError::Broken)??)
+}
+
+/// Whether such a job could begin now, as far as tunnels go.
+pub(in crate::server) async fn would_begin_job(
+    state: &RestState,
+    user: &Account,
+    request: &CreateJob,
+) -> Result<(), RestError> {
+    let owner = tunnel_owner(state, user, request).await?;
+    Ok(state.tunnels.would_begin(user, &owner, request.tunnel_identifier.as_deref())?)
+}
+
+/// Whose tunnel is meant.
+async fn tunnel_owner(
+    state: &RestState,
+    user: &Account,
+    request: &CreateJob,
+) -> Result<Account, RestError> {
+    match &request.tunnel_owner {
+        Some(name) if !name.is_empty() && *name != user.name => {
+            let owner = state.registry.account(name).await?.filter(|owner| user.knows(owner));
+            owner.ok_or_else(|| RestError::NotYours(name.clone()))
+        }
+        _ => Ok(user.clone()),
+    }
 }
 
 /// `GET /{user}/jobs`: those that run.

@@ -39,7 +39,7 @@ use crate::api::BASE;
 pub(in crate::server) use auth::{authenticate, check};
 pub(in crate::server) use body::lend;
 pub(in crate::server) use error::RestError;
-pub(in crate::server) use jobs::begin_job;
+pub(in crate::server) use jobs::{begin_job, would_begin_job};
 pub(crate) use rates::Rates;
 pub(in crate::server) use serve::Patience;
 pub(crate) use serve::serve;

@@ -1,5 +1,6 @@
 //! What is known about jobs, and changes while they run or afterwards.
 
+use std::fmt;
 use std::str::FromStr as _;
 
 use sc_proto::contract::TunnelId;
@@ -7,6 +8,17 @@ use sc_proto::contract::TunnelId;
 use super::Tunnels;
 use crate::api::Job;
 use crate::server::registry::RegistryError;
+
+/// A job's id as logs have it. Whoever knows the whole of it may drive the job's WebDriver session.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brief<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Brief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.get(..8).unwrap_or_default();
+        write!(f, "{shown}…")
+    }
+}
 
 impl Tunnels {
     /// Whether a job runs.

@@ -13,6 +13,7 @@ use sc_proto::ListenerId;
 use sc_proto::contract::TunnelId;
 
 use super::create::host_and_port;
+use super::job_details::Brief;
 use super::{Live, State, Tunnels, unix_now};
 use crate::api::{CreateJob, Job, JobStatus, Status};
 use crate::server::accounts::{Account, Sharing};
@@ -195,7 +196,7 @@ impl Tunnels {
         job.record.tunnel_owner = tunnel_owner.name;
         job.record.proxy_address = host_and_port(&self.announced.proxy_host, port);
         (job.socket, job.entrance) = (Some(socket), Some(entrance));
-        log::info!("job {} of {} uses tunnel {tunnel}", job.record.id, job.record.owner);
+        log::info!("job {} of {} uses tunnel {tunnel}", Brief(&job.record.id), job.record.owner);
         self.run_job(job).await
     }
 
@@ -212,8 +213,18 @@ impl Tunnels {
         }
         let mut job = LiveJob::new(user.name, request)?;
         job.record.tunnel_owner = job.record.owner.clone();
-        log::info!("job {} of {} uses no tunnel", job.record.id, job.record.owner);
+        log::info!("job {} of {} uses no tunnel", Brief(&job.record.id), job.record.owner);
         self.run_job(job).await
+    }
+
+    /// Whether a job of `user` on a tunnel of `owner` could begin now, as far as tunnels go.
+    pub(crate) fn would_begin(
+        &self,
+        user: &Account,
+        owner: &Account,
+        name: Option<&str>,
+    ) -> Result<(), JobError> {
+        self.choose(user, owner, name.filter(|name| !name.is_empty())).map(drop)
     }
 
     async fn run_job(&self, job: LiveJob) -> Result<Job, JobError> {
@@ -260,12 +271,12 @@ impl Tunnels {
         if let Some(entrance) = job.entrance {
             self.data_plane.close_proxy(entrance.place);
         }
-        log::info!("job {id} of {} ended: {}", job.record.owner, why.name());
+        log::info!("job {} of {} ended: {}", Brief(id), job.record.owner, why.name());
         if let Some(tunnel) = drained {
             self.jobs_are_done(tunnel);
         }
         if let Err(error) = self.registry.job_ended(id, unix_now(), why.name()).await {
-            log::error!("job {id}: its end is not recorded: {error}");
+            log::error!("job {}: its end is not recorded: {error}", Brief(id));
         }
     }
 
@@ -299,9 +310,9 @@ impl Tunnels {
             moved.collect()
         };
         for (id, tunnel) in moved {
-            log::info!("job {id} uses tunnel {tunnel} from now on");
+            log::info!("job {} uses tunnel {tunnel} from now on", Brief(&id));
             if let Err(error) = self.registry.job_moved(&id, &tunnel.to_string()).await {
-                log::error!("job {id}: its tunnel is not recorded: {error}");
+                log::error!("job {}: its tunnel is not recorded: {error}", Brief(&id));
             }
         }
     }

@@ -33,6 +33,7 @@ pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
 pub(crate) use figures::TunnelFigures;
+pub(crate) use job_details::Brief;
 use jobs::Jobs;
 pub(crate) use jobs::{JobEnd, JobError};
 
