@@ -16,7 +16,7 @@ use super::connections::CONNECTIONS;
 use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 use super::membership::{V4Membership, V5Membership};
 #[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
@@ -160,6 +160,7 @@ pub(crate) struct V4Args {
     #[arg(short = 'P', long, value_name = "PORT")]
     pub(crate) se_port: Option<u16>,
     /// What it belongs to.
+    #[cfg(feature = "pool")]
     #[command(flatten)]
     pub(crate) membership: V4Membership,
     /// How its state is shown.
@@ -259,6 +260,7 @@ pub(crate) struct V5Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(CONNECTIONS))]
     pub(crate) tunnel_connections: Option<u32>,
     /// What it belongs to.
+    #[cfg(feature = "pool")]
     #[command(flatten)]
     pub(crate) membership: V5Membership,
     /// How its state is shown.

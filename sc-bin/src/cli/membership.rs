@@ -1,16 +1,13 @@
 //! What a tunnel belongs to, who may use it, and what is said about it: the options of both versions.
 
 use std::collections::BTreeMap;
-#[cfg(feature = "pool")]
 use std::num::NonZeroU16;
-#[cfg(feature = "pool")]
 use std::time::Duration;
 
 use clap::Args;
 
 use super::egress;
 use super::environment::Environment;
-#[cfg(feature = "pool")]
 use super::go_duration::{self, InvalidDuration};
 
 /// The options of version 4.
@@ -51,11 +48,9 @@ pub(crate) struct V5Membership {
     metadata: Option<Vec<String>>,
     /// Keep a pool of so many tunnels: what fails is started again, SIGHUP renews one after the
     /// other [env: SAUCE_POOL_SIZE]
-    #[cfg(feature = "pool")]
     #[arg(long, value_name = "N")]
     pool_size: Option<NonZeroU16>,
     /// Renew each tunnel of --pool-size at this age, as 24h [env: SAUCE_MAX_AGE]
-    #[cfg(feature = "pool")]
     #[arg(long, value_name = "DURATION")]
     max_age: Option<String>,
 }
@@ -70,7 +65,6 @@ pub(crate) struct Membership {
     /// What is said about it.
     pub(crate) metadata: BTreeMap<String, String>,
     /// The pool that this process keeps.
-    #[cfg(feature = "pool")]
     pub(crate) kept: Option<KeptPool>,
 }
 
@@ -97,7 +91,6 @@ pub(crate) enum Shared {
 }
 
 /// A pool that a process keeps alive.
-#[cfg(feature = "pool")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct KeptPool {
     /// How many tunnels.
@@ -122,15 +115,12 @@ pub(crate) enum MembershipError {
     #[error("{0}")]
     Switch(String),
     /// Not a number.
-    #[cfg(feature = "pool")]
     #[error("SAUCE_POOL_SIZE={0:?} is not a number from 1 to 65535")]
     PoolSize(String),
     /// Not a duration.
-    #[cfg(feature = "pool")]
     #[error("--max-age: {0}")]
     MaxAge(#[from] InvalidDuration),
     /// An age of what is not kept.
-    #[cfg(feature = "pool")]
     #[error("--max-age is for the tunnels of --pool-size; give that too")]
     AgeAlone,
 }
@@ -158,21 +148,17 @@ impl V5Membership {
             Some("all") => Shared::V5,
             Some(other) => return Err(MembershipError::Shared(other.to_owned())),
         };
-        #[cfg(feature = "pool")]
         let kept = KeptPool::of(self.pool_size, self.max_age, env)?;
-        #[cfg(feature = "pool")]
         let pool = pool || kept.is_some();
         Ok(Membership {
             pooling: pooling(pool),
             shared,
             metadata: pairs(self.metadata, env, '=')?,
-            #[cfg(feature = "pool")]
             kept,
         })
     }
 }
 
-#[cfg(feature = "pool")]
 impl KeptPool {
     fn of(
         size: Option<NonZeroU16>,
@@ -254,7 +240,6 @@ mod tests {
         assert!(read(":x").is_err());
     }
 
-    #[cfg(feature = "pool")]
     #[test]
     fn a_kept_pool_makes_members() {
         let env = |pairs: &[(&str, &str)]| {

@@ -17,7 +17,7 @@ mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
 mod logging;
-#[cfg(feature = "client")]
+#[cfg(feature = "pool")]
 mod membership;
 #[cfg(feature = "client")]
 mod monitoring;
@@ -56,9 +56,7 @@ pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "pool")]
-pub(crate) use membership::KeptPool;
-#[cfg(feature = "client")]
-pub(crate) use membership::{Membership, Pooling, Shared};
+pub(crate) use membership::{KeptPool, Membership, Pooling, Shared};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]

@@ -14,6 +14,7 @@ use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+#[cfg(feature = "pool")]
 use super::membership::{Membership, MembershipError, Pooling, V4Membership, V5Membership};
 use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
@@ -59,6 +60,7 @@ pub(crate) struct Settings {
     /// How it shows its state.
     pub(crate) monitoring: Monitoring,
     /// What it belongs to, and who may use it.
+    #[cfg(feature = "pool")]
     pub(crate) membership: Membership,
     /// Where tests of this machine may come to the server's WebDriver broker. Port 0: any.
     #[cfg(feature = "relay")]
@@ -169,6 +171,7 @@ pub(crate) enum SettingsError {
         why: InvalidRestUrl,
     },
     /// An option that says what the tunnel belongs to.
+    #[cfg(feature = "pool")]
     #[error(transparent)]
     Membership(#[from] MembershipError),
     /// An option that says how the state is shown.
@@ -194,17 +197,20 @@ struct Given {
     egress: egress::Given,
     connections: Option<u32>,
     monitoring: GivenMonitoring,
+    #[cfg(feature = "pool")]
     membership: GivenMembership,
     #[cfg(feature = "relay")]
     se_port: Option<u16>,
     runtime: Option<RuntimeKind>,
 }
 
+#[cfg(feature = "pool")]
 enum GivenMembership {
     V4(V4Membership),
     V5(V5Membership),
 }
 
+#[cfg(feature = "pool")]
 impl GivenMembership {
     fn resolve(self, env: &Environment) -> Result<Membership, MembershipError> {
         match self {
@@ -262,6 +268,7 @@ impl From<V4Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V4(args.monitoring),
+            #[cfg(feature = "pool")]
             membership: GivenMembership::V4(args.membership),
             #[cfg(feature = "relay")]
             se_port: args.se_port,
@@ -295,6 +302,7 @@ impl From<V5Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V5(args.monitoring),
+            #[cfg(feature = "pool")]
             membership: GivenMembership::V5(args.membership),
             #[cfg(feature = "relay")]
             se_port: None,
@@ -348,7 +356,9 @@ impl Settings {
         if name.is_none() && !v4 {
             return Err(SettingsError::NoName);
         }
+        #[cfg(feature = "pool")]
         let membership = given.membership.resolve(env)?;
+        #[cfg(feature = "pool")]
         if membership.pooling == Pooling::Member && name.is_none() {
             return Err(MembershipError::NoName.into());
         }
@@ -400,6 +410,7 @@ impl Settings {
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
             monitoring: given.monitoring.resolve(env)?,
+            #[cfg(feature = "pool")]
             membership,
             #[cfg(feature = "relay")]
             se_port,

@@ -1,27 +1,31 @@
 //! What a client tells its server about itself.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::thread;
 
 use sc_proto::rules::Caching;
 
 use crate::api::{CreateTunnel, Metadata};
-use crate::cli::{Pooling, Settings, Shared, open_files_limit, shown_args};
+#[cfg(feature = "pool")]
+use crate::cli::{Pooling, Shared};
+use crate::cli::{Settings, open_files_limit, shown_args};
 
 /// The create request for these settings.
 pub(super) fn request(settings: &Settings) -> CreateTunnel {
     CreateTunnel {
         tunnel_identifier: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         protocol: Some("kgp".to_owned()),
+        #[cfg(feature = "pool")]
         tunnel_pool: (settings.membership.pooling == Pooling::Member).then_some(true),
+        #[cfg(feature = "pool")]
         shared_tunnel: (settings.membership.shared == Shared::V4).then_some(true),
+        #[cfg(feature = "pool")]
         shared: (settings.membership.shared == Shared::V5).then(|| "all".to_owned()),
         rules: settings.rules.clone(),
         extra_info: settings.egress.exchanges.extra_info.clone(),
         // Version 5's clients do not say anything about it.
         no_proxy_caching: (settings.caching == Caching::Off).then_some(true),
-        metadata: Some(metadata(settings.membership.metadata.clone())),
+        metadata: Some(metadata(settings)),
         ..CreateTunnel::default()
     }
 }
@@ -36,9 +40,11 @@ fn platform() -> String {
 }
 
 /// What cannot be found out is left out.
-fn metadata(extra: BTreeMap<String, String>) -> Metadata {
+#[cfg_attr(not(feature = "pool"), allow(unused_variables))]
+fn metadata(settings: &Settings) -> Metadata {
     Metadata {
-        extra: (!extra.is_empty()).then_some(extra),
+        #[cfg(feature = "pool")]
+        extra: Some(settings.membership.metadata.clone()).filter(|extra| !extra.is_empty()),
         release: Some(env!("CARGO_PKG_VERSION").to_owned()),
         command: Some("sc".to_owned()),
         command_args: Some(shown_args()),
@@ -73,8 +79,7 @@ mod tests {
 
     #[test]
     fn linux_tells_all_of_it() {
-        let metadata = metadata(BTreeMap::new());
-        assert!(metadata.hostname.is_some());
-        assert!(metadata.host_memory.unwrap() > 1 << 20);
+        assert!(hostname().is_some());
+        assert!(memory().unwrap() > 1 << 20);
     }
 }

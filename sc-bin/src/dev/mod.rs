@@ -21,7 +21,7 @@ use target::{InvalidTargetUrl, TargetUrl};
 use crate::api::Rules;
 use crate::cli::{
     AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
-    InvalidRestUrl, Membership, Monitoring, RestUrl, Settings, TunnelName,
+    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
 use crate::runtime::RuntimeKind;
@@ -165,7 +165,8 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         egress: EgressSettings::default(),
         connections: DEFAULT_CONNECTIONS,
         monitoring: Monitoring::default(),
-        membership: Membership::default(),
+        #[cfg(feature = "pool")]
+        membership: Default::default(),
         #[cfg(feature = "relay")]
         se_port: None,
         runtime: RuntimeKind::default(),

@@ -223,6 +223,7 @@ fn a_runtime_can_be_chosen() {
     assert!(Cli::try_parse_from(["sc", "--runtime", "tokio"]).is_err());
 }
 
+#[cfg(feature = "pool")]
 #[test]
 fn pools_sharing_and_labels_are_said_as_each_version_says_them() {
     use crate::cli::membership::{Pooling, Shared};

@@ -202,6 +202,7 @@ fn run_with(
         egress: EgressSettings::default(),
         connections: 1,
         monitoring: Monitoring::default(),
+        #[cfg(feature = "pool")]
         membership: Default::default(),
         #[cfg(feature = "relay")]
         se_port: None,

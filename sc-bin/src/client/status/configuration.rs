@@ -10,9 +10,10 @@ use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{
-    Dialect, EgressSettings, Endurance, ExchangeSettings, Membership, Monitoring, OwnProxy,
-    Pooling, Settings, Shared, SiteWay,
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
 };
+#[cfg(feature = "pool")]
+use crate::cli::{Membership, Pooling, Shared};
 use crate::client::egress::shown_source;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
@@ -38,6 +39,7 @@ pub(super) fn text(settings: &Settings) -> String {
         egress,
         connections,
         monitoring,
+        #[cfg(feature = "pool")]
         membership,
         #[cfg(feature = "relay")]
         se_port,
@@ -63,6 +65,7 @@ pub(super) fn text(settings: &Settings) -> String {
         ("runtime", runtime_name(*runtime)),
     ];
     lines.extend(rule_lines(*dialect, rules));
+    #[cfg(feature = "pool")]
     lines.extend(membership_lines(*dialect, membership));
     #[cfg(feature = "relay")]
     lines.extend(v4.then(|| ("se-port", se_port.map_or(String::new(), |port| port.to_string()))));
@@ -106,6 +109,7 @@ fn rule_lines(dialect: Dialect, rules: &Rules) -> Vec<(&'static str, String)> {
 }
 
 /// What the tunnel belongs to. What a keeper of several is told is not in effect in its members.
+#[cfg(feature = "pool")]
 fn membership_lines(dialect: Dialect, membership: &Membership) -> Vec<(&'static str, String)> {
     let Membership { pooling, shared, metadata, .. } = membership;
     let pairs: Vec<String> = metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();

@@ -52,6 +52,7 @@ fn settings(dialect: Dialect) -> Settings {
         connections: 1,
         runtime: RuntimeKind::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
+        #[cfg(feature = "pool")]
         membership: Default::default(),
         #[cfg(feature = "relay")]
         se_port: None,
