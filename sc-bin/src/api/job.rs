@@ -112,7 +112,7 @@ impl JobDetails {
 
     /// Cut to what is kept: a test does not fail for its labels.
     pub(crate) fn within_limits(mut self) -> Self {
-        self.build = self.build.map(|build| cut(build, MAX_NAME));
+        self.build = self.build.map(label);
         self.tags.truncate(MAX_TAGS);
         self.tags = self.tags.into_iter().map(|tag| cut(tag, MAX_TAG)).collect();
         let fits = |data: &Map<String, Value>| {
@@ -136,7 +136,7 @@ impl Job {
     pub(crate) fn change(&mut self, update: JobUpdate) {
         let JobUpdate { name, passed, build, tags, custom_data } = update;
         if let Some(name) = name {
-            self.name = Some(cut(name, MAX_NAME));
+            self.name = Some(label(name));
         }
         let details = std::mem::take(&mut self.details);
         self.details = JobDetails {
@@ -148,6 +148,11 @@ impl Job {
         }
         .within_limits();
     }
+}
+
+/// A text as the name of a job.
+pub(crate) fn label(text: String) -> String {
+    cut(text, MAX_NAME)
 }
 
 /// At most so many bytes of a text, without control characters.

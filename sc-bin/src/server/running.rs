@@ -188,7 +188,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         .build()
         .map_err(StartError::Threads)?;
     let handle = runtime.handle().clone();
-    let registry = runtime.block_on(open_registry(&dir))?;
+    let (registry, left_open) = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
     let announcements = settings.announcements.clone();
     let broker_settings = settings.broker.clone();
@@ -222,6 +222,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     };
     let rest_url = rest.state.url.clone();
     let broker = Broker::new(Arc::clone(&rest.state), broker_settings);
+    handle.spawn(Arc::clone(&broker).close_left_open(left_open));
     let (stop_rest, stopped) = watch::channel(false);
     let rest_thread = rest.spawn(runtime, Arc::clone(&broker), stopped)?;
     let event_thread = {
@@ -442,15 +443,17 @@ fn listen(
     listened.map_err(|source| StartError::Listen { address, purpose, source })
 }
 
-async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
+/// The registry, and the WebDriver sessions that a run before this one left open.
+async fn open_registry(dir: &DataDir) -> Result<(Registry, Vec<(String, String)>), RegistryError> {
     let registry = Registry::open(dir).await?;
+    let left_open = registry.open_sessions().await?;
     let end = EndReason::ServerRestart.at(unix_now());
     let left_over = registry.end_left_over_tunnels(&end).await?;
     registry.end_left_over_jobs(unix_now(), JobEnd::ServerRestart.name()).await?;
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
-    Ok(registry)
+    Ok((registry, left_open))
 }
 
 /// Nobody can dial "all addresses".

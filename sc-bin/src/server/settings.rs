@@ -1,6 +1,10 @@
 //! What a server is told: options from the command line, the environment and a file, and the
 //! [`Settings`] they come to.
 
+mod error;
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -13,15 +17,16 @@ use sc_proto::contract::{AddressGuard, Host};
 use sc_proto::endpoint::{Ingress, OwnPorts};
 use serde::Deserialize;
 
-use super::announcements::{Announcements, AnnouncementsError};
+use super::announcements::Announcements;
 use super::broker::{BrokerSettings, WebDriverUrl};
 use super::byte_size::ByteSize;
 use super::certificate::CertificateFiles;
-use super::data_dir::{DataDir, DataDirError};
-use super::metrics::{MetricsServer, MetricsSettingsError};
+use super::data_dir::DataDir;
+use super::metrics::MetricsServer;
 use super::ports::PortRange;
 use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use crate::runtime::RuntimeKind;
+pub(super) use error::SettingsError;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -241,71 +246,6 @@ pub(crate) enum RestSecurity {
     PlainOnLoopback,
     /// Plain HTTP anywhere: something else protects it, or nobody cares.
     PlainAnywhere,
-}
-
-/// The options do not come to settings.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    /// The configuration file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
-    ReadFile {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The configuration file is not what it should be.
-    #[error("the configuration file {} is wrong: {source}", path.display())]
-    ParseFile {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_norway::Error,
-    },
-    /// One of two options that need one another.
-    #[error("--{cert} and --{key} go together: give both or none")]
-    HalfCertificate {
-        /// The certificate's flag.
-        cert: &'static str,
-        /// The key's flag.
-        key: &'static str,
-    },
-    /// What to tell clients cannot be guessed.
-    #[error(
-        "--tunnel-address {0} means all addresses of this machine: say by --tunnel-host under \
-         which name or address clients reach it"
-    )]
-    TunnelHostNeeded(SocketAddr),
-    /// A number that is too small or too big.
-    #[error("--{flag} {value} is not from {} to {}", range.start(), range.end())]
-    OutOfRange {
-        /// The flag.
-        flag: &'static str,
-        /// Its value.
-        value: u32,
-        /// What it may be.
-        range: RangeInclusive<i64>,
-    },
-    /// Not a host.
-    #[error("--{flag} {value:?} is neither a host name nor an IP address")]
-    NotAHost {
-        /// The flag.
-        flag: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// A name without an address.
-    #[error("--proxy-host {0:?} has no address on this machine")]
-    ProxyHostUnknown(String),
-    /// Announcements.
-    #[error(transparent)]
-    Announcements(#[from] AnnouncementsError),
-    /// Metrics.
-    #[error(transparent)]
-    Metrics(#[from] MetricsSettingsError),
-    /// No data directory.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
 }
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -541,6 +481,3 @@ fn proxy_place(host: Option<String>, tunnel_host: &str) -> Result<(IpAddr, Strin
     let told = if ip.is_unspecified() { tunnel_host.to_owned() } else { host };
     Ok((ip, told))
 }
-
-#[cfg(test)]
-mod tests;

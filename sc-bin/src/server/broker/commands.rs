@@ -14,7 +14,7 @@ use super::error::BrokerError;
 use super::script::Script;
 use super::sessions::Session;
 use super::{Broker, Told, headers, proof_of};
-use crate::server::rest::{self, RestError};
+use crate::server::rest::{self, Patience, RestError};
 use crate::server::tunnels::{Brief, JobEnd};
 
 /// How long an endpoint may take for a command. A page may load, and a script run, for minutes.
@@ -38,6 +38,7 @@ pub(super) async fn run(
     if !may_drive(broker, &session, &parts).await? {
         return Err(no_session());
     }
+    Patience::want(&parts);
     let busy = session.busy();
     if parts.method == Method::DELETE && rest.is_empty() {
         // In a task of its own: it is done whether the client waits for it or not.

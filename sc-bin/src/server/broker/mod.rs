@@ -32,8 +32,9 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 
-use super::rest::{self, Patience, RestState};
+use super::rest::{self, RestState};
 use super::tunnels::{Brief, JobEnd};
+use endpoint::NoAnswer;
 pub(crate) use endpoint::WebDriverUrl;
 use error::BrokerError;
 use seats::Seats;
@@ -121,6 +122,18 @@ impl Broker {
         while ending.join_next().await.is_some() {}
     }
 
+    /// Ends sessions, by endpoint and id there, that a run of this server before left open: their
+    /// browsers would stay.
+    pub(crate) async fn close_left_open(self: Arc<Self>, sessions: Vec<(String, String)>) {
+        for (endpoint, remote) in sessions {
+            let Some(url) = self.seats.named(&endpoint) else { continue };
+            match delete(url, &remote).await {
+                Ok(()) => log::info!("WebDriver: a session that was left open at {url} is closed"),
+                Err(why) => log::warn!("WebDriver: {url} {why}"),
+            }
+        }
+    }
+
     async fn end_the_idle(self: &Arc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -182,22 +195,25 @@ impl Broker {
 
     /// Ends what belonged to a session that was taken out.
     async fn close(&self, session: &sessions::Session, why: JobEnd, told: Told) {
-        if told == Told::Yes {
-            let mut request = Request::new(axum::body::Body::empty());
-            *request.method_mut() = Method::DELETE;
-            let path = format!("/session/{}", session.remote);
-            // The job lasts until the browser is gone, or it would lose its last requests.
-            if let Err(why) = session.seat.url().send(request, &path, DELETE_TIMEOUT).await {
-                log::warn!("job {}: {} {why}", Brief(&session.id), session.seat.url());
-            }
+        // The job lasts until the browser is gone, or it would lose its last requests.
+        if told == Told::Yes
+            && let Err(why) = delete(session.seat.url(), &session.remote).await
+        {
+            log::warn!("job {}: {} {why}", Brief(&session.id), session.seat.url());
         }
         self.rest.tunnels.end_job(&session.id, why).await;
     }
 }
 
+/// Ends a session at its endpoint.
+async fn delete(url: &WebDriverUrl, remote: &str) -> Result<(), NoAnswer> {
+    let mut request = Request::new(axum::body::Body::empty());
+    *request.method_mut() = Method::DELETE;
+    url.send(request, &format!("/session/{remote}"), DELETE_TIMEOUT).await.map(drop)
+}
+
 /// Answers one request.
 async fn answer(State(broker): State<Arc<Broker>>, request: Request) -> Response {
-    Patience::want(&request);
     let (request, remainder) = rest::lend(request);
     let answer = dispatch(&broker, request).await.unwrap_or_else(BrokerError::into_response);
     remainder.discard().await;
@@ -219,6 +235,9 @@ async fn dispatch(broker: &Arc<Broker>, request: Request) -> Result<Response, Br
             _ => Err(BrokerError::NoCommand),
         };
     };
+    if has_dots(command) {
+        return Err(BrokerError::NoCommand);
+    }
     let (id, rest) = match command.find('/') {
         Some(slash) => command.split_at(slash),
         None => (command, ""),
@@ -228,8 +247,31 @@ async fn dispatch(broker: &Arc<Broker>, request: Request) -> Result<Response, Br
     commands::run(broker, &id, &rest, request).await
 }
 
+/// Whether a path has segments that mean another place, however they are written. An endpoint that
+/// resolves them would carry out a command of another session.
+fn has_dots(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    let path = path.replace("%2e", ".").replace("%2f", "/").replace("%5c", "\\");
+    path.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
+}
+
 /// What the head of a request proves, if it has credentials.
 fn proof_of(parts: &Parts) -> Option<Proof> {
     let value = parts.headers.get(header::AUTHORIZATION)?;
     Some(Sha256::digest(value.as_bytes()).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_dots;
+
+    #[test]
+    fn a_path_leads_to_its_own_session() {
+        for bad in ["id/../other/url", "id/%2e%2E/x", "id/a%2f..", "id/./url", "id/..%5Cx", ".."] {
+            assert!(has_dots(bad), "{bad}");
+        }
+        for good in ["id/url", "id/cookie/a%2Fb", "id/element/f.1.d.2/text", "id/cookie/..a"] {
+            assert!(!has_dots(good), "{good}");
+        }
+    }
 }

@@ -17,9 +17,9 @@ use super::error::BrokerError;
 use super::seats::Seat;
 use super::sessions::{Proof, Session};
 use super::{Broker, Told, headers, proof_of};
-use crate::api::{CreateJob, Job, JobDetails};
+use crate::api::{CreateJob, Job, JobDetails, label};
 use crate::server::accounts::Account;
-use crate::server::rest::{self, RestError};
+use crate::server::rest::{self, Patience, RestError};
 use crate::server::tunnels::{Brief, JobEnd, JobError};
 
 /// Largest body of a new session: a browser's profile or extensions may be in it. Of somebody who
@@ -49,6 +49,7 @@ pub(super) async fn begin(broker: &Arc<Broker>, request: Request) -> Result<Resp
         Some(user) => (user, proof_of(&parts)),
         None => (by_options(broker, &parts, &wanted).await?, None),
     };
+    Patience::want(&parts);
     let broker = Arc::clone(broker);
     // In a task of its own: a client that hangs up must not leave half a session.
     let made = tokio::spawn(async move {
@@ -101,7 +102,7 @@ fn order(wanted: &Wanted) -> Order {
     Order(CreateJob {
         tunnel_identifier: wanted.text(&["tunnelName", "tunnelIdentifier", "tunnel-identifier"]),
         tunnel_owner: wanted.text(&["tunnelOwner", "parentTunnel", "parent-tunnel"]),
-        name: wanted.text(&["name"]),
+        name: wanted.text(&["name"]).map(label),
         // Commands count, not connections: the broker looks after that itself.
         idle_timeout: Some(u32::MAX),
         max_duration: wanted.seconds("maxDuration").filter(|seconds| *seconds > 0),
@@ -215,6 +216,9 @@ async fn enrol(
     };
     let (browser, version, os) =
         (said("browserName"), said("browserVersion"), said("platformName"));
+    if let Err(error) = broker.rest.registry.job_has_session(&id, &url, &remote).await {
+        log::warn!("job {}: its session is not recorded: {error}", Brief(&id));
+    }
     let session = Session::new((id.clone(), remote), job.owner.clone(), proof, seat, idle);
     broker.sessions.add(session);
     let noted = broker.rest.tunnels.change_job(&job.owner, &id, |job| {

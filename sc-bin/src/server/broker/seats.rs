@@ -85,6 +85,11 @@ impl Seats {
         tokio::time::timeout(PATIENCE, taken).await.map_err(|_| NoSeat::Busy)
     }
 
+    /// The endpoint that shows itself so.
+    pub(super) fn named(&self, shown: &str) -> Option<&WebDriverUrl> {
+        self.endpoints.iter().find(|url| url.to_string() == shown)
+    }
+
     fn take_now(self: &Arc<Self>, tried: &[usize]) -> Option<Seat> {
         let mut guard = self.taken();
         let taken = &mut *guard;

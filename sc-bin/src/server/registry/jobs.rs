@@ -41,6 +41,34 @@ impl Registry {
         Ok(())
     }
 
+    /// The job is a WebDriver session at an endpoint.
+    pub(crate) async fn job_has_session(
+        &self,
+        id: &str,
+        endpoint: &str,
+        session: &str,
+    ) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE jobs SET endpoint = $1, endpoint_session = $2 WHERE id = $3")
+            .bind(endpoint)
+            .bind(session)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// WebDriver sessions of jobs that have not ended: endpoint, and id there.
+    pub(crate) async fn open_sessions(&self) -> Result<Vec<(String, String)>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT endpoint, endpoint_session FROM jobs
+             WHERE ended IS NULL AND endpoint IS NOT NULL",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let both = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(both).collect()
+    }
+
     /// The job uses another tunnel of its pool.
     pub(crate) async fn job_moved(&self, id: &str, tunnel: &str) -> Result<(), RegistryError> {
         sqlx::query("UPDATE jobs SET tunnel_id = $1 WHERE id = $2 AND ended IS NULL")

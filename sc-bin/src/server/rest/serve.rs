@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::http::request::Parts;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -55,9 +56,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub(in crate::server) struct Patience(Arc<AtomicBool>);
 
 impl Patience {
-    /// From now on they may.
-    pub(in crate::server) fn want(request: &Request) {
-        if let Some(Self(wanted)) = request.extensions().get() {
+    /// From now on they may, on the connection of this request.
+    pub(in crate::server) fn want(of: &Parts) {
+        if let Some(Self(wanted)) = of.extensions.get() {
             wanted.store(true, Ordering::Relaxed);
         }
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::jobs::{job, jobs_running, ready};
 use super::users::command;
-use super::{Answer, TestServer, basic, until};
+use super::{Answer, Settings, TestServer, basic, start as run, until};
 use crate::server::broker::BrokerSettings;
 
 /// A WebDriver endpoint that makes sessions without browsers and keeps what it was told.
@@ -243,6 +243,28 @@ fn sessions_end_when_nobody_uses_them_with_their_job_and_with_the_server() {
     assert_eq!(job(&server, &json!({ "id": left }))["status"], "running");
     server.stop();
     assert_eq!(endpoint.heard("DELETE /base/session/r-1").len(), 3);
+}
+
+#[test]
+fn what_a_crash_left_open_is_closed_at_the_next_start() {
+    let endpoint = Endpoint::start();
+    let server = start(&endpoint, |_| {});
+    let id = begin(&server, json!({}));
+    // As a crash leaves it: the record says that it runs.
+    let (data, key) = (server.data_dir(), server.key.clone());
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(&data).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let told = || endpoint.heard("DELETE /base/session/r-1").len();
+    assert_eq!(told(), 0);
+    let mut settings = Settings::local(copy.path().to_owned());
+    settings.broker.endpoints = vec![endpoint.url.parse().unwrap()];
+    let next = TestServer { running: run(settings).unwrap(), dir: copy, key };
+    until(|| told() == 1);
+    assert_eq!(job(&next, &json!({ "id": id }))["end_reason"], "serverRestart");
+    next.stop();
+    server.stop();
 }
 
 #[test]
