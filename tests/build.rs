@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -24,6 +24,7 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("python-with-selenium", "missing_selenium"),
     ("python-with-playwright", "missing_playwright"),
     ("wdio", "missing_wdio"),
+    ("axe.min.js", "missing_axe"),
 ];
 
 /// Where Debian's python3-websockets is.

@@ -138,7 +138,7 @@ pub(crate) fn common(line: &Line) -> String {
         Line::Relay { port } => format!("Selenium listener started on port {port}"),
         #[cfg(feature = "pool")]
         Line::Pool(text) => text.clone(),
-        Line::ServerSays(text) | Line::Egress(text) => text.clone(),
+        Line::ServerSays(text) | Line::Egress(text) | Line::Note(text) => text.clone(),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }

@@ -97,6 +97,9 @@ pub(crate) fn serve(
     for line in egress::about(&settings.egress) {
         speaker.say(&Line::Egress(line));
     }
+    for note in &settings.notes {
+        speaker.say(&Line::Note(note.clone()));
+    }
     let rest = Rest::new(settings)?;
     #[cfg(feature = "relay")]
     start_relay(settings, &rest, speaker)?;
@@ -121,7 +124,7 @@ pub(crate) fn serve(
 /// Opens the port for tests of this machine, if one is wanted.
 #[cfg(feature = "relay")]
 fn start_relay(settings: &Settings, rest: &Rest, speaker: &mut dyn Speaker) -> Result<(), Failure> {
-    let Some(port) = settings.se_port else { return Ok(()) };
+    let Some(port) = settings.sharing.relay_port else { return Ok(()) };
     let machine =
         |error: io::Error| Failure::Machine { what: "--se-port", error: error.to_string() };
     let listener = relay::listen(port)?;

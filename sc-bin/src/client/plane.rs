@@ -77,6 +77,10 @@ impl WorkerPlane {
             ..Config::default()
         };
         settings.endurance.tell(&mut config);
+        if let Some(streams) = settings.max_streams {
+            // The core shares them out among the connections.
+            config.kgp.max_streams = streams.saturating_mul(settings.connections.into());
+        }
         if let Some(timeout) = settings.egress.exchanges.dial_timeout {
             config.dial_timeout = timeout;
         }

@@ -17,6 +17,7 @@ mod guesses;
 mod housekeeping;
 mod log_limit;
 mod metrics;
+mod page;
 mod ports;
 mod random;
 mod registry;

@@ -24,12 +24,12 @@ use super::console::Console;
 use super::failure::Failure;
 use super::line::{Line, Speaker as _};
 use super::{Inputs, plane};
-use crate::cli::{Exit, KeptPool, Monitoring, Settings};
+use crate::cli::{Exit, Monitoring, Settings};
 use crate::interrupt;
 use crate::monitor::{Notice, ServiceManager};
 use member::Member;
 use page::{Page, Standing};
-use roster::{Loss, MemberId, Order, Roster};
+use roster::{KeptPool, Loss, MemberId, Order, Roster};
 
 /// News that may wait; members wait with their lines when it is full.
 const QUEUE: usize = 256;
@@ -50,13 +50,14 @@ enum News {
 }
 
 /// Runs `sc run --pool-size N`: as the keeper, or as a member.
-pub(crate) fn run_of_pool(mut settings: Settings, pool: KeptPool) -> Exit {
+pub(crate) fn run_of_pool(mut settings: Settings, size: u16) -> Exit {
     if member::is_this() {
         // These are the keeper's.
         settings.monitoring = Monitoring::default();
         return super::run(&settings);
     }
     let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+    let pool = KeptPool { size: usize::from(size), max_age: settings.sharing.max_age };
     let kept = Keeper::start(&settings, pool, &mut console).map(Keeper::run);
     let exit = kept.unwrap_or_else(|failure| {
         console.fail(&failure);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::cli::{Exit, KeptPool};
+use crate::cli::Exit;
 use crate::client::backoff::Backoff;
 
 /// Between two starts of members that fail.
@@ -15,6 +15,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// A member, by the order of its start, from 1.
 pub(super) type MemberId = u32;
+
+/// What a pool is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KeptPool {
+    /// How many members; at least one.
+    pub(super) size: usize,
+    /// At which age each is renewed.
+    pub(super) max_age: Option<Duration>,
+}
 
 /// The members of a pool.
 #[derive(Debug)]
@@ -73,7 +82,7 @@ pub(super) enum Loss {
 impl Roster {
     pub(super) fn new(pool: KeptPool, seed: u64, now: Instant) -> Self {
         Self {
-            size: usize::from(pool.size.get()),
+            size: pool.size,
             max_age: pool.max_age,
             members: BTreeMap::new(),
             last: 0,
@@ -231,8 +240,6 @@ impl Member {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU16;
-
     use super::*;
 
     struct World {
@@ -243,7 +250,7 @@ mod tests {
     impl World {
         fn new(size: u16, max_age: Option<Duration>) -> Self {
             let now = Instant::now();
-            let pool = KeptPool { size: NonZeroU16::new(size).unwrap(), max_age };
+            let pool = KeptPool { size: usize::from(size), max_age };
             Self { roster: Roster::new(pool, 7, now), now }
         }
 

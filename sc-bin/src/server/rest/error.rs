@@ -12,7 +12,7 @@ use crate::api::ErrorBody;
 
 /// An answer that is not a success.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::server) enum RestError {
+pub(crate) enum RestError {
     /// Wrong or no credentials.
     #[error("Not authorized: give user name and access key by HTTP Basic")]
     Unauthorized,
@@ -151,12 +151,12 @@ impl RestError {
     }
 
     /// Whether it is the caller's key or its guessing that is refused.
-    pub(in crate::server) fn is_about_caller(&self) -> bool {
+    pub(crate) fn is_about_caller(&self) -> bool {
         matches!(self, Self::Unauthorized | Self::Guesses(_) | Self::TooManyCalls(_))
     }
 
-    /// The status of the answer.
-    pub(in crate::server) fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotYours(_)

@@ -36,14 +36,15 @@ use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
-pub(in crate::server) use auth::{authenticate, check};
+pub(crate) use auth::{address_of, admit_call, authenticate, check, identify};
 pub(in crate::server) use body::lend;
-pub(in crate::server) use error::RestError;
+pub(crate) use error::RestError;
 pub(in crate::server) use jobs::{begin_job, would_begin_job};
 pub(crate) use rates::Rates;
 pub(in crate::server) use serve::Patience;
 pub(crate) use serve::serve;
 pub(crate) use tls::{RestTlsError, acceptor};
+pub(crate) use tunnels::{Found, end, find_for, usable_by};
 
 /// Largest body of a request, in bytes. A create request with long rule lists fits by far.
 const MAX_BODY: usize = 256 * 1024;
@@ -118,7 +119,8 @@ pub(crate) fn router(state: Arc<RestState>) -> Router {
         .with_state(state)
 }
 
-async fn answer_in_time(request: Request, next: Next) -> Response {
+/// Bounds how long a request and its answer's head may take, and what is read of a body.
+pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
     let is_too_large =
         body::announced_length(&request).is_some_and(|length| length > MAX_BODY as u64);
