@@ -17,12 +17,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::console::Console;
 use super::failure::Failure;
 use super::line::{Line, Speaker as _};
+use super::status::{OwnFile, failed, remove_left_over};
 use super::{Inputs, plane};
 use crate::cli::{Exit, Monitoring, Settings};
 use crate::interrupt;
@@ -82,7 +84,13 @@ struct Keeper<'a> {
     sender: SyncSender<News>,
     news: Receiver<News>,
     standing: Arc<Mutex<Standing>>,
-    _page: Option<Page>,
+    // Kept for their end.
+    _pages: Vec<Page>,
+    _pid_file: Option<OwnFile>,
+    ready_path: Option<PathBuf>,
+    name: String,
+    /// The ready file, while it is there.
+    ready_file: Option<OwnFile>,
     manager: ServiceManager,
     console: &'a mut Console<io::Stdout, io::Stderr>,
 }
@@ -97,12 +105,24 @@ impl<'a> Keeper<'a> {
             |what| move |error: io::Error| Failure::Machine { what, error: error.to_string() };
         let (sender, news) = mpsc::sync_channel(QUEUE);
         let standing = Arc::<Mutex<Standing>>::default();
-        let page = Page::start(settings, &standing)?;
+        let pages = Page::start(settings, &standing)?;
+        let Monitoring { pid_file, ready_file, metrics_address, .. } = &settings.monitoring;
+        let pid_file = pid_file.as_deref().map(|path| {
+            let content = format!("{}\n", std::process::id());
+            OwnFile::write(path, content).map_err(|error| failed("--pidfile", path, &error))
+        });
+        if let Some(path) = ready_file {
+            remove_left_over(path).map_err(|error| failed("--readyfile", path, &error))?;
+        }
         watch_signals(sender.clone()).map_err(machine("signals cannot be taken"))?;
         let name = settings.name.as_ref().map_or("", |name| name.as_str());
         console.say(&Line::Pool(format!("keeping {} tunnels in the pool {name:?}", pool.size)));
-        if let Some(page) = &page {
+        for page in &pages {
             console.say(&page.line());
+        }
+        if metrics_address.is_some() {
+            let text = "--metrics-address serves nothing with --pool-size";
+            console.say(&Line::Pool(text.to_owned()));
         }
         Ok(Self {
             roster: Roster::new(pool, plane::random_u64()?, Instant::now()),
@@ -111,7 +131,11 @@ impl<'a> Keeper<'a> {
             sender,
             news,
             standing,
-            _page: page,
+            _pages: pages,
+            _pid_file: pid_file.transpose()?,
+            ready_path: ready_file.clone(),
+            name: name.to_owned(),
+            ready_file: None,
             manager: ServiceManager::of_process(),
             console,
         })
@@ -154,6 +178,7 @@ impl<'a> Keeper<'a> {
                 if self.roster.on_ready(id, Instant::now()) {
                     self.console.say(&Line::Ready);
                     self.manager.tell(Notice::Ready);
+                    self.write_ready_file();
                 }
             }
             News::Line(id, line) => {
@@ -168,6 +193,7 @@ impl<'a> Keeper<'a> {
             News::End => {
                 self.say("ending all members; running jobs may finish".to_owned());
                 self.manager.tell(Notice::Stopping);
+                self.ready_file = None;
                 let orders = self.roster.end();
                 self.carry_out(&orders);
             }
@@ -212,6 +238,18 @@ impl<'a> Keeper<'a> {
                         member.end();
                     }
                 }
+            }
+        }
+    }
+
+    /// Of all that a client's own says there is the name.
+    fn write_ready_file(&mut self) {
+        let Some(path) = &self.ready_path else { return };
+        let content = json!({"tunnelID": "", "tunnelName": self.name, "scProxyPort": "0"});
+        match OwnFile::write(path, format!("{content}\n")) {
+            Ok(file) => self.ready_file = Some(file),
+            Err(error) => {
+                log::warn!("the ready file {} cannot be written: {error}", path.display());
             }
         }
     }

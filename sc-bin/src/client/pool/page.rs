@@ -1,4 +1,4 @@
-//! How a kept pool stands, by HTTP at `--api-address`.
+//! How a kept pool stands, by HTTP at `--api-address` and `--status-address`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,7 +21,10 @@ pub(super) struct Standing {
 }
 
 /// The server of the page.
-pub(super) struct Page(Monitor);
+pub(super) struct Page {
+    what: &'static str,
+    monitor: Monitor,
+}
 
 /// Shows how the pool stands now.
 pub(super) fn update(shown: &Mutex<Standing>, standing: Standing) {
@@ -37,27 +40,35 @@ impl Page {
     pub(super) fn start(
         settings: &Settings,
         standing: &Arc<Mutex<Standing>>,
-    ) -> Result<Option<Self>, Failure> {
+    ) -> Result<Vec<Self>, Failure> {
         let monitoring = &settings.monitoring;
-        let Some(address) = &monitoring.api_address else { return Ok(None) };
-        let failed = |error: std::io::Error| Failure::Listen {
-            flag: "--api-address",
-            address: address.to_string(),
-            error: error.to_string(),
-        };
-        let options = Options {
+        let api = Options {
             auth: monitoring.api_basic_auth.clone(),
             idle: monitoring.api_idle_timeout.unwrap_or(Options::default().idle),
         };
         let name = settings.name.as_ref().map(|name| name.as_str().to_owned());
-        let listener = Listener::bind(address).map_err(failed)?;
-        let handler = handler(Arc::clone(standing), name.unwrap_or_default());
-        Ok(Some(Self(Monitor::start(listener, options, handler).map_err(failed)?)))
+        let mut pages = Vec::new();
+        for (what, flag, address, options) in [
+            ("API server", "--api-address", &monitoring.api_address, api),
+            ("status server", "--status-address", &monitoring.status_address, Options::default()),
+        ] {
+            let Some(address) = address else { continue };
+            let failed = |error: std::io::Error| Failure::Listen {
+                flag,
+                address: address.to_string(),
+                error: error.to_string(),
+            };
+            let listener = Listener::bind(address).map_err(failed)?;
+            let handler = handler(Arc::clone(standing), name.clone().unwrap_or_default());
+            let monitor = Monitor::start(listener, options, handler).map_err(failed)?;
+            pages.push(Self { what, monitor });
+        }
+        Ok(pages)
     }
 
     /// Where it is, to be told.
     pub(super) fn line(&self) -> Line {
-        Line::Monitor { name: "API server", address: self.0.address().to_string() }
+        Line::Monitor { name: self.what, address: self.monitor.address().to_string() }
     }
 }
 
@@ -65,9 +76,9 @@ fn handler(standing: Arc<Mutex<Standing>>, name: String) -> Handler {
     Arc::new(move |request| {
         let now = standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match request.path.as_str() {
-            "/healthz" => Answer::bare(Status::Ok, "OK"),
-            "/readyz" if now.complete => Answer::bare(Status::Ok, "OK"),
-            "/readyz" => Answer::bare(Status::Unavailable, "Service Unavailable"),
+            "/healthz" | "/liveness" => Answer::bare(Status::Ok, "OK"),
+            "/readyz" | "/readiness" if now.complete => Answer::bare(Status::Ok, "OK"),
+            "/readyz" | "/readiness" => Answer::bare(Status::Unavailable, "Service Unavailable"),
             "/info" => Answer::json(&json!({
                 "tunnel_name": name, "pool": {
                     "ready": now.ready, "wanted": now.wanted, "processes": now.processes

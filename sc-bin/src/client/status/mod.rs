@@ -30,6 +30,8 @@ use crate::monitor::worker::AskWorkers;
 use crate::monitor::{ListenAddress, Listener, Monitor, Options};
 use board::Board;
 use signs::Signs;
+#[cfg(feature = "pool")]
+pub(super) use signs::{OwnFile, failed, remove_left_over};
 use views::Views;
 
 /// The status of one run: the event loop tells it everything, and it tells the others. All that
