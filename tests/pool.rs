@@ -89,6 +89,27 @@ fn members_are_renewed_at_their_age_and_end_with_their_keeper() {
     until("its members to end", || server.rest(&user).tunnels().is_empty().then_some(()));
 }
 
+/// Version 4's signs are the keeper's, not those of whichever member comes last.
+#[test]
+fn version_4_s_files_speak_for_the_whole_pool() {
+    let server = Server::start();
+    let user = server.add_user("jane");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (pid, signs) = (folder.path().join("pid"), folder.path().join("ready"));
+    let mut command = binary::command();
+    command.args(CommandLine::Version4.arguments(&server.rest_url(), &user, "kept"));
+    command.args(["--pool-size", "2"]).arg("--pidfile").arg(&pid).arg("--readyfile").arg(&signs);
+    let keeper = Client::start_as(command);
+    let written = until("the ready file", || std::fs::read_to_string(&signs).ok());
+    assert!(written.contains("\"tunnelName\":\"kept\""), "{written}");
+    assert_eq!(ready(&server, &user).len(), 2, "it is there when all are ready");
+    let process = std::fs::read_to_string(&pid).expect("the pid file");
+    assert_eq!(process.trim(), keeper.process.pid().to_string());
+    keeper.process.signal(Signal::Terminate);
+    assert_eq!(keeper.process.wait_exit(PATIENCE).code(), Some(0));
+    assert!(!signs.exists() && !pid.exists());
+}
+
 #[test]
 fn a_pool_that_cannot_start_says_why_and_ends() {
     let server = Server::start();
