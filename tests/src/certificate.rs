@@ -28,6 +28,21 @@ impl Certificates {
     /// # Panics
     /// If one of them cannot be in a certificate.
     pub fn for_names(names: &[&str]) -> Self {
+        Self::made(names, |_| {})
+    }
+
+    /// As [`Self::new`]; the server's has expired long ago.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn expired() -> Self {
+        Self::made(&["localhost", "127.0.0.1"], |leaf| {
+            leaf.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            leaf.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    fn made(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
         // Without a name of its own it would have the leaf's, which would then look self-signed.
@@ -38,7 +53,8 @@ impl Certificates {
         let ca = CertifiedIssuer::self_signed(ca, ca_key).expect("a certificate");
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
-        let leaf = CertificateParams::new(names).expect("valid names");
+        let mut leaf = CertificateParams::new(names).expect("valid names");
+        change(&mut leaf);
         let leaf = leaf.signed_by(&key, &ca).expect("a certificate");
         let made = Self { folder };
         for (path, pem) in [

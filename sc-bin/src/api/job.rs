@@ -15,7 +15,7 @@ const MAX_REMARKS: usize = 200;
 const MAX_REMARK: usize = 500;
 
 /// The request `POST /{user}/jobs`. An extension, as all of jobs' own calls are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CreateJob {
     /// Name of the tunnel or pool; none: the owner's unnamed tunnel.
@@ -167,7 +167,7 @@ fn cut(text: String, most: usize) -> String {
 }
 
 /// A job, running or ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// Its id: 32 hex digits.
     pub(crate) id: String,
@@ -199,7 +199,7 @@ pub(crate) struct Job {
 }
 
 /// Whether a job counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum JobStatus {
     /// It does.

@@ -4,7 +4,7 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `reload` what SIGHUP changes, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -12,12 +12,16 @@ mod backoff;
 mod call;
 mod console;
 mod controller;
+#[cfg(feature = "operations")]
+mod doctor;
 mod egress;
 mod event_loop;
 mod failure;
 mod inputs;
 mod life;
 mod line;
+#[cfg(feature = "operations")]
+mod manage;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
 mod pac;
@@ -29,6 +33,7 @@ mod pool;
 mod readiness;
 #[cfg(feature = "relay")]
 mod relay;
+mod reload;
 mod rest;
 mod rest_error;
 mod signals;
@@ -40,32 +45,51 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 pub(crate) use console::common as spoken;
+#[cfg(feature = "operations")]
+pub(crate) use doctor::doctor;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
+#[cfg(feature = "operations")]
+pub(crate) use manage::{list, stop};
 #[cfg(feature = "pool")]
 pub(crate) use pool::run_of_pool;
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::cli::{
+    self, Exit, PacSettings, Reach, RestTransport, RestUrl, Settings, SettingsError, SiteWay,
+};
+use crate::logs::LogError;
 use crate::runtime::NameServers;
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
 use plane::WorkerPlane;
+use reload::Hangup;
 use rest::Rest;
 use status::Status;
 
+/// Whether the log of this process could be begun.
+fn log_started(log: Result<(), LogError>) -> Result<(), Failure> {
+    log.map_err(|LogError { flag, path, error }| Failure::File {
+        flag,
+        path: path.display().to_string(),
+        error: error.to_string(),
+    })
+}
+
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
-pub(crate) fn run(settings: &Settings) -> Exit {
-    let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+pub(crate) fn run(settings: &Settings, log: Result<(), LogError>) -> Exit {
+    let mut console = Console::of_process(settings.dialect, &settings.logging);
     let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
-    let run = inputs
-        .map_err(|error| Failure::Machine {
-            what: "signals cannot be taken",
-            error: error.to_string(),
+    let run = log_started(log)
+        .and_then(|()| {
+            inputs.map_err(|error| Failure::Machine {
+                what: "signals cannot be taken",
+                error: error.to_string(),
+            })
         })
         .and_then(|(_watch, inputs)| {
             #[cfg(feature = "pool")]
@@ -94,6 +118,7 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    cli::tell_open_files();
     for line in egress::about(&settings.egress) {
         speaker.say(&Line::Egress(line));
     }
@@ -106,7 +131,7 @@ pub(crate) fn serve(
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
     let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
-    let status = Status::start(settings, &plane.workers())?;
+    let status = Status::start(settings, &plane.workers(), plane.script())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),
@@ -116,8 +141,16 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop =
-        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
+    let event_loop = EventLoop {
+        controller,
+        rest,
+        plane,
+        speaker,
+        status,
+        sender,
+        inputs: receiver,
+        hangup: Hangup::of_process(),
+    };
     Ok(event_loop.run())
 }
 
@@ -153,12 +186,10 @@ fn pac(settings: &Settings, names: Option<NameServers>) -> Result<Option<Pac>, F
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {
-    match settings.rest.transport() {
-        RestTransport::Plain(Reach::Network) => Some(
-            "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
-        ),
-        RestTransport::Plain(Reach::Loopback) | RestTransport::Tls => None,
-    }
+    let is_open = |url: &RestUrl| url.transport() == RestTransport::Plain(Reach::Network);
+    settings.rest.all().any(is_open).then_some(
+        "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
+    )
 }
 
 /// Tells that the settings are not complete or not right.

@@ -5,7 +5,10 @@
 
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
+use sc_proto::endpoint::{BOUNDS, Durations};
 
 /// Metrics on their way out.
 #[derive(Debug)]
@@ -29,14 +32,18 @@ impl Samples {
 
     /// With one more.
     pub(crate) fn add(&mut self, labels: Labels<'_>, value: f64) {
-        let pair = |(name, value): &(&str, &str)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
-            pair
-        };
-        self.0.push((labels.iter().map(pair).collect(), value));
+        self.0.push((pairs(labels), value));
     }
+}
+
+fn pairs(labels: Labels<'_>) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    labels.iter().map(pair).collect()
 }
 
 /// Whether a metric may go down.
@@ -83,6 +90,38 @@ impl Exposition {
     #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_counter(&mut self, name: &str, help: &str, value: f64) {
         self.push(name.to_owned(), help, Kind::Counter, one(value));
+    }
+
+    /// How long things took that a core has counted. What never happened is left out.
+    pub(crate) fn durations(&mut self, name: &str, help: &str, all: &[(Labels<'_>, Durations)]) {
+        let metric = |(labels, durations): &(Labels<'_>, Durations)| {
+            let count = durations.counts.iter().sum::<u64>();
+            let mut so_far = 0;
+            let buckets = BOUNDS.iter().zip(durations.counts).map(|(bound, count)| {
+                so_far += count;
+                let mut bucket = Bucket::default();
+                bucket.set_upper_bound(number(*bound) / 1000.0);
+                bucket.set_cumulative_count(so_far);
+                bucket
+            });
+            let mut histogram = Histogram::default();
+            histogram.set_bucket(buckets.collect());
+            histogram.set_sample_count(count);
+            histogram.set_sample_sum(durations.sum.as_secs_f64());
+            let mut metric = Metric::default();
+            metric.set_label(pairs(labels));
+            metric.set_histogram(histogram);
+            (count > 0).then_some(metric)
+        };
+        let metrics: Vec<_> = all.iter().filter_map(metric).collect();
+        if !metrics.is_empty() {
+            let mut family = MetricFamily::default();
+            family.set_name(format!("{}{name}", self.prefix));
+            family.set_help(help.to_owned());
+            family.set_field_type(MetricType::HISTOGRAM);
+            family.set_metric(metrics);
+            self.families.push(family);
+        }
     }
 
     /// What a metric of the `prometheus` crate has counted. Its name has the prefix already.

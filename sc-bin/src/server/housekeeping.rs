@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::log_limit;
 use super::rest::RestState;
 use super::running::Events;
-use super::tunnels::{Question, Tunnels, unix_now};
+use super::tunnels::{Question, Tunnels};
 
 /// How often tunnels without a client are looked for, and the log is told what it missed.
 const TICK: Duration = log_limit::WINDOW;
@@ -48,7 +48,7 @@ pub(super) async fn keep_house(state: Arc<RestState>) {
             tunnels.end_of_removed_owners().await;
         }
         if tick % PRUNE_TICKS == 0 {
-            let before = unix_now().saturating_sub(PRUNE_AGE);
+            let before = registry.now().saturating_sub(PRUNE_AGE);
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
             }

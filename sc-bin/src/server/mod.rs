@@ -11,8 +11,12 @@ mod args;
 mod broker;
 mod byte_size;
 mod certificate;
+mod conceal;
 mod data_dir;
 mod data_plane;
+#[cfg(feature = "operations")]
+mod doctor;
+mod fleet;
 mod guesses;
 mod housekeeping;
 mod log_limit;

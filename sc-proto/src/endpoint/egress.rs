@@ -183,6 +183,12 @@ impl Core {
     /// The peer opened a stream: its target is judged and dialled.
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            let target = &open.target;
+            log::debug!(target: "request", "a stream came target={target} request={id}");
+        }
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = self.config.egress.route(&open.target.host);
         let route = match route {
@@ -190,11 +196,14 @@ impl Core {
             Err(failure) => {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
+                self.note_failed(link, failure);
+                self.count_refused(open.kind, failure);
                 return self.note_drained(link.session);
             }
         };
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
+        proxied.begun = Some(now);
         let until = now.after(self.config.dial_timeout).after(self.config.upstream_timeout);
         let stage = match open.kind {
             StreamKind::Connect => Stage::Asking,
@@ -211,6 +220,15 @@ impl Core {
             StreamKind::Http | StreamKind::Https => {
                 self.set_timer(key, until, DeadlineReason::Upstream);
             }
+        }
+    }
+
+    /// Tells the log of a request that did not reach its site.
+    pub(super) fn note_failed(&self, link: Link, failure: DialFailure) {
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            log::debug!(target: "request", "the site was not reached: {failure} request={id}");
         }
     }
 

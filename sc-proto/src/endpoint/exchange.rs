@@ -420,11 +420,10 @@ impl Core {
     fn note_answer(&mut self, key: SocketKey, now: Time) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let is_timed = matches!(socket.timer, Some((_, DeadlineReason::Answer)));
-        let has_head = socket
-            .proxied()
-            .and_then(|proxied| proxied.exchange.as_deref())
-            .is_some_and(|exchange| exchange.back.status().is_some());
-        if is_timed && has_head {
+        let exchange = socket.proxied().and_then(|proxied| proxied.exchange.as_deref());
+        let Some(status) = exchange.and_then(|exchange| exchange.back.status()) else { return };
+        self.count_outcome(key, status, now);
+        if is_timed {
             self.expect_movement(key, now);
         }
     }

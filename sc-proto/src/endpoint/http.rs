@@ -14,7 +14,7 @@ use super::route::{Opening, Wish};
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
 use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Door, Read, ResetReason, TunnelId, WorkerId};
+use crate::contract::{DialFailure, Door, Read, ResetReason, Target, TunnelId, WorkerId};
 use crate::http1::{BrowserEnd, Failure, Front, Item, Phase};
 use crate::kgp::OpenRefused;
 use crate::rules::Way;
@@ -406,6 +406,7 @@ impl Core {
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
+                self.note_request(key, Link { session, stream }, &opening.target);
                 self.offer_source(key);
                 self.kick_transport(transport);
                 if is_full {
@@ -420,6 +421,15 @@ impl Core {
                 self.end_exchange(key, Failure::TooManyStreams, &[], now);
             }
             Err(OpenRefused::TooMany) => self.open_later(key, tunnel, opening, now),
+        }
+    }
+
+    /// Tells the log what a request is called, and its error page, if there will be one.
+    fn note_request(&mut self, key: SocketKey, link: Link, target: &Target) {
+        let Some(id) = self.request_id(link) else { return };
+        log::debug!(target: "request", "a stream was opened target={target} request={id}");
+        if let Some(http) = self.http(key) {
+            http.front.carried_as(Some(id));
         }
     }
 

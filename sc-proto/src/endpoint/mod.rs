@@ -26,6 +26,7 @@
 //! | `cache/` | answers that need not cross the tunnel |
 //! | `turn.rs` | what is done next, in which order |
 //! | `timers.rs` | deadlines |
+//! | `requests.rs` | what became of requests, in numbers |
 //! | `statistics.rs` | what is held and what was done, in numbers |
 
 mod access;
@@ -43,6 +44,7 @@ mod lent;
 mod placing;
 mod pump;
 mod relay;
+mod requests;
 mod resign;
 mod resume;
 mod route;
@@ -80,6 +82,7 @@ use crate::slab::{Key, Slab};
 use crate::tls::BufferPool;
 use crate::{Deadline, Time};
 pub use config::{Config, Ingress, OwnPorts};
+pub use requests::{BOUNDS, Durations, Outcomes, Requests};
 pub(crate) use spread::Browser;
 pub use statistics::{
     Carried, Counters, DialFailures, ErrorAnswers, SessionStatistics, Sockets, Statistics,

@@ -78,6 +78,10 @@ impl Core {
         else {
             return;
         };
+        if let Err(failure) = outcome {
+            self.note_failed(link, failure);
+        }
+        self.count_dialled(key, outcome, now);
         if let Some(entry) = self.sessions.get_mut(link.session) {
             if outcome.is_err() && entry.session.is_answered(link.stream) {
                 // A second connection for a request whose first was at its end.

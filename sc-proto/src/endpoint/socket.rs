@@ -94,6 +94,8 @@ pub(super) struct Proxied {
     pub(super) exchange: Option<Box<Exchange>>,
     /// The connection to this site waits for another exchange.
     pub(super) kept: Option<Box<Site>>,
+    /// When the stream came, until its outcome was counted.
+    pub(super) begun: Option<Time>,
 }
 
 /// The stream of a socket.
@@ -204,6 +206,7 @@ impl Proxied {
             hops: 0,
             exchange: None,
             kept: None,
+            begun: None,
         }
     }
 

@@ -28,6 +28,7 @@ use super::status::{OwnFile, failed, remove_left_over};
 use super::{Inputs, plane};
 use crate::cli::{Exit, Monitoring, Settings};
 use crate::interrupt;
+use crate::logs::LogError;
 use crate::monitor::{Notice, ServiceManager};
 use member::Member;
 use page::{Page, Standing};
@@ -52,15 +53,17 @@ enum News {
 }
 
 /// Runs `sc run --pool-size N`: as the keeper, or as a member.
-pub(crate) fn run_of_pool(mut settings: Settings, size: u16) -> Exit {
+pub(crate) fn run_of_pool(mut settings: Settings, size: u16, log: Result<(), LogError>) -> Exit {
     if member::is_this() {
         // These are the keeper's.
         settings.monitoring = Monitoring::default();
-        return super::run(&settings);
+        return super::run(&settings, log);
     }
-    let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+    let mut console = Console::of_process(settings.dialect, &settings.logging);
     let pool = KeptPool { size: usize::from(size), max_age: settings.sharing.max_age };
-    let kept = Keeper::start(&settings, pool, &mut console).map(Keeper::run);
+    let kept = super::log_started(log)
+        .and_then(|()| Keeper::start(&settings, pool, &mut console))
+        .map(Keeper::run);
     let exit = kept.unwrap_or_else(|failure| {
         console.fail(&failure);
         failure.exit()
@@ -172,7 +175,8 @@ impl<'a> Keeper<'a> {
 
     fn take(&mut self, news: News) {
         match news {
-            News::Line(id, line) if line.trim_end_matches('.').ends_with(READY) => {
+            // The end of its line, as text or as JSON.
+            News::Line(id, line) if line.trim_end_matches(['.', '"', '}']).ends_with(READY) => {
                 let (ready, wanted) = (self.roster.ready() + 1, self.roster.wanted());
                 self.say(format!("member {id} is ready, {ready} of {wanted}"));
                 if self.roster.on_ready(id, Instant::now()) {

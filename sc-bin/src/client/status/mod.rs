@@ -6,6 +6,8 @@
 //! figures.
 
 mod board;
+#[cfg(feature = "operations")]
+mod figures;
 mod link;
 mod links;
 mod meters;
@@ -32,13 +34,18 @@ use board::Board;
 use signs::Signs;
 #[cfg(feature = "pool")]
 pub(super) use signs::{OwnFile, failed, remove_left_over};
+pub(super) use views::AskScript;
 use views::Views;
+pub(super) use views::configuration;
 
 /// The status of one run: the event loop tells it everything, and it tells the others. All that
 /// it serves and has written ends with it.
 pub(super) struct Status {
     board: Arc<Board>,
+    views: Arc<Views>,
     signs: Signs,
+    #[cfg(feature = "operations")]
+    figures: Option<figures::Figures>,
     // Kept for their end.
     _monitors: Vec<Monitor>,
     /// What was started, to be told.
@@ -51,15 +58,25 @@ impl Status {
     /// # Errors
     ///
     /// An address cannot be had, or a file cannot be written.
-    pub(super) fn start(settings: &Settings, workers: &AskWorkers) -> Result<Self, Failure> {
+    pub(super) fn start(
+        settings: &Settings,
+        workers: &AskWorkers,
+        script: AskScript,
+    ) -> Result<Self, Failure> {
         let board = Arc::new(Board::new(
             settings.name.as_ref().map(|name| name.as_str().into()),
             settings.connections,
         ));
-        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
+        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers), script));
         let mut status = Self {
             signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
+            #[cfg(feature = "operations")]
+            figures: settings
+                .logging
+                .stats
+                .map(|every| figures::Figures::new(every, Arc::clone(workers))),
             board,
+            views: Arc::clone(&views),
             _monitors: Vec::new(),
             lines: Vec::new(),
         };
@@ -101,6 +118,11 @@ impl Status {
         Ok(status)
     }
 
+    /// Other options are in effect.
+    pub(super) fn set_configuration(&self, text: String) {
+        self.views.set_configuration(text);
+    }
+
     /// What was started, to be told.
     pub(super) fn lines(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.lines)
@@ -114,7 +136,7 @@ impl Status {
                     self.signs.on_change(&self.board.read());
                 }
             }
-            Input::Signal | Input::Answer(_) => {}
+            Input::Signal | Input::Hangup | Input::Reloaded(_) | Input::Answer(_) => {}
         }
     }
 
@@ -143,18 +165,27 @@ impl Status {
                 self.board.on_end();
                 self.signs.on_end();
             }
-            Effect::Say(_) | Effect::Call(_) | Effect::Stop(_) => {}
+            Effect::Say(_) | Effect::Call(_) | Effect::GiveUp(_) | Effect::Stop(_) => {}
         }
     }
 
-    /// When [`Status::on_time`] is due, if a service manager wants signs of life.
+    /// When [`Status::on_time`] is due, if a service manager wants signs of life, or the log
+    /// figures.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.signs.next_deadline()
+        let signs = self.signs.next_deadline();
+        #[cfg(feature = "operations")]
+        let signs =
+            signs.into_iter().chain(self.figures.as_ref().map(figures::Figures::next)).min();
+        signs
     }
 
-    /// Gives a sign of life if one is due.
+    /// Gives a sign of life and logs figures if they are due.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.signs.on_time(now);
+        #[cfg(feature = "operations")]
+        if let Some(figures) = &mut self.figures {
+            figures.on_time(&self.board.read(), now);
+        }
     }
 }
 

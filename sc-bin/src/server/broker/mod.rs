@@ -140,7 +140,7 @@ impl Broker {
         loop {
             ticks.tick().await;
             for session in self.sessions.all() {
-                let why = match self.rest.tunnels.is_job_running(&session.id) {
+                let why = match self.rest.tunnels.is_job_running(&session.id).await {
                     // It says itself why.
                     false => JobEnd::Request,
                     true if session.is_idle(Instant::now()) => JobEnd::Idle,
@@ -201,7 +201,14 @@ impl Broker {
         {
             log::warn!("job {}: {} {why}", Brief(&session.id), session.seat.url());
         }
-        self.rest.tunnels.end_job(&session.id, why).await;
+        self.end_job(&session.id, why).await;
+    }
+
+    /// Ends a job, whoever has it. One that has ended stays as it is.
+    async fn end_job(&self, id: &str, why: JobEnd) {
+        if let Err(error) = self.rest.tunnels.end_job_everywhere(id, why).await {
+            log::error!("job {}: it is not ended: {error}", Brief(id));
+        }
     }
 }
 

@@ -62,16 +62,20 @@ pub(super) async fn begin(broker: &Arc<Broker>, request: Request) -> Result<Resp
         let seat = broker.seats.take(&[]).await?;
         let job = begin_job(&broker, user, order).await?;
         if !job.proxy_address.is_empty() {
-            let trust = match broker.rest.tunnels.resigns(&job.tunnel_id) {
-                true => Trust::Resigned,
-                false => Trust::Sites,
+            let trust = match broker.rest.tunnels.resigns(&job.tunnel_id).await {
+                Ok(false) => Trust::Sites,
+                Ok(true) => Trust::Resigned,
+                Err(error) => {
+                    broker.end_job(&job.id, JobEnd::NotCreated).await;
+                    return Err(RestError::from(error).into());
+                }
             };
             wanted.go_by(&job.proxy_address, trust);
         }
         let id = job.id.clone();
         let made = make(&broker, seat, job, proof, wanted).await;
         if !matches!(&made, Ok(answer) if answer.status().is_success()) {
-            broker.rest.tunnels.end_job(&id, JobEnd::NotCreated).await;
+            broker.end_job(&id, JobEnd::NotCreated).await;
         }
         made
     });
@@ -229,7 +233,7 @@ async fn enrol(
     if let Err(error) = noted.await {
         log::warn!("job {}: its browser is not recorded: {error}", Brief(&id));
     }
-    if !broker.rest.tunnels.is_job_running(&id) {
+    if !broker.rest.tunnels.is_job_running(&id).await {
         // Ended by somebody meanwhile.
         broker.end(&id, JobEnd::Request, Told::Yes).await;
         return Err(BrokerError::NoSession(id));

@@ -1,7 +1,7 @@
 //! Records of jobs, running and ended.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
@@ -13,8 +13,8 @@ impl Registry {
         sqlx::query(
             "INSERT INTO jobs
                 (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created,
-                 details)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 member, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&job.id)
         .bind(&job.owner)
@@ -24,6 +24,7 @@ impl Registry {
         .bind(&job.tunnel_owner)
         .bind(&job.proxy_address)
         .bind(to_sql(job.creation_time))
+        .bind(&*self.member())
         .bind(details_text(&job.details))
         .execute(&self.pool)
         .await?;
@@ -57,15 +58,20 @@ impl Registry {
         Ok(())
     }
 
-    /// WebDriver sessions of jobs that have not ended: endpoint, and id there.
-    pub(crate) async fn open_sessions(&self) -> Result<Vec<(String, String)>, RegistryError> {
+    /// WebDriver sessions of jobs that a member of the fleet, or without one a server before this
+    /// one, left open: endpoint, and id there.
+    pub(crate) async fn open_sessions(
+        &self,
+        member: &str,
+    ) -> Result<Vec<(String, String)>, RegistryError> {
         let rows = sqlx::query(
             "SELECT endpoint, endpoint_session FROM jobs
-             WHERE ended IS NULL AND endpoint IS NOT NULL",
+             WHERE ended IS NULL AND endpoint IS NOT NULL AND member = $1",
         )
+        .bind(member)
         .fetch_all(&self.pool)
         .await?;
-        let both = |row: &SqliteRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let both = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
         rows.iter().map(both).collect()
     }
 
@@ -95,17 +101,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends all jobs that a server before this one left open.
+    /// Ends all jobs that a member of the fleet, or without one a server before this one, left
+    /// open.
     pub(crate) async fn end_left_over_jobs(
         &self,
+        member: &str,
         at: u64,
         reason: &str,
     ) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE jobs SET ended = $1, end_reason = $2 WHERE ended IS NULL")
-            .bind(to_sql(at))
-            .bind(reason)
-            .execute(&self.pool)
-            .await?;
+        let sql = "UPDATE jobs SET ended = $1, end_reason = $2 WHERE ended IS NULL AND member = $3";
+        sqlx::query(sql).bind(to_sql(at)).bind(reason).bind(member).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -116,6 +121,15 @@ impl Registry {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// One job, whose ever it is.
+    pub(crate) async fn job_of_anybody(&self, id: &str) -> Result<Option<Job>, RegistryError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(job_of).transpose()
     }
 
     /// One job of a user.
@@ -134,7 +148,7 @@ fn details_text(details: &JobDetails) -> Option<String> {
     serde_json::to_string(details).ok()
 }
 
-fn job_of(row: &SqliteRow) -> Result<Job, RegistryError> {
+pub(super) fn job_of(row: &AnyRow) -> Result<Job, RegistryError> {
     let ended: Option<i64> = row.try_get("ended")?;
     let details: Option<String> = row.try_get("details")?;
     Ok(Job {

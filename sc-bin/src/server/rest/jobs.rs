@@ -52,7 +52,7 @@ pub(in crate::server) async fn would_begin_job(
     request: &CreateJob,
 ) -> Result<(), RestError> {
     let owner = tunnel_owner(state, user, request).await?;
-    Ok(state.tunnels.would_begin(user, &owner, request.tunnel_identifier.as_deref())?)
+    Ok(state.tunnels.would_begin(user, &owner, request.tunnel_identifier.as_deref()).await?)
 }
 
 /// Whose tunnel is meant.
@@ -73,7 +73,7 @@ async fn tunnel_owner(
 /// `GET /{user}/jobs`: those that run.
 pub(super) async fn list(visit: Visit, State(state): Shared) -> Result<Json<Vec<Job>>, RestError> {
     may_act(&visit)?;
-    Ok(Json(state.tunnels.jobs_of_user(&visit.owner.name)))
+    Ok(Json(state.tunnels.jobs_everywhere_of(&visit.owner.name).await?))
 }
 
 /// `GET /{user}/jobs/{id}`.
@@ -106,8 +106,9 @@ pub(super) async fn end(
 ) -> Result<Json<Value>, RestError> {
     let id = find(&state, &visit, path).await?.id;
     let (tunnels, job) = (Arc::clone(&state.tunnels), id.clone());
-    let ended = tokio::spawn(async move { tunnels.end_job(&job, JobEnd::Request).await }).await;
-    ended.map_err(|_| RestError::Broken)?;
+    let ended =
+        tokio::spawn(async move { tunnels.end_job_everywhere(&job, JobEnd::Request).await }).await;
+    ended.map_err(|_| RestError::Broken)??;
     Ok(Json(json!({"result": true, "id": id})))
 }
 

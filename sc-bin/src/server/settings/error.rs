@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use crate::server::announcements::AnnouncementsError;
 use crate::server::data_dir::DataDirError;
 use crate::server::metrics::MetricsSettingsError;
+use crate::server::registry::DatabaseUrlError;
 
 /// The options do not come to settings.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,9 @@ pub(crate) enum SettingsError {
     /// Announcements.
     #[error(transparent)]
     Announcements(#[from] AnnouncementsError),
+    /// The database of a fleet.
+    #[error(transparent)]
+    Database(#[from] DatabaseUrlError),
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsSettingsError),

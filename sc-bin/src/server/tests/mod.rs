@@ -1,6 +1,7 @@
 //! The whole server in this process, spoken to over loopback.
 
 mod broker;
+mod deploy;
 mod http_limits;
 mod jobs;
 mod life;

@@ -1,7 +1,6 @@
 //! What is known about jobs, and changes while they run or afterwards.
 
 use std::fmt;
-use std::str::FromStr as _;
 
 use sc_proto::contract::TunnelId;
 
@@ -21,11 +20,6 @@ impl fmt::Display for Brief<'_> {
 }
 
 impl Tunnels {
-    /// Whether a job runs.
-    pub(crate) fn is_job_running(&self, id: &str) -> bool {
-        self.state().jobs.running.contains_key(id)
-    }
-
     /// Changes what is known about a job of a user, running or ended; `None`: there is none.
     pub(crate) async fn change_job(
         &self,
@@ -61,10 +55,9 @@ impl Tunnels {
         Ok(changed)
     }
 
-    /// Whether TLS of some host is re-signed by a tunnel.
-    pub(crate) fn resigns(&self, tunnel: &str) -> bool {
+    /// Whether TLS of some host is re-signed by a tunnel that is carried here.
+    pub(super) fn resigns_here(&self, tunnel: TunnelId) -> bool {
         let state = self.state();
-        let live = TunnelId::from_str(tunnel).ok().and_then(|id| state.live.get(&id));
-        live.is_some_and(|live| live.record.rules.resigns_any())
+        state.live.get(&tunnel).is_some_and(|live| live.record.rules.resigns_any())
     }
 }

@@ -14,7 +14,7 @@ use sc_proto::contract::TunnelId;
 
 use super::create::host_and_port;
 use super::job_details::Brief;
-use super::{Live, State, Tunnels, unix_now};
+use super::{Live, State, Tunnels};
 use crate::api::{CreateJob, Job, JobStatus, Status};
 use crate::server::accounts::{Account, Sharing};
 use crate::server::data_plane::Place;
@@ -57,6 +57,9 @@ pub(crate) enum JobError {
     /// Too many.
     #[error("too many jobs: {MAX_JOBS} are running. End one first")]
     TooMany,
+    /// The server that carries its tunnel could not.
+    #[error("{0}")]
+    Elsewhere(String),
     /// No proxy port.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -161,6 +164,11 @@ impl Tunnels {
         u32::try_from(self.state().jobs.count(tunnel)).unwrap_or(u32::MAX)
     }
 
+    /// Whether that job runs here.
+    pub(super) fn has_job(&self, id: &str) -> bool {
+        self.state().jobs.running.contains_key(id)
+    }
+
     /// How many jobs use each tunnel that has any.
     pub(crate) fn jobs_by_tunnel(&self) -> BTreeMap<TunnelId, u32> {
         let mut counts = BTreeMap::new();
@@ -182,7 +190,7 @@ impl Tunnels {
         records
     }
 
-    /// Whether any job runs.
+    /// Whether any job runs here.
     pub(crate) fn has_jobs(&self) -> bool {
         !self.state().jobs.running.is_empty()
     }
@@ -194,9 +202,9 @@ impl Tunnels {
         running.map(|job| (job.record.id.clone(), job.record.owner.clone())).collect()
     }
 
-    /// Begins a job of `user` on a tunnel of `tunnel_owner`. Not to be dropped half-way, as
+    /// Begins a job of `user` on a tunnel of `tunnel_owner` that is carried here. Not to be dropped half-way, as
     /// [`Tunnels::create`].
-    pub(crate) async fn begin_job(
+    pub(crate) async fn begin_job_here(
         self: Arc<Self>,
         user: Account,
         tunnel_owner: Account,
@@ -211,7 +219,7 @@ impl Tunnels {
         let tunnel = self.choose(&user, &tunnel_owner, name.as_deref())?;
         let entrance = self.enter(&self.state().live, tunnel, &socket);
         let entrance = entrance.ok_or(JobError::NoEntrance)?;
-        let mut job = LiveJob::new(user.name, request)?;
+        let mut job = LiveJob::new(user.name, request, self.registry.now())?;
         job.record.tunnel_id = tunnel.to_string();
         job.record.tunnel_identifier = name;
         job.record.tunnel_owner = tunnel_owner.name;
@@ -232,20 +240,20 @@ impl Tunnels {
         if self.state().jobs.running.len() >= MAX_JOBS {
             return Err(JobError::TooMany);
         }
-        let mut job = LiveJob::new(user.name, request)?;
+        let mut job = LiveJob::new(user.name, request, self.registry.now())?;
         job.record.tunnel_owner = job.record.owner.clone();
         log::info!("job {} of {} uses no tunnel", Brief(&job.record.id), job.record.owner);
         self.run_job(job).await
     }
 
-    /// Whether a job of `user` on a tunnel of `owner` could begin now, as far as tunnels go.
-    pub(crate) fn would_begin(
+    /// Whether a job of `user` on a tunnel of `owner` that is carried here could begin now.
+    pub(super) fn would_begin_here(
         &self,
         user: &Account,
         owner: &Account,
         name: Option<&str>,
     ) -> Result<(), JobError> {
-        self.choose(user, owner, name.filter(|name| !name.is_empty())).map(drop)
+        self.choose(user, owner, name).map(drop)
     }
 
     async fn run_job(&self, job: LiveJob) -> Result<Job, JobError> {
@@ -296,7 +304,8 @@ impl Tunnels {
         if let Some(tunnel) = drained {
             self.jobs_are_done(tunnel);
         }
-        if let Err(error) = self.registry.job_ended(id, unix_now(), why.name()).await {
+        let ended = self.registry.job_ended(id, self.registry.now(), why.name()).await;
+        if let Err(error) = ended {
             log::error!("job {}: its end is not recorded: {error}", Brief(id));
         }
     }
@@ -437,8 +446,8 @@ impl State {
 }
 
 impl LiveJob {
-    /// One that begins now, without a tunnel.
-    fn new(owner: String, request: CreateJob) -> Result<Self, NoRandomness> {
+    /// One that begins now, which is `at`, without a tunnel.
+    fn new(owner: String, request: CreateJob, at: u64) -> Result<Self, NoRandomness> {
         let (id, now): ([u8; 16], _) = (random::bytes()?, Instant::now());
         let seconds = |wanted: Option<u32>, usual| {
             Duration::from_secs(u64::from(wanted.unwrap_or(usual).min(MAX_DURATION)))
@@ -453,7 +462,7 @@ impl LiveJob {
                 tunnel_identifier: None,
                 tunnel_owner: String::new(),
                 proxy_address: String::new(),
-                creation_time: unix_now(),
+                creation_time: at,
                 end_time: None,
                 end_reason: None,
                 details: request.details.within_limits(),
@@ -506,7 +515,7 @@ fn least_loaded(
     equals.get(turn).copied()
 }
 
-fn shown_name(name: Option<&str>) -> String {
+pub(super) fn shown_name(name: Option<&str>) -> String {
     name.map_or_else(|| "without a name".to_owned(), |name| format!("{name:?}"))
 }
 
