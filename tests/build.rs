@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 18] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
