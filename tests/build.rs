@@ -8,10 +8,11 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
+    ("chromedriver", "missing_chromedriver"),
     ("tinyproxy", "missing_tinyproxy"),
     ("microsocks", "missing_microsocks"),
     ("danted", "missing_danted"),
@@ -22,6 +23,9 @@ const PROGRAMS: [(&str, &str); 13] = [
     // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
+    ("python-with-selenium", "missing_selenium"),
+    ("python-with-playwright", "missing_playwright"),
+    ("wdio", "missing_wdio"),
     ("axe.min.js", "missing_axe"),
 ];
 

@@ -13,6 +13,7 @@ pub mod binary;
 pub mod certificate;
 #[cfg(target_os = "linux")]
 pub mod cgroup;
+pub mod chromedriver;
 pub mod chromium;
 pub mod curl;
 pub mod deployment;

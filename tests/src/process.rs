@@ -30,6 +30,8 @@ pub enum Signal {
     Interrupt,
     /// The polite request to end.
     Terminate,
+    /// What a service manager sends to have a configuration read again.
+    HangUp,
     /// Stops the process from running at all, as if its machine hung.
     Stop,
     /// Lets it run again.
@@ -124,6 +126,7 @@ impl Process {
         let name = match signal {
             Signal::Interrupt => "-INT",
             Signal::Terminate => "-TERM",
+            Signal::HangUp => "-HUP",
             Signal::Stop => "-STOP",
             Signal::Continue => "-CONT",
             Signal::Hangup => "-HUP",

@@ -21,7 +21,7 @@ pub(crate) use answer::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs};
 pub(crate) use create::{CreateAnswer, CreateTunnel, KgpAccess, Messages};
 pub(crate) use hex::CertificateSha256;
 #[cfg(feature = "server")]
-pub(crate) use job::{CreateJob, Job, JobStatus};
+pub(crate) use job::{CreateJob, Job, JobDetails, JobStatus, JobUpdate, label};
 pub(crate) use metadata::Metadata;
 pub(crate) use rules::{RuleSyntax, Rules, RulesError};
 pub(crate) use tunnel::{Protocol, Status, Tunnel};

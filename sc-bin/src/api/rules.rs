@@ -112,6 +112,21 @@ impl Rules {
     }
 }
 
+#[cfg(feature = "server")]
+impl Rules {
+    /// Whether TLS of some host is re-signed.
+    pub(crate) fn resigns_any(&self) -> bool {
+        let has = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        let passes_all = |list: &Option<Vec<String>>| {
+            list.as_ref().is_none_or(|list| list.iter().any(|item| item == "all"))
+        };
+        has(&self.always_resign_domains)
+            || has(&self.tls_resign_domains)
+            || !passes_all(&self.no_ssl_bump_domains)
+            || !passes_all(&self.tls_passthrough_domains)
+    }
+}
+
 impl Rules {
     /// Whose TLS is re-signed: nobody's, unless a list says something.
     fn resigned(&self) -> Result<Resigned, RulesError> {

@@ -98,6 +98,8 @@ pub(crate) use settings::TunnelName;
 #[cfg(feature = "client")]
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
 #[cfg(feature = "client")]
+pub(crate) use sharing::Sharing;
+#[cfg(feature = "client")]
 pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
@@ -293,6 +295,12 @@ fn tunnel(given: Given) -> Exit {
             }
             let started = logs_of_process::start(&settings.logging.log);
             open_files::raise_limit();
+            #[cfg(feature = "pool")]
+            let exit = match settings.sharing.pool_size {
+                Some(size) => crate::client::run_of_pool(settings, size, started),
+                None => crate::client::run(&settings, started),
+            };
+            #[cfg(not(feature = "pool"))]
             let exit = crate::client::run(&settings, started);
             logs_of_process::flush();
             exit

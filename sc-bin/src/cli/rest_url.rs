@@ -98,6 +98,13 @@ impl RestUrl {
         format!("{}{path}", self.base)
     }
 
+    /// The URL of the WebDriver broker beside this API; `path` begins with a slash.
+    #[cfg(feature = "relay")]
+    pub(crate) fn hub(&self, path: &str) -> String {
+        let server = self.base.strip_suffix("/rest/v1").unwrap_or(&self.base);
+        format!("{server}/wd/hub{path}")
+    }
+
     /// Whose it is. `None` if it is no name that is spelled as names are.
     pub(crate) fn host(&self) -> Option<Host> {
         let uri: Uri = self.base.parse().ok()?;

@@ -71,7 +71,6 @@ pub(crate) struct Settings {
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
     /// Who else is part of it, and may use it.
-    #[allow(dead_code, reason = "read by what it is about")]
     pub(crate) sharing: Sharing,
     /// The egress as a proxy on this machine.
     #[allow(dead_code, reason = "read by what it is about")]

@@ -7,19 +7,21 @@ use super::values::{Origin, ValueError, Values};
 
 /// Who else is part of a tunnel, and may use it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code, reason = "read where the tunnel is asked for")]
 pub(crate) struct Sharing {
     /// Whether it joins the pool of its name: `--tunnel-pool`, or version 4's older
     /// `--no-remove-colliding-tunnels`.
     pub(crate) pool: bool,
+    #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     /// How many tunnels this process adds to it, if that was said: `--pool-size`.
     pub(crate) pool_size: Option<u16>,
+    #[cfg_attr(not(feature = "pool"), allow(dead_code))]
     /// How old each of them gets: `--max-age`.
     pub(crate) max_age: Option<Duration>,
     /// Whether others of the organisation may use it: `--shared-tunnel`, `--shared all`.
     pub(crate) shared: bool,
     /// What the server keeps with it: `--metadata`.
     pub(crate) metadata: Vec<(String, String)>,
+    #[cfg_attr(not(feature = "relay"), allow(dead_code))]
     /// The local port of the WebDriver relay, 0 for any: version 4's `--se-port`.
     pub(crate) relay_port: Option<u16>,
 }

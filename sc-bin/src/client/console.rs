@@ -147,6 +147,8 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
             | Line::Reconnecting { .. }
             | Line::Resumed { .. } => self.print("tunnel", &common(line)),
             Line::Egress(text) => self.print("proxy", text),
+            #[cfg(feature = "pool")]
+            Line::Pool(text) => self.print("pool", text),
             Line::Goodbye => self.print("control", "Goodbye."),
             other => self.print("control", &common(other)),
         }
@@ -216,6 +218,10 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 pub(crate) fn common(line: &Line) -> String {
     match line {
         Line::Monitor { name, address } => format!("{name} listening on {address}"),
+        #[cfg(feature = "relay")]
+        Line::Relay { port } => format!("Selenium listener started on port {port}"),
+        #[cfg(feature = "pool")]
+        Line::Pool(text) => text.clone(),
         Line::ServerSays(text) | Line::Egress(text) | Line::Note(text) => text.clone(),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())

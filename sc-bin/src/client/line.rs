@@ -27,6 +27,15 @@ pub(crate) enum Line {
         /// Where.
         address: String,
     },
+    /// Tests of this machine may come to a port.
+    #[cfg(feature = "relay")]
+    Relay {
+        /// Which.
+        port: u16,
+    },
+    /// How a pool of tunnels stands.
+    #[cfg(feature = "pool")]
+    Pool(String),
     /// How sites are reached from here.
     Egress(String),
     /// A text from the server.

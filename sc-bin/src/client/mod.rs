@@ -1,5 +1,6 @@
 //! The client: `sc -u -k …` and `sc run …`; and `sc ready` and `sc wait`, which look at one.
 //!
+//! `relay` takes WebDriver tests of this machine, `pool` keeps several clients (`--pool-size`).
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
@@ -27,7 +28,11 @@ mod pac;
 #[cfg(feature = "pac")]
 mod pac;
 mod plane;
+#[cfg(feature = "pool")]
+mod pool;
 mod readiness;
+#[cfg(feature = "relay")]
+mod relay;
 mod reload;
 mod rest;
 mod rest_error;
@@ -47,6 +52,8 @@ pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
 #[cfg(feature = "operations")]
 pub(crate) use manage::{list, stop};
+#[cfg(feature = "pool")]
+pub(crate) use pool::run_of_pool;
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
@@ -64,23 +71,31 @@ use reload::Hangup;
 use rest::Rest;
 use status::Status;
 
+/// Whether the log of this process could be begun.
+fn log_started(log: Result<(), LogError>) -> Result<(), Failure> {
+    log.map_err(|LogError { flag, path, error }| Failure::File {
+        flag,
+        path: path.display().to_string(),
+        error: error.to_string(),
+    })
+}
+
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
 pub(crate) fn run(settings: &Settings, log: Result<(), LogError>) -> Exit {
     let mut console = Console::of_process(settings.dialect, &settings.logging);
     let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
-    let log = log.map_err(|LogError { flag, path, error }| Failure::File {
-        flag,
-        path: path.display().to_string(),
-        error: error.to_string(),
-    });
-    let run = log
+    let run = log_started(log)
         .and_then(|()| {
             inputs.map_err(|error| Failure::Machine {
                 what: "signals cannot be taken",
                 error: error.to_string(),
             })
         })
-        .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
+        .and_then(|(_watch, inputs)| {
+            #[cfg(feature = "pool")]
+            pool::watch_keeper(&inputs);
+            serve(settings, &mut console, inputs)
+        });
     run.unwrap_or_else(|failure| {
         console.fail(&failure);
         console.say(&Line::Goodbye);
@@ -111,6 +126,8 @@ pub(crate) fn serve(
         speaker.say(&Line::Note(note.clone()));
     }
     let rest = Rest::new(settings)?;
+    #[cfg(feature = "relay")]
+    start_relay(settings, &rest, speaker)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
     let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
@@ -135,6 +152,20 @@ pub(crate) fn serve(
         hangup: Hangup::of_process(),
     };
     Ok(event_loop.run())
+}
+
+/// Opens the port for tests of this machine, if one is wanted.
+#[cfg(feature = "relay")]
+fn start_relay(settings: &Settings, rest: &Rest, speaker: &mut dyn Speaker) -> Result<(), Failure> {
+    let Some(port) = settings.sharing.relay_port else { return Ok(()) };
+    let machine =
+        |error: io::Error| Failure::Machine { what: "--se-port", error: error.to_string() };
+    let listener = relay::listen(port)?;
+    let port = listener.local_addr().map_err(machine)?.port();
+    let name = settings.name.as_ref().map(|name| name.as_str().to_owned());
+    relay::start(listener, rest.clone(), name).map_err(machine)?;
+    speaker.say(&Line::Relay { port });
+    Ok(())
 }
 
 /// The name servers for sites, if some were given.

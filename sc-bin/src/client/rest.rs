@@ -10,6 +10,8 @@ use sc_proto::contract::TunnelId;
 use sc_proto::egress::Way;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "relay")]
+use ureq::http::{HeaderMap, HeaderValue};
 use ureq::http::{Method, Request, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, AsSendBody, Body, ProxyProtocol};
@@ -28,6 +30,9 @@ const TEXT_LIMIT: usize = 300;
 
 const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
+/// A browser may take minutes to start, and a page to load.
+#[cfg(feature = "relay")]
+const RELAY_TIMEOUT: Duration = Duration::from_secs(660);
 const SAY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A client of a REST API for one user. Clones share its connections.
@@ -196,6 +201,39 @@ fn run(
     limit: Duration,
 ) -> Result<Response<Body>, ureq::Error> {
     agent.run(agent.configure_request(request?).timeout_global(Some(limit)).build())
+}
+
+#[cfg(feature = "relay")]
+impl Rest {
+    /// Sends a WebDriver command to the server's broker, with this user's credentials if it has
+    /// none. `path` begins with `/session`. Of a fleet it is the server that answered last: no other
+    /// one knows the sessions there.
+    pub(super) fn relay(
+        &self,
+        method: &Method,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        let at = self.at.load(Ordering::Relaxed);
+        let (agent, url) = self.servers.get(at).ok_or(ureq::Error::HostNotFound)?;
+        if !headers.contains_key(header::AUTHORIZATION) {
+            let mut value =
+                HeaderValue::from_str(&self.authorization).map_err(ureq::http::Error::from)?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let mut request = Request::builder().method(method).uri(url.hub(path));
+        if let Some(own) = request.headers_mut() {
+            *own = headers;
+        }
+        // The library takes bodies with these methods alone.
+        if matches!(*method, Method::POST | Method::PUT) {
+            run(agent, request.body(body), RELAY_TIMEOUT)
+        } else {
+            run(agent, request.body(()), RELAY_TIMEOUT)
+        }
+    }
 }
 
 /// A client of HTTP that trusts `roots` and goes by `proxy`, and by no other that it finds itself.

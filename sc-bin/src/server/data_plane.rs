@@ -185,6 +185,11 @@ impl DataPlane {
         let _ = self.handle.unlisten(place.home, place.listener);
     }
 
+    /// Closes browsers' connections of a tunnel that wait for their next request.
+    pub(crate) fn close_idle(&self, tunnel: TunnelId) {
+        self.command_all(|| Command::CloseIdle(tunnel));
+    }
+
     /// Lets a tunnel finish what runs: its proxy port is closed, its sessions take no new
     /// stream and end with the last one.
     pub(crate) fn drain_tunnel(&self, tunnel: TunnelId, place: Place) {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sc_proto::endpoint::OwnPorts;
 use sc_proto::tls::Resigner;
@@ -15,12 +15,14 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use super::access_key::AccessKey;
+use super::broker::Broker;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
 use super::data_plane::{DataPlane, Listeners};
 use super::fleet::{self, Fleet, FleetSettings, JoinError, Leaving};
 use super::guesses::Guesses;
-use super::log_limit::{self, LogLimit};
+use super::housekeeping::{keep_house, take_in};
+use super::log_limit::LogLimit;
 use super::metrics;
 use super::page::{self, Page};
 use super::ports::{self, ProxyPorts};
@@ -28,9 +30,7 @@ use super::registry::{Registry, RegistryError, UserError};
 use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings, TunnelsPage};
-use super::tunnels::{
-    Announced, Draining, EndReason, JobEnd, Question, Tunnels, host_and_port, unix_now,
-};
+use super::tunnels::{Announced, Draining, EndReason, JobEnd, Tunnels, host_and_port, unix_now};
 use super::user_command;
 use super::watchdog;
 use crate::api::BASE;
@@ -38,14 +38,6 @@ use crate::monitor::{ListenAddress, Monitor, ServiceManager};
 
 /// Events that may wait to be taken in.
 const EVENT_QUEUE: usize = 4096;
-
-/// How often tunnels without a client are looked for, and the log is told what it missed.
-const TICK: Duration = log_limit::WINDOW;
-/// How often the users are looked through for owners who are gone, in ticks.
-const OWNER_TICKS: u64 = 5;
-/// How often old records are removed, in ticks, and how old they are then, in seconds.
-const PRUNE_TICKS: u64 = 3600;
-const PRUNE_AGE: u64 = 30 * 86_400;
 
 /// How long what is left gets to end after it was told to.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -147,6 +139,7 @@ pub(crate) struct Running {
     shared_proxy_address: Option<SocketAddr>,
     registry: Registry,
     tunnels: Arc<Tunnels>,
+    broker: Arc<Broker>,
     runtime: Handle,
     drain_limit: Duration,
     stop_rest: watch::Sender<bool>,
@@ -201,11 +194,13 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         .build()
         .map_err(StartError::Threads)?;
     let handle = runtime.handle().clone();
-    let registry = runtime.block_on(open_registry(&dir, settings.fleet.as_ref()))?;
+    let opened = open_registry(&dir, settings.fleet.as_ref());
+    let (registry, left_open) = runtime.block_on(opened)?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
     let fleet = runtime.block_on(join_fleet(&settings, &registry, &dir, announced_port))?;
     let page = settings.page;
     let announcements = settings.announcements.clone();
+    let broker_settings = settings.broker.clone();
     let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
         settings,
@@ -240,8 +235,10 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         }),
     };
     let rest_url = rest.state.url.clone();
+    let broker = Broker::new(Arc::clone(&rest.state), broker_settings);
+    handle.spawn(Arc::clone(&broker).close_left_open(left_open));
     let (stop_rest, stopped) = watch::channel(false);
-    let rest_thread = rest.spawn(runtime, stopped)?;
+    let rest_thread = rest.spawn(runtime, Arc::clone(&broker), stopped)?;
     let event_thread = {
         let (tunnels, handle) = (Arc::clone(&tunnels), handle.clone());
         spawn("sc-events", move || take_in(&events, &tunnels, &handle))?
@@ -255,6 +252,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         shared_proxy_address,
         registry,
         tunnels,
+        broker,
         runtime: handle,
         drain_limit,
         stop_rest,
@@ -266,7 +264,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     })
 }
 
-type Events = Receiver<(WorkerId, Event)>;
+pub(super) type Events = Receiver<(WorkerId, Event)>;
 
 /// What is written down about tunnels, and with whom that is shared.
 struct Kept {
@@ -323,6 +321,7 @@ impl Rest {
     fn spawn(
         self,
         runtime: Runtime,
+        broker: Arc<Broker>,
         stopped: watch::Receiver<bool>,
     ) -> Result<JoinHandle<()>, StartError> {
         let listener = {
@@ -335,7 +334,7 @@ impl Rest {
             TunnelsPage::Served => Some(Page::new(Arc::clone(&self.state), stopped.clone())),
             TunnelsPage::Off => None,
         };
-        let mut router = rest::router(self.state);
+        let mut router = rest::router(self.state).merge(broker.router());
         if let Some(page) = &page {
             router = router.merge(page::router(Arc::clone(page)));
         }
@@ -345,6 +344,7 @@ impl Rest {
                 tokio::select! {
                     () = serving => {}
                     () = housekeeping => {}
+                    () = broker.look_after() => {}
                     () = sample(page) => {}
                 }
                 registry.close().await;
@@ -425,6 +425,8 @@ impl Running {
                 },
                 () = is_true(&mut hurry) => {}
             }
+            // Browsers would stay open at their endpoints.
+            let _ = tokio::time::timeout(LAST_WORDS, self.broker.end_all()).await;
             self.tunnels.finish_stop().await;
             if let Some(fleet) = self.tunnels.fleet() {
                 fleet::leave(fleet, Leaving::Done).await;
@@ -479,16 +481,18 @@ fn listen(
     listened.map_err(|source| StartError::Listen { address, purpose, source })
 }
 
+/// The registry, and the WebDriver sessions that a run before this one left open.
 async fn open_registry(
     dir: &DataDir,
     fleet: Option<&FleetSettings>,
-) -> Result<Registry, RegistryError> {
+) -> Result<(Registry, Vec<(String, String)>), RegistryError> {
     let registry = Registry::open(dir, fleet.map(|fleet| &fleet.database)).await?;
     let before = match fleet {
         Some(_) => dir.last_member(),
         None => String::new(),
     };
     let now = registry.now();
+    let left_open = registry.open_sessions(&before).await?;
     let left_over =
         registry.end_left_over_tunnels(&before, &EndReason::ServerRestart.at(now)).await?;
     registry.end_left_over_jobs(&before, now, JobEnd::ServerRestart.name()).await?;
@@ -496,7 +500,7 @@ async fn open_registry(
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
-    Ok(registry)
+    Ok((registry, left_open))
 }
 
 /// Becomes a member of the fleet, if there is to be one.
@@ -539,67 +543,12 @@ fn join(thread: JoinHandle<()>, name: &str) {
     }
 }
 
-/// Takes in what the workers tell, until they are gone.
-fn take_in(events: &Events, tunnels: &Arc<Tunnels>, runtime: &Handle) {
-    for (worker, event) in events {
-        match event {
-            Event::AccessWanted { socket, peer, door, visitor } => {
-                tunnels.consider(Question { worker, socket, peer, door, visitor }, runtime);
-            }
-            event => runtime.block_on(tunnels.on_event(worker, event)),
-        }
-    }
-}
-
 /// Samples the tunnels for their page, if there is one, as long as the server runs.
 async fn sample(page: Option<Arc<Page>>) {
     match page {
         Some(page) => page.sample().await,
         None => std::future::pending().await,
     }
-}
-
-/// Ends what has to end, from time to time.
-async fn keep_house(state: Arc<RestState>) {
-    let (tunnels, registry) = (&state.tunnels, &state.registry);
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    for tick in 0_u64.. {
-        ticks.tick().await;
-        state.strangers.sum_up();
-        state.troubles.sum_up();
-        tunnels.sum_up_strangers();
-        tunnels.end_overdue(Instant::now()).await;
-        look_after_jobs(tunnels).await;
-        if tick % OWNER_TICKS == 0 {
-            tunnels.end_of_removed_owners().await;
-        }
-        if tick % PRUNE_TICKS == 0 {
-            let before = registry.now().saturating_sub(PRUNE_AGE);
-            if let Err(error) = registry.prune_tunnels(before).await {
-                log::warn!("old records of tunnels are not removed: {error}");
-            }
-            if let Err(error) = registry.prune_jobs(before).await {
-                log::warn!("old records of jobs are not removed: {error}");
-            }
-            if let Err(error) = registry.prune_deeds(before).await {
-                log::warn!("old records of who did what are not removed: {error}");
-            }
-        }
-    }
-}
-
-/// Moves and ends jobs. Workers are asked about them on another thread: they may take a moment.
-async fn look_after_jobs(tunnels: &Arc<Tunnels>) {
-    if !tunnels.has_jobs() {
-        return;
-    }
-    let asked = Arc::clone(tunnels);
-    let Ok(Ok(workers)) = tokio::task::spawn_blocking(move || asked.workers()).await else {
-        return;
-    };
-    let visits = workers.into_iter().flat_map(|worker| worker.visits).collect();
-    tunnels.look_after_jobs(&visits, Instant::now()).await;
 }
 
 #[cfg(test)]
@@ -611,7 +560,7 @@ impl Running {
 
     /// Does what is due after `span`, without waiting for it.
     pub(super) fn after(&self, span: Duration) {
-        let then = Instant::now() + span;
+        let then = std::time::Instant::now() + span;
         self.runtime.block_on(async {
             self.tunnels.end_overdue(then).await;
             self.tunnels.end_of_removed_owners().await;

@@ -1,6 +1,10 @@
 //! What a server is told: options from the command line, the environment and a file, and the
 //! [`Settings`] they come to.
 
+mod error;
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
@@ -13,19 +17,21 @@ use sc_proto::contract::{AddressGuard, Host};
 use sc_proto::endpoint::{Ingress, OwnPorts};
 use serde::Deserialize;
 
-use super::announcements::{Announcements, AnnouncementsError};
+use super::announcements::Announcements;
+use super::broker::{BrokerSettings, WebDriverUrl};
 use super::byte_size::ByteSize;
 use super::certificate::CertificateFiles;
-use super::data_dir::{DataDir, DataDirError};
+use super::data_dir::DataDir;
 use super::fleet::{FLEET_TIMEOUT, FleetSettings};
-use super::metrics::{MetricsServer, MetricsSettingsError};
+use super::metrics::MetricsServer;
 use super::ports::PortRange;
-use super::registry::{DatabaseUrl, DatabaseUrlError, GivenUrl};
+use super::registry::{DatabaseUrl, GivenUrl};
 use crate::cli::{
     self, Endurance, KEEPALIVE, LogFormat, LogLevel, MAX_MISSED_ACKS, RECONNECT, ServerLog,
 };
 use crate::logs::LogSettings;
 use crate::runtime::RuntimeKind;
+pub(super) use error::SettingsError;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
 /// where a key is the long flag's name.
@@ -177,6 +183,20 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE", env = "SC_SERVER_ANNOUNCEMENTS")]
     announcements: Option<PathBuf>,
 
+    /// WebDriver endpoint for tests that come to /wd/hub: chromedriver, geckodriver, Selenium Grid;
+    /// of several the least busy (comma separated)
+    #[arg(long, value_name = "URL", env = "SC_SERVER_WEBDRIVER_URL", value_delimiter = ',')]
+    webdriver_url: Option<Vec<WebDriverUrl>>,
+
+    /// Most sessions at once at each WebDriver endpoint; more wait [default: no limit]
+    #[arg(long, value_name = "N", env = "SC_SERVER_WEBDRIVER_SESSIONS")]
+    webdriver_sessions: Option<NonZeroU32>,
+
+    /// Seconds without a command after which a WebDriver session ends [default: 90]
+    #[arg(long, value_name = "SECONDS", env = "SC_SERVER_WEBDRIVER_IDLE_TIMEOUT",
+        value_parser = clap::value_parser!(u32).range(IDLE))]
+    webdriver_idle_timeout: Option<u32>,
+
     /// Signs of life without an answer before a tunnel connection counts as dead [default: 2]
     #[arg(long, value_name = "N", env = "SC_SERVER_MAX_MISSED_ACKS",
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
@@ -239,6 +259,8 @@ pub(crate) struct Settings {
     pub(crate) proxy_host: String,
     /// Where the proxy of all tunnels listens, if anywhere. Port 0: any.
     pub(crate) shared_proxy_address: Option<SocketAddr>,
+    /// Where WebDriver sessions go.
+    pub(crate) broker: BrokerSettings,
     /// Who may use proxy ports.
     pub(crate) ingress: Ingress,
     /// Where direct traffic may lead.
@@ -287,75 +309,9 @@ pub(crate) enum RestSecurity {
     PlainAnywhere,
 }
 
-/// The options do not come to settings.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SettingsError {
-    /// The configuration file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
-    ReadFile {
-        /// Which.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// The configuration file is not what it should be.
-    #[error("the configuration file {} is wrong: {source}", path.display())]
-    ParseFile {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        source: serde_norway::Error,
-    },
-    /// One of two options that need one another.
-    #[error("--{cert} and --{key} go together: give both or none")]
-    HalfCertificate {
-        /// The certificate's flag.
-        cert: &'static str,
-        /// The key's flag.
-        key: &'static str,
-    },
-    /// What to tell clients cannot be guessed.
-    #[error(
-        "--tunnel-address {0} means all addresses of this machine: say by --tunnel-host under \
-         which name or address clients reach it"
-    )]
-    TunnelHostNeeded(SocketAddr),
-    /// A number that is too small or too big.
-    #[error("--{flag} {value} is not from {} to {}", range.start(), range.end())]
-    OutOfRange {
-        /// The flag.
-        flag: &'static str,
-        /// Its value.
-        value: u32,
-        /// What it may be.
-        range: RangeInclusive<i64>,
-    },
-    /// Not a host.
-    #[error("--{flag} {value:?} is neither a host name nor an IP address")]
-    NotAHost {
-        /// The flag.
-        flag: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// A name without an address.
-    #[error("--proxy-host {0:?} has no address on this machine")]
-    ProxyHostUnknown(String),
-    /// Announcements.
-    #[error(transparent)]
-    Announcements(#[from] AnnouncementsError),
-    /// The database of a fleet.
-    #[error(transparent)]
-    Database(#[from] DatabaseUrlError),
-    /// Metrics.
-    #[error(transparent)]
-    Metrics(#[from] MetricsSettingsError),
-    /// No data directory.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-}
-
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// What the idle limit of WebDriver sessions may be, in seconds.
+const IDLE: RangeInclusive<i64> = 1..=3600;
 const UNCONNECTED_LIMIT: Duration = Duration::from_secs(60);
 
 impl Settings {
@@ -372,6 +328,7 @@ impl Settings {
             proxy_ip: LOOPBACK,
             proxy_host: LOOPBACK.to_string(),
             shared_proxy_address: None,
+            broker: BrokerSettings::default(),
             ingress: Ingress::default(),
             direct: AddressGuard::public(),
             cache: cache_limits(None, None, None),
@@ -455,6 +412,9 @@ impl Options {
             metrics_address: self.metrics_address.or(other.metrics_address),
             metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
             announcements: self.announcements.or(other.announcements),
+            webdriver_url: self.webdriver_url.or(other.webdriver_url),
+            webdriver_sessions: self.webdriver_sessions.or(other.webdriver_sessions),
+            webdriver_idle_timeout: self.webdriver_idle_timeout.or(other.webdriver_idle_timeout),
             log_file: self.log_file.or(other.log_file),
             log_format: self.log_format.or(other.log_format),
             log_level: self.log_level.or(other.log_level),
@@ -489,6 +449,7 @@ impl Options {
             in_range("keepalive", self.keepalive, KEEPALIVE)?,
             in_range("max-missed-acks", self.max_missed_acks, MAX_MISSED_ACKS)?,
         );
+        let idle = in_range("webdriver-idle-timeout", self.webdriver_idle_timeout, IDLE)?;
         let (proxy_ip, proxy_host) = proxy_place(self.proxy_host, &tunnel_host)?;
         let rest_files =
             both(("rest-tls-cert", self.rest_tls_cert), ("rest-tls-key", self.rest_tls_key))?;
@@ -520,6 +481,13 @@ impl Options {
             proxy_ip,
             proxy_host,
             shared_proxy_address: self.shared_proxy_address,
+            broker: BrokerSettings {
+                endpoints: self.webdriver_url.unwrap_or_default(),
+                most: self.webdriver_sessions,
+                idle_limit: idle.map_or(BrokerSettings::default().idle_limit, |seconds| {
+                    Duration::from_secs(seconds.into())
+                }),
+            },
             ingress: Ingress {
                 own_ports: match self.proxy_auth {
                     None | Some(ProxyAuth::None) => OwnPorts::Open,
@@ -606,84 +574,4 @@ fn proxy_place(host: Option<String>, tunnel_host: &str) -> Result<(IpAddr, Strin
     // Nobody can dial "all addresses": browsers are told the name that clients are told.
     let told = if ip.is_unspecified() { tunnel_host.to_owned() } else { host };
     Ok((ip, told))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(yaml: &str) -> Options {
-        serde_norway::from_str(yaml).unwrap()
-    }
-
-    fn settings(yaml: &str) -> Result<Settings, SettingsError> {
-        options(&format!("data-dir: /nowhere\n{yaml}")).settings()
-    }
-
-    #[test]
-    fn defaults_are_for_this_machine_alone() {
-        let settings = settings("").unwrap();
-        assert_eq!(settings.rest_address.to_string(), "127.0.0.1:8033");
-        assert_eq!(settings.rest_security, RestSecurity::PlainOnLoopback);
-        assert_eq!(settings.tunnel_address.to_string(), "127.0.0.1:8443");
-        assert_eq!(settings.tunnel_host, "127.0.0.1");
-        assert_eq!(settings.proxy_ip, LOOPBACK);
-        assert_eq!(settings.proxy_ports, PortRange::Between(20000, 20999));
-    }
-
-    #[test]
-    fn hosts_are_told_as_they_can_be_dialled() {
-        let all =
-            settings("tunnel-address: 0.0.0.0:443\ntunnel-host: SC.example\nproxy-host: '::'");
-        let all = all.unwrap();
-        assert_eq!(all.tunnel_host, "sc.example");
-        assert_eq!(all.proxy_ip.to_string(), "::");
-        assert_eq!(all.proxy_host, "sc.example");
-        let six = settings("tunnel-host: '[::1]'\nproxy-host: localhost").unwrap();
-        assert_eq!(six.tunnel_host, "::1");
-        assert!(six.proxy_ip.is_loopback());
-        assert_eq!(six.proxy_host, "localhost");
-        for (wrong, said) in [
-            ("tunnel-address: 0.0.0.0:443", "--tunnel-host"),
-            ("tunnel-host: a/b", "--tunnel-host"),
-            ("proxy-host: 'a b'", "--proxy-host"),
-            ("tls-cert: a", "--tls-key"),
-            ("rest-tls-key: a", "--rest-tls-cert"),
-        ] {
-            let error = settings(wrong).unwrap_err().to_string();
-            assert!(error.contains(said), "{wrong}: {error}");
-        }
-    }
-
-    #[test]
-    fn proxy_ports_are_guarded_where_it_is_said() {
-        let open = settings("").unwrap().ingress;
-        assert_eq!((open.own_ports, open.networks), (OwnPorts::Open, None));
-        let yaml = "proxy-auth: required\nproxy-networks: [10.0.0.0/8, 'fd12::/48']\n\
-                    shared-proxy-address: 127.0.0.1:3128";
-        let guarded = settings(yaml).unwrap();
-        assert_eq!(guarded.ingress.own_ports, OwnPorts::Guarded);
-        assert_eq!(guarded.ingress.networks.unwrap().len(), 2);
-        assert_eq!(guarded.shared_proxy_address, Some("127.0.0.1:3128".parse().unwrap()));
-    }
-
-    #[test]
-    fn the_first_that_says_something_wins() {
-        let flags = options("workers: 3\nproxy-ports: 5-6");
-        let file = options("workers: 4\ninsecure-rest: true\nproxy-ports: 0");
-        let both = flags.or(file);
-        assert_eq!(both, options("workers: 3\nproxy-ports: 5-6\ninsecure-rest: true"));
-    }
-
-    #[test]
-    fn a_wrong_file_is_said() {
-        let temporary = tempfile::tempdir().unwrap();
-        let file = temporary.path().join("server.yaml");
-        assert!(matches!(Options::from_file(&file), Err(SettingsError::ReadFile { .. })));
-        std::fs::write(&file, "# nothing\n\n").unwrap();
-        assert_eq!(Options::from_file(&file).unwrap(), Options::default());
-        std::fs::write(&file, "rest-adress: 127.0.0.1:1\n").unwrap();
-        let error = Options::from_file(&file).unwrap_err().to_string();
-        assert!(error.contains("rest-adress"), "{error}");
-    }
 }

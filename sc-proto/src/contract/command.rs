@@ -75,6 +75,10 @@ pub enum Command {
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
     /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),
+    /// Server: closes browsers' connections of this tunnel that wait for their next request: the
+    /// address they were made to may lead to another tunnel now. Said to all workers. What runs
+    /// goes on.
+    CloseIdle(TunnelId),
     /// The tunnel ended. Its sessions are closed, their streams are reset. Of a client each that
     /// waits for its server is given up, too.
     RemoveTunnel(TunnelId),

@@ -10,14 +10,14 @@ use super::resume::{Outage, Reach};
 use super::socket::{Link, Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
-use crate::Time;
 use crate::contract::{
-    Action, ClientId, Command, ConnectionNumber, Event, Refusal, RequestId, ResumeSecret, Spread,
-    Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId,
+    Action, ClientId, CloseMode, Command, ConnectionNumber, Event, Refusal, RequestId,
+    ResumeSecret, Spread, Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId,
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
 use crate::rules::Routing;
+use crate::{DeadlineReason, Time};
 
 /// Most requests of one tunnel that wait for a stream. More are answered 503 at once.
 const MAX_WAITING: usize = 1024;
@@ -177,6 +177,7 @@ impl Core {
                     self.drain_session(session);
                 }
             }
+            Command::CloseIdle(tunnel) => self.close_idle_browsers(tunnel),
             Command::RemoveTunnel(tunnel) => {
                 self.visitors.forget_all();
                 if let Some(entry) = self.tunnels.remove(&tunnel) {
@@ -222,6 +223,23 @@ impl Core {
         }
         self.close_idle_transports(now);
         self.check_stopped();
+    }
+
+    /// A browser takes the close of a connection that it has not asked anything by as it comes, and
+    /// makes another.
+    fn close_idle_browsers(&mut self, tunnel: TunnelId) {
+        let is_idle = |socket: &Socket| match &socket.role {
+            Role::Proxied(proxied) => {
+                let waits = socket.timer.is_some_and(|(_, why)| why == DeadlineReason::KeepAlive);
+                waits && proxied.tunnel == tunnel && !proxied.has_output()
+            }
+            Role::Transport(_) => false,
+        };
+        let idle: Vec<SocketKey> =
+            self.sockets.iter().filter(|(_, socket)| is_idle(socket)).map(|(key, _)| key).collect();
+        for key in idle {
+            self.close_socket(key, CloseMode::Graceful);
+        }
     }
 
     /// Takes no new streams; the session ends when none is left.

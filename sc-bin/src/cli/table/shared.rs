@@ -74,13 +74,19 @@ pub(super) const POOL: Row = Row::new(
     "Join the pool of tunnels with this name, or found it, instead of ending a tunnel of this name",
 );
 pub(super) const POOL_SIZE: Row =
-    Row::new("pool-size", Kind::Number, "N", "Start so many tunnels as one pool");
+    Row::new("pool-size", Kind::Number, "N", "Start so many tunnels as one pool").effect(KEEPS);
+/// A small build keeps no other processes.
+const KEEPS: Effect = match cfg!(feature = "pool") {
+    true => Effect::Works,
+    false => Effect::Refused("this sc was built without it; start each tunnel by itself"),
+};
 pub(super) const MAX_AGE: Row = Row::new(
     "max-age",
     Kind::Duration,
     "DURATION",
     "Replace each tunnel of the pool when it is so old, one after the other",
-);
+)
+.effect(KEEPS);
 pub(super) const METADATA: Row = Row::new(
     "metadata",
     Kind::List,

@@ -196,7 +196,11 @@ static LISTENERS: &[Row] = &[
         "PORT",
         "Pass WebDriver on from this port of this machine to the server; 0 is any free one",
     )
-    .short('P'),
+    .short('P')
+    .effect(match cfg!(feature = "relay") {
+        true => Effect::Works,
+        false => Effect::Refused("this sc was built without it; tests can go to the server"),
+    }),
     Row::new(
         "status-address",
         Kind::Text,

@@ -32,6 +32,8 @@ use crate::monitor::worker::AskWorkers;
 use crate::monitor::{ListenAddress, Listener, Monitor, Options};
 use board::Board;
 use signs::Signs;
+#[cfg(feature = "pool")]
+pub(super) use signs::{OwnFile, failed, remove_left_over};
 pub(super) use views::AskScript;
 use views::Views;
 pub(super) use views::configuration;

@@ -40,7 +40,7 @@ enum Told {
 }
 
 /// A file that this process wrote.
-struct OwnFile {
+pub(in crate::client) struct OwnFile {
     path: PathBuf,
     content: String,
 }
@@ -138,7 +138,7 @@ impl Signs {
 
 impl OwnFile {
     /// Writes a file at once: nobody sees a part of it.
-    fn write(path: &Path, content: String) -> io::Result<Self> {
+    pub(in crate::client) fn write(path: &Path, content: String) -> io::Result<Self> {
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{}", std::process::id()));
         let draft = PathBuf::from(draft);
@@ -187,7 +187,7 @@ fn usual_pid_file(path: &Path) -> Option<OwnFile> {
 
 /// Removes a ready file of an earlier run: one that is empty or has a tunnel's id in it. Whatever
 /// else is there was put there by someone else, and stays until it is written over.
-fn remove_left_over(path: &Path) -> io::Result<()> {
+pub(in crate::client) fn remove_left_over(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -236,7 +236,7 @@ fn status_text(snapshot: &Snapshot) -> String {
     }
 }
 
-fn failed(flag: &'static str, path: &Path, error: &io::Error) -> Failure {
+pub(in crate::client) fn failed(flag: &'static str, path: &Path, error: &io::Error) -> Failure {
     Failure::File { flag, path: path.display().to_string(), error: error.to_string() }
 }
 

@@ -388,6 +388,7 @@ mod tests {
             creation_time: 1,
             end_time: None,
             end_reason: None,
+            details: crate::api::JobDetails::default(),
         }
     }
 

@@ -5,15 +5,16 @@ use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
-use crate::api::{Job, JobStatus};
+use crate::api::{Job, JobDetails, JobStatus};
 
 impl Registry {
     /// Writes a new record.
     pub(crate) async fn insert_job(&self, job: &Job) -> Result<(), RegistryError> {
         sqlx::query(
             "INSERT INTO jobs
-                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created, member)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created,
+                 member, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(&job.id)
         .bind(&job.owner)
@@ -24,9 +25,54 @@ impl Registry {
         .bind(&job.proxy_address)
         .bind(to_sql(job.creation_time))
         .bind(&*self.member())
+        .bind(details_text(&job.details))
         .execute(&self.pool)
         .await?;
         Ok(())
+    }
+
+    /// The name of a job, and what else is known about it, is another one now.
+    pub(crate) async fn job_changed(&self, job: &Job) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE jobs SET name = $1, details = $2 WHERE id = $3")
+            .bind(&job.name)
+            .bind(details_text(&job.details))
+            .bind(&job.id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The job is a WebDriver session at an endpoint.
+    pub(crate) async fn job_has_session(
+        &self,
+        id: &str,
+        endpoint: &str,
+        session: &str,
+    ) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE jobs SET endpoint = $1, endpoint_session = $2 WHERE id = $3")
+            .bind(endpoint)
+            .bind(session)
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// WebDriver sessions of jobs that a member of the fleet, or without one a server before this
+    /// one, left open: endpoint, and id there.
+    pub(crate) async fn open_sessions(
+        &self,
+        member: &str,
+    ) -> Result<Vec<(String, String)>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT endpoint, endpoint_session FROM jobs
+             WHERE ended IS NULL AND endpoint IS NOT NULL AND member = $1",
+        )
+        .bind(member)
+        .fetch_all(&self.pool)
+        .await?;
+        let both = |row: &AnyRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(both).collect()
     }
 
     /// The job uses another tunnel of its pool.
@@ -97,8 +143,14 @@ impl Registry {
     }
 }
 
+fn details_text(details: &JobDetails) -> Option<String> {
+    // Maps with text keys and plain values: it is always JSON.
+    serde_json::to_string(details).ok()
+}
+
 pub(super) fn job_of(row: &AnyRow) -> Result<Job, RegistryError> {
     let ended: Option<i64> = row.try_get("ended")?;
+    let details: Option<String> = row.try_get("details")?;
     Ok(Job {
         id: row.try_get("id")?,
         owner: row.try_get("owner")?,
@@ -111,5 +163,6 @@ pub(super) fn job_of(row: &AnyRow) -> Result<Job, RegistryError> {
         creation_time: from_sql(row.try_get("created")?),
         end_time: ended.map(from_sql),
         end_reason: row.try_get("end_reason")?,
+        details: details.and_then(|text| JobDetails::of_record(&text)).unwrap_or_default(),
     })
 }

@@ -18,7 +18,7 @@ use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor as _, SqlSafeSt
 use super::{DatabaseUrl, RegistryError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 10.
+// be seen by an incremental build, for example of this number: 20.
 static MIGRATIONS: Migrator = sqlx::migrate!("src/server/registry/migrations");
 
 /// How long a write waits for the writer of another process.

@@ -68,22 +68,35 @@ impl FromRequestParts<Arc<RestState>> for Visit {
     }
 }
 
-async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestError> {
-    let peer = parts.extensions.get().map(|Peer(peer)| *peer);
-    let refused = || {
-        if let Some(peer) = peer
-            && state.strangers.admits(Instant::now())
-        {
-            log::info!("REST: {peer}: wrong or no credentials");
-        }
-        RestError::Unauthorized
-    };
+/// Who calls, by the head of a request.
+pub(crate) async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestError> {
     let header = parts.headers.get(header::AUTHORIZATION);
-    let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
-    let holder = identify(state, &user, &key, address_of(parts)).await?;
-    let holder = holder.ok_or_else(refused)?;
+    match header.and_then(|value| credentials(value.as_bytes())) {
+        Some((user, key)) => check(state, parts, &user, &key).await,
+        None => Err(refused(state, parts)),
+    }
+}
+
+/// Whose `user` and `key` are, which came with the request of this head.
+pub(crate) async fn check(
+    state: &RestState,
+    parts: &Parts,
+    user: &str,
+    key: &str,
+) -> Result<Account, RestError> {
+    let holder = identify(state, user, key, address_of(parts)).await?;
+    let holder = holder.ok_or_else(|| refused(state, parts))?;
     admit_call(state, &holder.account).await?;
     Ok(holder.account)
+}
+
+fn refused(state: &RestState, parts: &Parts) -> RestError {
+    if let Some(Peer(peer)) = parts.extensions.get()
+        && state.strangers.admits(Instant::now())
+    {
+        log::info!("REST: {peer}: wrong or no credentials");
+    }
+    RestError::Unauthorized
 }
 
 /// The address at the other end.

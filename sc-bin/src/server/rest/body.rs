@@ -55,14 +55,14 @@ enum Asked {
 }
 
 /// The body of a request that was given to a handler.
-pub(super) struct Remainder {
+pub(in crate::server) struct Remainder {
     back: oneshot::Receiver<(Body, Asked)>,
     announced: Option<u64>,
     sent_when_asked: bool,
 }
 
 /// Lends a request's body to its handler.
-pub(super) fn lend(request: Request) -> (Request, Remainder) {
+pub(in crate::server) fn lend(request: Request) -> (Request, Remainder) {
     let (back, receiver) = oneshot::channel();
     let remainder = Remainder {
         back: receiver,
@@ -81,7 +81,7 @@ pub(super) fn announced_length(request: &Request) -> Option<u64> {
 
 impl Remainder {
     /// Takes what is left and throws it away, within limits. To be called when the handler is done.
-    pub(super) async fn discard(mut self) {
+    pub(in crate::server) async fn discard(mut self) {
         let Ok((mut body, asked)) = self.back.try_recv() else {
             return;
         };

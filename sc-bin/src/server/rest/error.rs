@@ -157,6 +157,11 @@ impl RestError {
         }
     }
 
+    /// Whether it is the caller's key or its guessing that is refused.
+    pub(crate) fn is_about_caller(&self) -> bool {
+        matches!(self, Self::Unauthorized | Self::Guesses(_) | Self::TooManyCalls(_))
+    }
+
     /// The status of its answer.
     pub(crate) fn status(&self) -> StatusCode {
         match self {

@@ -12,7 +12,9 @@ use super::RestState;
 use super::auth::Visit;
 use super::body::parse;
 use super::error::RestError;
-use crate::api::{CreateJob, Job};
+use crate::api::{CreateJob, Job, JobUpdate};
+use crate::server::accounts::Account;
+use crate::server::tunnels::JobEnd;
 
 type Shared = State<Arc<RestState>>;
 type Body = Result<Bytes, BytesRejection>;
@@ -27,18 +29,45 @@ pub(super) async fn begin(
 ) -> Result<Json<Job>, RestError> {
     let request: CreateJob = parse(body)?;
     may_act(&visit)?;
-    let user = visit.owner;
-    let owner = match &request.tunnel_owner {
-        Some(name) if !name.is_empty() && *name != user.name => {
-            let owner = state.registry.account(name).await?.filter(|owner| user.knows(owner));
-            owner.ok_or_else(|| RestError::NotYours(name.clone()))?
-        }
-        _ => user.clone(),
-    };
+    Ok(Json(begin_job(&state, visit.owner, request).await?))
+}
+
+/// Begins a job of `user`.
+pub(in crate::server) async fn begin_job(
+    state: &RestState,
+    user: Account,
+    request: CreateJob,
+) -> Result<Job, RestError> {
+    let owner = tunnel_owner(state, &user, &request).await?;
     let tunnels = Arc::clone(&state.tunnels);
     // In a task of its own: a caller who hangs up must not leave half a job.
     let begun = tokio::spawn(tunnels.begin_job(user, owner, request)).await;
-    Ok(Json(begun.map_err(|_| RestError::Broken)??))
+    Ok(begun.map_err(|_| RestError::Broken)??)
+}
+
+/// Whether such a job could begin now, as far as tunnels go.
+pub(in crate::server) async fn would_begin_job(
+    state: &RestState,
+    user: &Account,
+    request: &CreateJob,
+) -> Result<(), RestError> {
+    let owner = tunnel_owner(state, user, request).await?;
+    Ok(state.tunnels.would_begin(user, &owner, request.tunnel_identifier.as_deref()).await?)
+}
+
+/// Whose tunnel is meant.
+async fn tunnel_owner(
+    state: &RestState,
+    user: &Account,
+    request: &CreateJob,
+) -> Result<Account, RestError> {
+    match &request.tunnel_owner {
+        Some(name) if !name.is_empty() && *name != user.name => {
+            let owner = state.registry.account(name).await?.filter(|owner| user.knows(owner));
+            owner.ok_or_else(|| RestError::NotYours(name.clone()))
+        }
+        _ => Ok(user.clone()),
+    }
 }
 
 /// `GET /{user}/jobs`: those that run.
@@ -56,6 +85,19 @@ pub(super) async fn show(
     Ok(Json(find(&state, &visit, path).await?))
 }
 
+/// `PUT /{user}/jobs/{id}`: what people and test runners say about it.
+pub(super) async fn change(
+    visit: Visit,
+    State(state): Shared,
+    Path((_, id)): JobPath,
+    body: Body,
+) -> Result<Json<Job>, RestError> {
+    let update: JobUpdate = parse(body)?;
+    may_act(&visit)?;
+    let changed = state.tunnels.change_job(&visit.owner.name, &id, |job| job.change(update));
+    Ok(Json(changed.await?.ok_or(RestError::NoJob(id))?))
+}
+
 /// `DELETE /{user}/jobs/{id}`.
 pub(super) async fn end(
     visit: Visit,
@@ -64,7 +106,8 @@ pub(super) async fn end(
 ) -> Result<Json<Value>, RestError> {
     let id = find(&state, &visit, path).await?.id;
     let (tunnels, job) = (Arc::clone(&state.tunnels), id.clone());
-    let ended = tokio::spawn(async move { tunnels.end_job_everywhere(&job).await }).await;
+    let ended =
+        tokio::spawn(async move { tunnels.end_job_everywhere(&job, JobEnd::Request).await }).await;
     ended.map_err(|_| RestError::Broken)??;
     Ok(Json(json!({"result": true, "id": id})))
 }

@@ -36,9 +36,12 @@ use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
-pub(crate) use auth::{address_of, admit_call, identify};
+pub(crate) use auth::{address_of, admit_call, authenticate, check, identify};
+pub(in crate::server) use body::lend;
 pub(crate) use error::RestError;
+pub(in crate::server) use jobs::{begin_job, would_begin_job};
 pub(crate) use rates::Rates;
+pub(in crate::server) use serve::Patience;
 pub(crate) use serve::serve;
 pub(crate) use tls::{RestTlsError, acceptor};
 pub(crate) use tunnels::{Found, end, find_for, usable_by};
@@ -85,7 +88,7 @@ fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
         ("/{user}/tunnels/{id}/rules", put(tunnels::set_rules)),
         ("/{user}/tunnels/info/updates", get(info::updates)),
         ("/{user}/jobs", get(jobs::list).post(jobs::begin)),
-        ("/{user}/jobs/{id}", get(jobs::show).delete(jobs::end)),
+        ("/{user}/jobs/{id}", get(jobs::show).put(jobs::change).delete(jobs::end)),
         ("/{user}/errors", get(crashes::list).post(crashes::report)),
         ("/users", get(users::list).post(users::add)),
         ("/users/{name}", get(users::show).patch(users::change).delete(users::remove)),
@@ -122,7 +125,7 @@ pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
     let is_too_large =
         body::announced_length(&request).is_some_and(|length| length > MAX_BODY as u64);
-    let (request, remainder) = body::lend(request);
+    let (request, remainder) = lend(request);
     let answer = if is_too_large {
         drop(request);
         RestError::TooLarge.into_response()

@@ -3,12 +3,14 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::http::header::CONNECTION;
+use axum::http::request::Parts;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -37,6 +39,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// requests and does not read the answers ends too.
 const LIFETIME: Duration = Duration::from_secs(300);
 const LAST_ANSWER: Duration = Duration::from_secs(60);
+/// The same on a connection with WebDriver commands, which may take so long.
+const LAST_COMMAND: Duration = Duration::from_secs(600);
 /// Largest head, and other buffers of a connection, in bytes.
 const MAX_BUFFER: usize = 32 * 1024;
 /// Most header fields.
@@ -45,6 +49,24 @@ const MAX_HEADERS: usize = 64;
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long accepting rests when the system has no descriptors or memory for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether the answers of a connection may take longer than those of the REST API. In every
+/// request's extensions.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Patience(Arc<AtomicBool>);
+
+impl Patience {
+    /// From now on they may, on the connection of this request.
+    pub(in crate::server) fn want(of: &Parts) {
+        if let Some(Self(wanted)) = of.extensions.get() {
+            wanted.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn last_answer(&self) -> Duration {
+        if self.0.load(Ordering::Relaxed) { LAST_COMMAND } else { LAST_ANSWER }
+    }
+}
 
 /// Serves connections until `stop` becomes true.
 pub(crate) async fn serve(
@@ -118,8 +140,11 @@ async fn http<S>(
 {
     let router = TowerToHyperService::new(router);
     let places = Arc::clone(&place.places);
+    let patience = Patience::default();
+    let wanted = patience.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(wanted.clone());
         let (answer, places) = (router.call(request), Arc::clone(&places));
         async move {
             let mut answer = answer.await?;
@@ -145,7 +170,7 @@ async fn http<S>(
         Some(done) => Ok(done),
         None => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LAST_ANSWER, connection).await
+            tokio::time::timeout(patience.last_answer(), connection).await
         }
     };
     match ended {

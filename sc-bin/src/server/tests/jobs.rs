@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::real_client::{Client, Stream};
+use super::real_client::{Client, Keeping, Stream};
 use super::users::command;
 use super::{TestServer, basic, request, until};
 
 /// A tunnel whose client is there.
-fn ready(server: &TestServer, body: &str) -> (Value, Client) {
+pub(super) fn ready(server: &TestServer, body: &str) -> (Value, Client) {
     let tunnel = server.create(body);
     let client = Client::connect(&tunnel);
     until(|| server.record(&tunnel["id"])["is_ready"] == true);
@@ -22,11 +22,11 @@ fn begin(server: &TestServer, body: &str) -> Value {
     job
 }
 
-fn job(server: &TestServer, job: &Value) -> Value {
+pub(super) fn job(server: &TestServer, job: &Value) -> Value {
     server.get(&format!("/jobs/{}", job["id"].as_str().unwrap())).1
 }
 
-fn jobs_running(server: &TestServer, tunnel: &Value) -> u64 {
+pub(super) fn jobs_running(server: &TestServer, tunnel: &Value) -> u64 {
     let path = format!("/tunnels/{}/num_jobs", tunnel["id"].as_str().unwrap());
     server.get(&path).1["jobs_running"].as_u64().unwrap()
 }
@@ -72,6 +72,51 @@ fn jobs_take_turns_and_move_when_their_tunnel_goes() {
     let ended = job(&server, &jobs[0]);
     assert!(ended["status"] == "ended" && ended["end_reason"] == "request", "{ended}");
     assert_eq!(jobs_running(&server, &second), 3);
+    server.stop();
+}
+
+#[test]
+fn jobs_of_a_member_that_dies_go_on_by_another_at_once() {
+    let server = TestServer::start_with(|settings| {
+        settings.workers = 2.try_into().unwrap();
+        // The dead member's session is waited for.
+        settings.drain_limit = Duration::from_secs(1);
+    });
+    let ((first, client), (second, _other)) = (ready(&server, MEMBER), ready(&server, MEMBER));
+    let jobs: Vec<Value> = (0..4).map(|_| begin(&server, ON_POOL)).collect();
+    let of_first: Vec<_> = jobs.iter().filter(|job| job["tunnel_id"] == first["id"]).collect();
+    assert_eq!(of_first.len(), 2);
+    let mut idle = Keeping::open(of_first[0]);
+    // As when its process is killed: nobody says goodbye, the session waits for it.
+    drop(client);
+    until(|| of_first.iter().all(|old| job(&server, old)["tunnel_id"] == second["id"]));
+    assert!(idle.is_closed(), "its next request would have waited for the dead member");
+    assert_eq!(jobs_running(&server, &second), 4);
+    jobs.iter().for_each(|job| drop(Stream::open(job)));
+    for _ in 0..3 {
+        assert_eq!(begin(&server, ON_POOL)["tunnel_id"], second["id"], "no new job goes there");
+    }
+    assert_eq!(server.record(&first["id"])["status"], "running", "it may come back");
+    server.stop();
+}
+
+#[test]
+fn what_is_said_about_a_job_is_kept() {
+    let server = TestServer::start();
+    let (_tunnel, _client) = ready(&server, "{}");
+    let made = begin(&server, r#"{"name": "n", "build": "b", "tags": ["x"], "browser": "lynx"}"#);
+    assert!(made["build"] == "b" && made["browser"].is_null(), "{made}");
+    let path = format!("/jobs/{}", made["id"].as_str().unwrap());
+    let put = |body: &str| server.call("PUT", &path, Some(body));
+    let (status, changed) = put(r#"{"passed": true, "custom-data": {"a": 1}, "public": "team"}"#);
+    assert_eq!((status, &changed["passed"], &changed["name"]), (200, &json!(true), &json!("n")));
+    assert_eq!(server.call("DELETE", &path, None).0, 200);
+    put(r#"{"name": "later", "tags": []}"#);
+    let ended = job(&server, &made);
+    assert!(ended["name"] == "later" && ended["tags"] == json!([]), "{ended}");
+    assert!(ended["custom-data"]["a"] == 1 && ended["passed"] == true, "{ended}");
+    assert_eq!(put("[]").0, 400);
+    assert_eq!(server.call("PUT", "/jobs/0123", Some("{}")).0, 404);
     server.stop();
 }
 

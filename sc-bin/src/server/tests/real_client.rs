@@ -49,6 +49,36 @@ impl Client {
     }
 }
 
+/// A browser's connection to a proxy address that has had an answer, and waits for its next request.
+pub(super) struct Keeping(TcpStream);
+
+impl Keeping {
+    pub(super) fn open(of: &Value) -> Self {
+        let site = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut user = TcpStream::connect(of["proxy_address"].as_str().unwrap()).unwrap();
+        let address = site.local_addr().unwrap();
+        write!(user, "GET http://{address}/ HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut site = site.accept().unwrap().0;
+        let mut asked = [0; 4096];
+        assert!(site.read(&mut asked).unwrap() > 0);
+        site.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"end") {
+            let mut some = [0; 512];
+            let count = user.read(&mut some).unwrap();
+            assert!(count > 0, "closed after {answer:?}");
+            answer.extend_from_slice(&some[..count]);
+        }
+        Self(user)
+    }
+
+    /// Whether the proxy has closed it.
+    pub(super) fn is_closed(&mut self) -> bool {
+        self.0.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        matches!(self.0.read(&mut [0]), Ok(0))
+    }
+}
+
 /// A connection through the tunnel, which runs until it is dropped.
 pub(super) struct Stream {
     _user: TcpStream,

@@ -232,6 +232,41 @@ impl Tunnels {
         self.begin_job_here(user, tunnel_owner, request).await
     }
 
+    /// Whether a job of `user` on a tunnel of `owner` could begin now, as far as tunnels go.
+    pub(crate) async fn would_begin(
+        &self,
+        user: &Account,
+        owner: &Account,
+        name: Option<&str>,
+    ) -> Result<(), JobError> {
+        let name = name.filter(|name| !name.is_empty());
+        match self.fleet {
+            Some(_) => self.member_for_job(user, owner, name).await.map(drop),
+            None => self.would_begin_here(user, owner, name),
+        }
+    }
+
+    /// Whether a job runs, whoever has it. One that cannot be asked for counts as running.
+    pub(crate) async fn is_job_running(&self, id: &str) -> bool {
+        if self.fleet.is_none() || self.has_job(id) {
+            return self.has_job(id);
+        }
+        match self.registry.job_of_anybody(id).await {
+            Ok(job) => job.is_some_and(|job| job.status == JobStatus::Running),
+            Err(_) => true,
+        }
+    }
+
+    /// Whether TLS of some host is re-signed by a tunnel, whoever carries it.
+    pub(crate) async fn resigns(&self, tunnel: &str) -> Result<bool, RegistryError> {
+        let Ok(id) = tunnel.parse::<TunnelId>() else { return Ok(false) };
+        if !self.is_carried_elsewhere(id) {
+            return Ok(self.resigns_here(id));
+        }
+        let record = self.registry.tunnel(id).await?;
+        Ok(record.is_some_and(|record| record.rules.resigns_any()))
+    }
+
     /// Who carries the tunnel for a new job: of those that take jobs the one with the fewest,
     /// equals by chance.
     async fn member_for_job(
@@ -255,10 +290,14 @@ impl Tunnels {
         Ok(places.swap_remove(turn).member)
     }
 
-    /// Ends a job on request, whoever has it.
-    pub(crate) async fn end_job_everywhere(&self, id: &str) -> Result<(), RegistryError> {
+    /// Ends a job, whoever has it. Of one that another server has the reason is a request.
+    pub(crate) async fn end_job_everywhere(
+        &self,
+        id: &str,
+        why: JobEnd,
+    ) -> Result<(), RegistryError> {
         if self.fleet.is_none() || self.has_job(id) {
-            self.end_job(id, JobEnd::Request).await;
+            self.end_job(id, why).await;
             return Ok(());
         }
         self.registry.wish_job_end(id).await?;

@@ -64,7 +64,7 @@ impl Tunnels {
         news: fmt::Arguments<'_>,
     ) {
         let now = self.registry.now();
-        let (seen, asked_to_end) = {
+        let (seen, asked_to_end, is_connected) = {
             let mut state = self.state();
             // One that has ended meanwhile.
             let Some(live) = state.live.get_mut(&id) else {
@@ -88,8 +88,12 @@ impl Tunnels {
                 (true, false) => Some(Client::Gone),
                 (false, false) => None,
             };
-            (seen, halting.map(|halting| halting.why.clone()))
+            (seen, halting.map(|halting| halting.why.clone()), is_connected)
         };
+        if !is_connected {
+            // New connections of its jobs go to another one of its pool, if there is one.
+            self.move_jobs(Instant::now()).await;
+        }
         if let Some(client) = seen
             && let Err(error) = self.registry.tunnel_client(id, now, client).await
         {

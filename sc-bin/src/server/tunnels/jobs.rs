@@ -13,6 +13,7 @@ use sc_proto::ListenerId;
 use sc_proto::contract::TunnelId;
 
 use super::create::host_and_port;
+use super::job_details::Brief;
 use super::{Live, State, Tunnels};
 use crate::api::{CreateJob, Job, JobStatus, Status};
 use crate::server::accounts::{Account, Sharing};
@@ -86,6 +87,12 @@ pub(crate) enum JobEnd {
     TunnelGone,
     /// Its owner was removed.
     OwnerRemoved,
+    /// Its WebDriver session was ended by the test.
+    SessionDeleted,
+    /// Its WebDriver session was not made.
+    NotCreated,
+    /// The WebDriver endpoint of its session is gone, or does not know it any more.
+    EndpointGone,
     /// The server stopped, or came up and found it left over.
     ServerRestart,
 }
@@ -99,6 +106,9 @@ impl JobEnd {
             Self::MaxDuration => "maxDuration",
             Self::TunnelGone => "tunnelGone",
             Self::OwnerRemoved => "ownerRemoved",
+            Self::SessionDeleted => "sessionDeleted",
+            Self::NotCreated => "notCreated",
+            Self::EndpointGone => "endpointGone",
             Self::ServerRestart => "serverRestart",
         }
     }
@@ -107,16 +117,16 @@ impl JobEnd {
 /// All jobs that run.
 #[derive(Debug, Default)]
 pub(super) struct Jobs {
-    running: BTreeMap<String, LiveJob>,
+    pub(super) running: BTreeMap<String, LiveJob>,
     /// Counts choices, so that equals take turns.
     choices: u64,
 }
 
 #[derive(Debug)]
-struct LiveJob {
-    record: Job,
-    /// Its address, as long as it runs.
-    socket: TcpListener,
+pub(super) struct LiveJob {
+    pub(super) record: Job,
+    /// Its address, as long as it runs; none of a job without a tunnel.
+    socket: Option<TcpListener>,
     /// Where connections are taken from it now.
     entrance: Option<Entrance>,
     begun: Instant,
@@ -209,36 +219,46 @@ impl Tunnels {
         let tunnel = self.choose(&user, &tunnel_owner, name.as_deref())?;
         let entrance = self.enter(&self.state().live, tunnel, &socket);
         let entrance = entrance.ok_or(JobError::NoEntrance)?;
-        let (id, now): ([u8; 16], _) = (random::bytes()?, Instant::now());
-        let record = Job {
-            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
-            owner: user.name,
-            name: request.name,
-            status: JobStatus::Running,
-            tunnel_id: tunnel.to_string(),
-            tunnel_identifier: name,
-            tunnel_owner: tunnel_owner.name,
-            proxy_address: host_and_port(&self.announced.proxy_host, port),
-            creation_time: self.registry.now(),
-            end_time: None,
-            end_reason: None,
-        };
-        let seconds = |wanted: Option<u32>, usual| {
-            Duration::from_secs(u64::from(wanted.unwrap_or(usual).min(MAX_DURATION)))
-        };
-        let job = LiveJob {
-            record: record.clone(),
-            socket,
-            entrance: Some(entrance),
-            begun: now,
-            lifetime: seconds(request.max_duration, MAX_DURATION),
-            idle_limit: seconds(request.idle_timeout, IDLE_TIMEOUT),
-            last_visit: now,
-            visits: 0,
-            orphaned: None,
-        };
+        let mut job = LiveJob::new(user.name, request, self.registry.now())?;
+        job.record.tunnel_id = tunnel.to_string();
+        job.record.tunnel_identifier = name;
+        job.record.tunnel_owner = tunnel_owner.name;
+        job.record.proxy_address = host_and_port(&self.announced.proxy_host, port);
+        (job.socket, job.entrance) = (Some(socket), Some(entrance));
+        log::info!("job {} of {} uses tunnel {tunnel}", Brief(&job.record.id), job.record.owner);
+        self.run_job(job).await
+    }
+
+    /// Begins a job of `user` that uses no tunnel. Not to be dropped half-way, as
+    /// [`Tunnels::create`].
+    pub(crate) async fn begin_job_without_tunnel(
+        &self,
+        user: Account,
+        request: CreateJob,
+    ) -> Result<Job, JobError> {
+        check(&request)?;
+        if self.state().jobs.running.len() >= MAX_JOBS {
+            return Err(JobError::TooMany);
+        }
+        let mut job = LiveJob::new(user.name, request, self.registry.now())?;
+        job.record.tunnel_owner = job.record.owner.clone();
+        log::info!("job {} of {} uses no tunnel", Brief(&job.record.id), job.record.owner);
+        self.run_job(job).await
+    }
+
+    /// Whether a job of `user` on a tunnel of `owner` that is carried here could begin now.
+    pub(super) fn would_begin_here(
+        &self,
+        user: &Account,
+        owner: &Account,
+        name: Option<&str>,
+    ) -> Result<(), JobError> {
+        self.choose(user, owner, name).map(drop)
+    }
+
+    async fn run_job(&self, job: LiveJob) -> Result<Job, JobError> {
+        let record = job.record.clone();
         self.state().jobs.running.insert(record.id.clone(), job);
-        log::info!("job {} of {} uses tunnel {tunnel}", record.id, record.owner);
         if let Err(error) = self.registry.insert_job(&record).await {
             self.end_job(&record.id, JobEnd::Request).await;
             return Err(error.into());
@@ -280,12 +300,13 @@ impl Tunnels {
         if let Some(entrance) = job.entrance {
             self.data_plane.close_proxy(entrance.place);
         }
-        log::info!("job {id} of {} ended: {}", job.record.owner, why.name());
+        log::info!("job {} of {} ended: {}", Brief(id), job.record.owner, why.name());
         if let Some(tunnel) = drained {
             self.jobs_are_done(tunnel);
         }
-        if let Err(error) = self.registry.job_ended(id, self.registry.now(), why.name()).await {
-            log::error!("job {id}: its end is not recorded: {error}");
+        let ended = self.registry.job_ended(id, self.registry.now(), why.name()).await;
+        if let Err(error) = ended {
+            log::error!("job {}: its end is not recorded: {error}", Brief(id));
         }
     }
 
@@ -319,9 +340,9 @@ impl Tunnels {
             moved.collect()
         };
         for (id, tunnel) in moved {
-            log::info!("job {id} uses tunnel {tunnel} from now on");
+            log::info!("job {} uses tunnel {tunnel} from now on", Brief(&id));
             if let Err(error) = self.registry.job_moved(&id, &tunnel.to_string()).await {
-                log::error!("job {id}: its tunnel is not recorded: {error}");
+                log::error!("job {}: its tunnel is not recorded: {error}", Brief(&id));
             }
         }
     }
@@ -335,7 +356,8 @@ impl Tunnels {
             |live: &Live| live.record.owner == owner && live.record.tunnel_identifier == name;
         let to = least_loaded(jobs, live, belongs);
         let job = jobs.running.get_mut(id)?;
-        let entrance = to.and_then(|to| self.enter(live, to, &job.socket));
+        let socket = job.socket.as_ref()?;
+        let entrance = to.and_then(|to| self.enter(live, to, socket));
         let Some(entrance) = entrance else {
             let is_gone = |entrance: &mut Entrance| !live.contains_key(&entrance.tunnel);
             if let Some(old) = job.entrance.take_if(is_gone) {
@@ -347,6 +369,8 @@ impl Tunnels {
         // The new one first, so that there is always one.
         if let Some(old) = job.entrance.replace(entrance) {
             self.data_plane.close_proxy(old.place);
+            // Or its browser would send its next request to the tunnel that it has left.
+            self.data_plane.close_idle(old.tunnel);
         }
         (job.orphaned, job.visits) = (None, 0);
         job.record.tunnel_id = entrance.tunnel.to_string();
@@ -412,18 +436,48 @@ impl Tunnels {
 }
 
 impl State {
-    /// Jobs whose tunnels are gone or ending.
+    /// Jobs whose tunnels are gone, ending, or without their client at the moment.
     fn leaving_jobs(&self) -> Vec<String> {
-        let stays = |entrance: &Entrance| {
-            self.live.get(&entrance.tunnel).is_some_and(|live| live.halting.is_none())
-        };
-        let all = self.jobs.running.values();
+        let stays = |entrance: &Entrance| self.live.get(&entrance.tunnel).is_some_and(takes_jobs);
+        let all = self.jobs.running.values().filter(|job| job.socket.is_some());
         let leaving = all.filter(|job| !job.entrance.as_ref().is_some_and(stays));
         leaving.map(|job| job.record.id.clone()).collect()
     }
 }
 
 impl LiveJob {
+    /// One that begins now, which is `at`, without a tunnel.
+    fn new(owner: String, request: CreateJob, at: u64) -> Result<Self, NoRandomness> {
+        let (id, now): ([u8; 16], _) = (random::bytes()?, Instant::now());
+        let seconds = |wanted: Option<u32>, usual| {
+            Duration::from_secs(u64::from(wanted.unwrap_or(usual).min(MAX_DURATION)))
+        };
+        Ok(Self {
+            record: Job {
+                id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+                owner,
+                name: request.name,
+                status: JobStatus::Running,
+                tunnel_id: String::new(),
+                tunnel_identifier: None,
+                tunnel_owner: String::new(),
+                proxy_address: String::new(),
+                creation_time: at,
+                end_time: None,
+                end_reason: None,
+                details: request.details.within_limits(),
+            },
+            socket: None,
+            entrance: None,
+            begun: now,
+            lifetime: seconds(request.max_duration, MAX_DURATION),
+            idle_limit: seconds(request.idle_timeout, IDLE_TIMEOUT),
+            last_visit: now,
+            visits: 0,
+            orphaned: None,
+        })
+    }
+
     /// Why it has to end at `now`, if it has.
     fn due(&mut self, visits: &BTreeMap<ListenerId, u64>, now: Instant) -> Option<JobEnd> {
         let since = |then: Instant| now.saturating_duration_since(then);

@@ -11,6 +11,7 @@ mod end;
 mod events;
 mod figures;
 mod happenings;
+mod job_details;
 mod jobs;
 mod rules;
 
@@ -39,6 +40,7 @@ use figures::Told;
 pub(crate) use figures::{LinkState, TunnelFigures};
 pub(crate) use happenings::Happening;
 use happenings::Happenings;
+pub(crate) use job_details::Brief;
 use jobs::Jobs;
 pub(crate) use jobs::{JobEnd, JobError};
 
@@ -67,6 +69,8 @@ pub(crate) struct Tunnels {
     /// Held by whoever makes or ends a tunnel.
     life: tokio::sync::Mutex<ProxyPorts>,
     state: Mutex<State>,
+    /// Held by whoever changes what is known about a job.
+    changing_jobs: tokio::sync::Mutex<()>,
     /// Workers whose sessions have all ended after a stop.
     stopped_workers: watch::Sender<BTreeSet<WorkerId>>,
     /// For log lines about connections that became no session.
@@ -204,6 +208,7 @@ impl Tunnels {
                 ended: BTreeMap::new(),
                 jobs: Jobs::default(),
             }),
+            changing_jobs: tokio::sync::Mutex::new(()),
             stopped_workers: watch::Sender::new(BTreeSet::new()),
             strangers: LogLimit::new("dropped connections to the tunnel listener"),
             gate: Gate::new(guesses),
