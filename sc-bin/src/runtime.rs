@@ -5,7 +5,7 @@
 use std::io;
 
 use sc_proto::{Command, Core, WorkerId};
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "inspect"))]
 use sc_proto::{ListenerId, ListenerRole};
 #[cfg(feature = "mio")]
 use sc_runtime_mio::EventSink as MioSink;
@@ -226,7 +226,7 @@ impl Handle {
     /// # Errors
     ///
     /// [`Stopped`] if there is no such worker any more.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "inspect"))]
     pub(crate) fn listen(
         &self,
         worker: WorkerId,

@@ -17,6 +17,8 @@ use super::egress::{V4EgressArgs, V5EgressArgs};
 #[cfg(feature = "client")]
 use super::endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
+use super::inspect::{V4InspectArgs, V5InspectArgs};
+#[cfg(feature = "client")]
 use super::monitoring::{V4Monitoring, V5Monitoring};
 #[cfg(feature = "client")]
 use super::readiness::{ReadyArgs, WaitArgs};
@@ -154,6 +156,9 @@ pub(crate) struct V4Args {
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V4Monitoring,
+    /// How people look into what it does.
+    #[command(flatten)]
+    pub(crate) inspect: V4InspectArgs,
 }
 
 /// A tunnel in version 5 style: `sc run`.
@@ -250,6 +255,9 @@ pub(crate) struct V5Args {
     /// How its state is shown.
     #[command(flatten)]
     pub(crate) monitoring: V5Monitoring,
+    /// How people look into what it does.
+    #[command(flatten)]
+    pub(crate) inspect: V5InspectArgs,
 }
 
 /// `sc dev`.

@@ -16,6 +16,11 @@ mod exchanges;
 mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
+#[cfg(feature = "inspect")]
+mod inspect;
+#[cfg(all(feature = "client", not(feature = "inspect")))]
+#[path = "no_inspect.rs"]
+mod inspect;
 mod logging;
 #[cfg(feature = "client")]
 mod monitoring;
@@ -53,6 +58,8 @@ pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 pub(crate) use exchanges::ExchangeSettings;
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "client")]
+pub(crate) use inspect::Inspect;
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]

@@ -14,6 +14,7 @@ use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
 use super::egress::{self, EgressError, EgressSettings};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
+use super::inspect::{self, Inspect, InspectError};
 use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
 use super::rest_url::{InvalidRestUrl, RestUrl};
 use crate::api::{RuleSyntax, Rules, RulesError};
@@ -57,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) connections: u8,
     /// How it shows its state.
     pub(crate) monitoring: Monitoring,
+    /// How it lets people look into what it does.
+    pub(crate) inspect: Inspect,
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
 }
@@ -165,6 +168,9 @@ pub(crate) enum SettingsError {
     /// An option that says how the state is shown.
     #[error(transparent)]
     Monitoring(#[from] MonitoringError),
+    /// An option to look into the client.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
 }
 
 /// What the command line of either version gave.
@@ -185,6 +191,7 @@ struct Given {
     egress: egress::Given,
     connections: Option<u32>,
     monitoring: GivenMonitoring,
+    inspect: inspect::Given,
     runtime: Option<RuntimeKind>,
 }
 
@@ -236,6 +243,7 @@ impl From<V4Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V4(args.monitoring),
+            inspect: inspect::Given::V4(args.inspect),
             runtime: args.runtime,
         }
     }
@@ -266,6 +274,7 @@ impl From<V5Args> for Given {
             egress: args.egress.into(),
             connections: args.tunnel_connections,
             monitoring: GivenMonitoring::V5(args.monitoring),
+            inspect: inspect::Given::V5(args.inspect),
             runtime: args.runtime,
         }
     }
@@ -353,6 +362,7 @@ impl Settings {
                 .and_then(|count| u8::try_from(count).ok())
                 .unwrap_or(DEFAULT_CONNECTIONS),
             monitoring: given.monitoring.resolve(env)?,
+            inspect: given.inspect.resolve(env)?,
             runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
                 (Some(runtime), _) => runtime,
                 (None, Some(name)) => runtime_named(name)?,

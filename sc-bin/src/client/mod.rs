@@ -3,7 +3,8 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `local_proxy` the
+//! client's own proxy port, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -17,6 +18,11 @@ mod failure;
 mod inputs;
 mod life;
 mod line;
+#[cfg(feature = "inspect")]
+mod local_proxy;
+#[cfg(not(feature = "inspect"))]
+#[path = "no_local_proxy.rs"]
+mod local_proxy;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
 mod pac;
@@ -90,7 +96,11 @@ pub(crate) fn serve(
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
     let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
-    let status = Status::start(settings, &plane.workers())?;
+    let local = local_proxy::open(settings.dialect, &settings.inspect, &plane)?;
+    for line in local.into_iter().flat_map(local_proxy::about) {
+        speaker.say(&Line::Egress(line));
+    }
+    let status = Status::start(settings, &plane.workers(), local)?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),

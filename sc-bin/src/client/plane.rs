@@ -1,5 +1,7 @@
 //! The data plane: the sessions and their sockets, which worker threads of a runtime carry.
 
+#[cfg(feature = "inspect")]
+use std::net::TcpListener;
 #[cfg(feature = "mio")]
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -9,9 +11,11 @@ use std::sync::mpsc::{self, Receiver, TrySendError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop};
+use sc_proto::contract::{AddressGuard, ClientId, Connect, ConnectionNumber, Stop};
 use sc_proto::tls::{TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
+#[cfg(feature = "inspect")]
+use sc_proto::{ListenerId, ListenerRole};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::egress;
@@ -73,6 +77,8 @@ impl WorkerPlane {
             drain_timeout: DRAIN_LIMIT,
             egress: egress::rules(&settings.egress),
             agent: "sc_client",
+            // The egress decides about the local proxy port, as it does about the tunnel.
+            direct: AddressGuard::Anywhere,
             tls_handshake_timeout: settings.egress.tls.handshake,
             ..Config::default()
         };
@@ -115,6 +121,14 @@ impl WorkerPlane {
         let handle = self.handle.clone();
         let workers = self.workers;
         Arc::new(move || (0..workers).map(|worker| handle.report(WorkerId(worker))).collect())
+    }
+
+    /// Takes a bound and listening socket as the client's own proxy port.
+    #[cfg(feature = "inspect")]
+    pub(super) fn listen_locally(&self, socket: TcpListener) -> Result<(), Failure> {
+        let role = ListenerRole::LocalIngress;
+        let listening = self.handle.listen(WorkerId(0), ListenerId(0), role, socket);
+        listening.map_err(|error| machine("the data plane has ended", &error))
     }
 
     /// A CA file that was given wins over the pin, the pin over the system's authorities.

@@ -20,7 +20,7 @@ use target::{InvalidTargetUrl, TargetUrl};
 
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit,
+    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit, Inspect,
     InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
@@ -152,6 +152,7 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
         no_proxy: no_proxy(),
     };
     let settings = Settings {
+        inspect: Inspect::default(),
         dialect: Dialect::V4,
         user: USER.to_owned(),
         access_key: AccessKey::new(key),

@@ -26,6 +26,10 @@ pub enum ListenerRole {
     OpenIngress(TunnelId),
     /// The proxy port of all tunnels: a request's credentials say which.
     SharedIngress,
+    /// Client: a proxy port of its own. What comes there takes the same way to sites as what comes
+    /// through the tunnel, and needs no session. Where it may lead is limited by
+    /// [`Config::direct`](crate::Config::direct), too.
+    LocalIngress,
 }
 
 impl ListenerRole {
@@ -33,7 +37,9 @@ impl ListenerRole {
     pub const fn class(self) -> SocketClass {
         match self {
             Self::Kgp => SocketClass::Transport,
-            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress => SocketClass::Proxied,
+            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress | Self::LocalIngress => {
+                SocketClass::Proxied
+            }
         }
     }
 }

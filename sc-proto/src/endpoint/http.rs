@@ -37,6 +37,8 @@ pub(super) struct Http {
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
+    /// By which port it came in.
+    pub(super) entrance: Entrance,
     /// The guarded port that it came to; `None`: nothing is asked.
     pub(super) door: Option<Door>,
     /// A request that waits to be let in.
@@ -47,6 +49,15 @@ pub(super) struct Http {
     pub(super) peek: Option<Box<Peek>>,
     /// What the cache has to do with the present exchange.
     pub(super) share: Option<Box<Share>>,
+}
+
+/// By which port a browser came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// A server's proxy port.
+    Tunnel,
+    /// A client's own.
+    Local,
 }
 
 /// What a front takes from the browser.
@@ -68,6 +79,7 @@ impl Http {
             kept: Vec::new(),
             answer: Vec::new(),
             opening: None,
+            entrance: Entrance::Tunnel,
             door: None,
             asked: None,
             leaving: None,
@@ -379,7 +391,7 @@ impl Core {
         };
         let placement = match opening.way {
             Way::Tunnel => self.place(tunnel),
-            Way::Direct => self.place_direct(now),
+            Way::Direct => self.place_direct(key, now),
         };
         let session = match placement {
             Ok(session) => session,

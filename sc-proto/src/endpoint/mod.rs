@@ -19,6 +19,7 @@
 //! | `secure.rs` | TLS on proxied sockets: with browsers, sites and proxies |
 //! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
+//! | `local.rs` | a client's own proxy port |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `access.rs` | who may use a proxy port, and the way to the worker of their tunnel |
 //! | `http.rs` | HTTP with the browser: requests |
@@ -40,6 +41,7 @@ mod handshake;
 mod http;
 mod kept;
 mod lent;
+mod local;
 mod placing;
 mod pump;
 mod relay;
@@ -267,6 +269,7 @@ impl Core {
                 self.accept_browser(Door::Open(*tunnel), peer, now)
             }
             ListenerRole::SharedIngress => self.accept_browser(Door::Shared, peer, now),
+            ListenerRole::LocalIngress => Some(self.accept_local(peer, now)),
         }
     }
 

@@ -50,17 +50,28 @@ impl Core {
     pub(super) fn stamped(&self, key: SocketKey, opening: &Opening) -> Bytes {
         let peer = self.sockets.get(key).and_then(|socket| socket.peer);
         let fields = opening.head.strip_suffix(b"\r\n");
-        let (Way::Tunnel, Some(peer), Some(fields)) = (opening.way, peer, fields) else {
-            return opening.head.clone();
-        };
+        let (Some(peer), Some(fields)) = (peer, fields) else { return opening.head.clone() };
         let address = peer.ip().to_canonical();
-        let stamp = format!("X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark);
+        let stamp = match opening.way {
+            Way::Tunnel => {
+                format!("X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark)
+            }
+            // The egress of this core leaves its mark itself.
+            Way::Direct if self.is_local(key) => format!("X-Forwarded-For: {address}\r\n\r\n"),
+            Way::Direct => return opening.head.clone(),
+        };
         [fields, stamp.as_bytes()].concat().into()
     }
 
     /// Decides where a request goes and opens its stream, or refuses it.
     pub(super) fn begin_opening(&mut self, key: SocketKey, wish: Wish, now: Time) {
         let Wish { target, kind, head } = wish;
+        if self.is_local(key) {
+            if let Some(http) = self.http(key) {
+                http.opening = Some(Opening { target, kind, head, way: Way::Direct });
+            }
+            return self.open_stream(key, now);
+        }
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let routing = self.tunnels.get(&proxied.tunnel).map(|tunnel| Arc::clone(&tunnel.routing));
         let verdict = match &routing {
@@ -86,6 +97,7 @@ impl Core {
         let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
         let session = link.and_then(|link| self.sessions.get(link.session));
         match session.map(|entry| entry.carrier) {
+            Some(Carrier::Direct) if self.is_local(key) => Failure::Local(failure),
             Some(Carrier::Direct) => Failure::Direct(failure),
             Some(Carrier::Transport) | None => Failure::Dial(failure),
         }

@@ -6,6 +6,7 @@
 //! 4. transports are written, so that all that was read above shares their records;
 //! 5. transports are read.
 
+use super::direct::Moved;
 use super::pump::HasOutput;
 use super::socket::SocketKey;
 use super::{Core, Place};
@@ -67,13 +68,17 @@ impl Core {
                     continue;
                 }
             }
-            self.next_phase(now);
-            idle_phases = if self.phase.left > 0 { 0 } else { idle_phases + 1 };
+            let moved = self.next_phase(now);
+            let is_idle = self.phase.left == 0 && moved == Moved::Nothing;
+            idle_phases = if is_idle { idle_phases + 1 } else { 0 };
         }
         self.actions.pop_front()
     }
 
-    fn next_phase(&mut self, now: Time) {
+    /// Goes on to the next phase. Says whether that has moved direct traffic, which gives earlier
+    /// phases something to do.
+    fn next_phase(&mut self, now: Time) -> Moved {
+        let mut moved = Moved::Nothing;
         let (at, left) = match self.phase.at {
             At::TransportReads => (At::Writes, self.writes.len()),
             At::Writes if !self.writes.is_empty() => (At::Writes, self.writes.len()),
@@ -95,12 +100,13 @@ impl Core {
             // A session stays first in the list until it has nothing to read.
             At::Sources if !self.sources.is_empty() => (At::Sources, self.sources.len()),
             At::Sources => {
-                self.pump_direct(now);
+                moved = self.pump_direct(now);
                 (At::TransportWrites, self.transport_writes.len())
             }
             At::TransportWrites => (At::TransportReads, self.transport_reads.len()),
         };
         self.phase = Phase { at, left };
+        moved
     }
 
     /// One step of the present phase.

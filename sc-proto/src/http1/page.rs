@@ -74,7 +74,7 @@ impl Page {
 
     pub(super) fn failure(failure: Failure, target: &Target) -> Self {
         let (code, advice) = match failure {
-            Failure::Dial(dial) => dial_failure(dial),
+            Failure::Dial(dial) | Failure::Local(dial) => dial_failure(dial),
             Failure::Direct(dial) => (dial_failure(dial).0, direct_advice(dial)),
             Failure::Denied => (
                 ErrorCode::DeniedByRule,
@@ -118,6 +118,7 @@ impl Page {
         };
         let way = match failure {
             Failure::Direct(_) => "directly from the server",
+            Failure::Local(_) => "by this sc client",
             _ => "through this tunnel",
         };
         let what = format!("{target} cannot be reached {way}: {failure}.");

@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::api::{CreateTunnel, Rules};
-use crate::cli::{AccessKey, Dialect, EgressSettings, Endurance, Monitoring, RestUrl, Settings};
+use crate::cli::{
+    AccessKey, Dialect, EgressSettings, Endurance, Inspect, Monitoring, RestUrl, Settings,
+};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
@@ -201,6 +203,7 @@ fn run_with(
         endurance: Endurance::default(),
         egress: EgressSettings::default(),
         connections: 1,
+        inspect: Inspect::default(),
         monitoring: Monitoring::default(),
         runtime: RuntimeKind::default(),
     };
@@ -212,7 +215,7 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), None).unwrap(),
         sender,
         inputs,
     }

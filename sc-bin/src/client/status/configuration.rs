@@ -13,6 +13,7 @@ use crate::cli::{
     Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
 };
 use crate::client::egress::shown_source;
+use crate::client::local_proxy;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
 
@@ -37,6 +38,7 @@ pub(super) fn text(settings: &Settings) -> String {
         egress,
         connections,
         monitoring,
+        inspect,
         runtime,
     } = settings;
     let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
@@ -62,6 +64,7 @@ pub(super) fn text(settings: &Settings) -> String {
     lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
+    lines.extend(local_proxy::configuration(*dialect, inspect));
     lines.sort();
     lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }

@@ -18,6 +18,7 @@ mod v4;
 mod v5;
 mod views;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,19 +46,23 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Starts what the settings ask for.
+    /// Starts what the settings ask for. `local_proxy`: where the client's own proxy port is.
     ///
     /// # Errors
     ///
     /// An address cannot be had, or a file cannot be written.
-    pub(super) fn start(settings: &Settings, workers: &AskWorkers) -> Result<Self, Failure> {
+    pub(super) fn start(
+        settings: &Settings,
+        workers: &AskWorkers,
+        local_proxy: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
         let board = Arc::new(Board::new(
             settings.name.as_ref().map(|name| name.as_str().into()),
             settings.connections,
         ));
         let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
         let mut status = Self {
-            signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
+            signs: Signs::new(&settings.monitoring, Arc::clone(workers), local_proxy)?,
             board,
             _monitors: Vec::new(),
             lines: Vec::new(),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::*;
 use crate::api::Rules;
 use crate::cli::{
-    AccessKey, Dialect, EgressSettings, Endurance, Exit, Monitoring, RestUrl, TunnelName,
+    AccessKey, Dialect, EgressSettings, Endurance, Exit, Inspect, Monitoring, RestUrl, TunnelName,
 };
 use crate::client::controller::Place;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
@@ -51,6 +51,7 @@ fn settings(dialect: Dialect) -> Settings {
         egress: EgressSettings::default(),
         connections: 1,
         runtime: RuntimeKind::default(),
+        inspect: Inspect::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
     }
 }
@@ -67,7 +68,7 @@ impl Run {
             true => Ok(vec![WorkerReport::default()]),
             false => Err(NoAnswer),
         });
-        let mut status = Status::start(settings, &workers).unwrap();
+        let mut status = Status::start(settings, &workers, None).unwrap();
         let lines = status.lines();
         let [Line::Monitor { address, .. }] = lines.as_slice() else { panic!("{lines:?}") };
         let address = ListenAddress::parse(address).unwrap();
@@ -269,7 +270,7 @@ fn an_address_in_use_is_a_failure_of_its_own() {
     let run = Run::start(Dialect::V4);
     let mut settings = settings(Dialect::V4);
     settings.monitoring.status_address = Some(run.address.clone());
-    let Err(failure) = Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as AskWorkers))
+    let Err(failure) = Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as AskWorkers), None)
     else {
         panic!("two servers at {}", run.address);
     };

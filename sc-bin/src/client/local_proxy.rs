@@ -1,0 +1,63 @@
+//! The client's own proxy port, for people and scripts beside it.
+
+use std::net::{SocketAddr, TcpListener};
+
+use super::failure::Failure;
+use super::plane::WorkerPlane;
+use crate::cli::{Dialect, Inspect};
+use crate::monitor::ListenAddress;
+
+/// Opens it if it is wanted; gives its address.
+///
+/// # Errors
+///
+/// The address cannot be had.
+pub(super) fn open(
+    dialect: Dialect,
+    inspect: &Inspect,
+    plane: &WorkerPlane,
+) -> Result<Option<SocketAddr>, Failure> {
+    let Some(ListenAddress::Tcp { host, port }) = &inspect.local_proxy else { return Ok(None) };
+    let failed = |error: std::io::Error| Failure::Listen {
+        flag: flag(dialect),
+        address: ListenAddress::Tcp { host: host.clone(), port: *port }.to_string(),
+        error: error.to_string(),
+    };
+    let socket = TcpListener::bind((host.as_str(), *port)).map_err(failed)?;
+    let address = socket.local_addr().map_err(failed)?;
+    plane.listen_locally(socket)?;
+    Ok(Some(address))
+}
+
+/// What people are told of it, a line each.
+pub(super) fn about(address: SocketAddr) -> Vec<String> {
+    let mut lines = vec![format!("Local proxy listening on {address}")];
+    if !address.ip().is_loopback() {
+        lines.push(format!(
+            "Warning: whoever reaches {address} over the network reaches what this machine \
+             reaches, with its credentials, and is asked for none"
+        ));
+    }
+    lines
+}
+
+/// The option in effect.
+pub(super) fn configuration(
+    dialect: Dialect,
+    inspect: &Inspect,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let address = inspect.local_proxy.as_ref();
+    let value = match (dialect, address) {
+        (_, None) => String::new(),
+        (Dialect::V4, Some(ListenAddress::Tcp { port, .. })) => port.to_string(),
+        (_, Some(address)) => address.to_string(),
+    };
+    std::iter::once((flag(dialect).trim_start_matches('-'), value))
+}
+
+fn flag(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::V4 => "--scproxy-port",
+        Dialect::V5 => "--debug-address",
+    }
+}
