@@ -211,6 +211,8 @@ impl Handle {
             Ok(WorkerReport {
                 core: told.core,
                 sessions: told.sessions,
+                #[cfg(feature = "client")]
+                exchanges: told.exchanges,
                 #[cfg(feature = "server")]
                 caches: told.caches,
                 busy,

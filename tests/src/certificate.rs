@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -28,6 +29,47 @@ impl Certificates {
     /// # Panics
     /// If one of them cannot be in a certificate.
     pub fn for_names(names: &[&str]) -> Self {
+        Self::made(names, |_| {})
+    }
+
+    /// Makes both, the server's good until it was last year.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn expired() -> Self {
+        Self::made(&["localhost"], |leaf| {
+            (leaf.not_before, leaf.not_after) =
+                (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+        })
+    }
+
+    /// Makes both, the server's good in twenty years.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn not_yet_valid() -> Self {
+        Self::made(&["localhost"], |leaf| {
+            (leaf.not_before, leaf.not_after) =
+                (date_time_ymd(2046, 1, 1), date_time_ymd(2047, 1, 1));
+        })
+    }
+
+    /// Makes a server's certificate that is signed by itself, and a CA that has nothing to do with it.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn self_signed() -> Self {
+        let made = Self::new();
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(vec!["localhost".to_owned()]).expect("a valid name");
+        let leaf = leaf.self_signed(&key).expect("a certificate");
+        for (path, pem) in [(made.certificate(), leaf.pem()), (made.key(), key.serialize_pem())] {
+            std::fs::write(path, pem).expect("a file in our own folder");
+        }
+        made
+    }
+
+    fn made(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut ca = CertificateParams::new(Vec::new()).expect("no names are valid names");
         // Without a name of its own it would have the leaf's, which would then look self-signed.
@@ -38,7 +80,8 @@ impl Certificates {
         let ca = CertifiedIssuer::self_signed(ca, ca_key).expect("a certificate");
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().expect("a key");
-        let leaf = CertificateParams::new(names).expect("valid names");
+        let mut leaf = CertificateParams::new(names).expect("valid names");
+        change(&mut leaf);
         let leaf = leaf.signed_by(&key, &ca).expect("a certificate");
         let made = Self { folder };
         for (path, pem) in [

@@ -35,6 +35,7 @@ pub mod packet_link;
 pub mod payload;
 pub mod ports;
 pub mod process;
+pub mod resigned;
 pub mod rest;
 pub mod scale;
 pub mod shared;

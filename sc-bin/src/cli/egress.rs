@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
+use sc_proto::contract::Host;
 use sc_proto::dns;
 use sc_proto::egress::{
     Bypass, Credentials, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Login,
@@ -13,7 +14,8 @@ use sc_proto::rules::{HostRules, InvalidRules};
 use super::environment::Environment;
 use super::exchanges::{self, ExchangeError, ExchangeSettings, V4ExchangeArgs, V5ExchangeArgs};
 use super::name_servers::{self, NameServerError, V4NameServerArgs, V5NameServerArgs};
-use super::settings::CONCEALED;
+use super::rates::{InvalidRate, RateArgs, RateSettings};
+use super::settings::{CONCEALED, Dialect};
 use super::site_tls::{SiteTlsArgs, SiteTlsError, SiteTlsSettings};
 
 /// Version 4's options.
@@ -59,6 +61,8 @@ pub(crate) struct V4EgressArgs {
     tls: SiteTlsArgs,
     #[command(flatten)]
     pub(super) name_servers: V4NameServerArgs,
+    #[command(flatten)]
+    rates: RateArgs,
 }
 
 /// Version 5's options.
@@ -136,6 +140,8 @@ pub(crate) struct EgressSettings {
     pub(crate) tls: SiteTlsSettings,
     /// What becomes of HTTP exchanges.
     pub(crate) exchanges: ExchangeSettings,
+    /// How many bytes a second may pass.
+    pub(crate) rates: RateSettings,
     /// Who is asked for the names of sites; `None`: the system's resolver.
     pub(crate) name_servers: Option<dns::Settings>,
 }
@@ -240,9 +246,6 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidBypass,
     },
-    /// TLS with the proxy of the tunnel itself.
-    #[error("{0}: the tunnel's own connection goes by proxies of scheme http or socks5 only")]
-    OwnTls(&'static str),
     /// TLS with sites.
     #[error(transparent)]
     SiteTls(#[from] SiteTlsError),
@@ -258,6 +261,9 @@ pub(crate) enum EgressError {
     /// An option about exchanges.
     #[error(transparent)]
     Exchanges(#[from] ExchangeError),
+    /// A limit of bytes a second.
+    #[error(transparent)]
+    Rate(#[from] InvalidRate),
     /// An option that needs a script.
     #[error("--pac-auth needs a script: give --pac")]
     NoPac,
@@ -277,6 +283,7 @@ pub(super) struct Given {
     exchanges: exchanges::Given,
     tls: SiteTlsArgs,
     name_servers: name_servers::Given,
+    rates: RateArgs,
 }
 
 /// What was given about the client's own traffic.
@@ -319,6 +326,7 @@ impl From<V4EgressArgs> for Given {
             exchanges: exchanges::Given::V4(args.exchanges),
             tls: args.tls,
             name_servers: args.name_servers.into(),
+            rates: args.rates,
         }
     }
 }
@@ -335,6 +343,7 @@ impl From<V5EgressArgs> for Given {
             exchanges: exchanges::Given::V5(args.exchanges),
             tls: args.tls,
             name_servers: args.name_servers.into(),
+            rates: RateArgs::default(),
         }
     }
 }
@@ -356,6 +365,7 @@ impl Given {
             },
             exchanges: self.exchanges.resolve(env)?,
             name_servers: self.name_servers.resolve(env)?,
+            rates: self.rates.resolve(env)?,
             ..EgressSettings::default()
         };
         let proxy = proxy("--proxy", text(self.proxy, env, "SAUCE_PROXY"))?;
@@ -369,9 +379,6 @@ impl Given {
             OwnGiven::V5 { proxy_sauce } => {
                 let own = text(proxy_sauce, env, "SAUCE_PROXY_SAUCE");
                 let own = self::proxy("--proxy-sauce", own)?;
-                if let Some(Way::Https(_)) = own {
-                    return Err(EgressError::OwnTls("--proxy-sauce"));
-                }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
                 settings.sign_in();
@@ -380,6 +387,25 @@ impl Given {
         }
         Ok(settings)
     }
+}
+
+/// The hosts whose TLS the server opens whatever the lists say, so that `--auth` works there:
+/// version 5's way. In version 4 its list of exceptions decides.
+pub(super) fn resigned_for_logins(
+    dialect: Dialect,
+    settings: &EgressSettings,
+) -> Option<Vec<String>> {
+    let own = [&settings.rest, &settings.tunnel].into_iter().flatten().map(|own| &own.way);
+    let sites = match &settings.sites {
+        SiteWay::Proxy(way) => Some(way),
+        SiteWay::Direct | SiteWay::Detected(_) | SiteWay::Pac(_) => None,
+    };
+    // What is for a proxy is nothing for the server to know.
+    let proxies: Vec<_> = own.chain(sites).filter_map(Way::proxy).collect();
+    let is_proxy = |host: &&Host| proxies.iter().any(|proxy| proxy.address.host == **host);
+    let hosts = settings.exchanges.rules.logins.tls_hosts().filter(|host| !is_proxy(host));
+    let hosts: Vec<_> = hosts.map(ToString::to_string).collect();
+    (dialect == Dialect::V5 && !hosts.is_empty()).then_some(hosts)
 }
 
 impl EgressSettings {
@@ -396,7 +422,7 @@ impl EgressSettings {
             SiteWay::Direct | SiteWay::Detected(_) => None,
         };
         for way in own.chain(sites) {
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Way::Http(proxy) | Way::Https(proxy) | Way::Socks5(proxy) = way {
                 logins.sign_in(proxy);
             }
         }
@@ -447,9 +473,6 @@ impl V4Own {
                 Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
             }
         };
-        if by_tunnel && own.as_ref().is_some_and(|own| matches!(own.way, Way::Https(_))) {
-            return Err(EgressError::OwnTls("--proxy-tunnel"));
-        }
         settings.tunnel = own.clone().filter(|_| by_tunnel);
         settings.rest = own;
         Ok(())

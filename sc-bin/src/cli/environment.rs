@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::egress::{NO_PROXY_VARIABLES, PROXY_VARIABLES};
 
+/// Where programs in general write keys of their TLS.
+pub(super) const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+
 /// The process's variables that begin with `SAUCE_`, and those that name proxies.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
@@ -18,6 +21,7 @@ impl Environment {
             .filter(|(name, _)| {
                 let name = name.as_str();
                 name.starts_with("SAUCE_")
+                    || name == KEY_LOG_VARIABLE
                     || PROXY_VARIABLES.contains(&name)
                     || NO_PROXY_VARIABLES.contains(&name)
             })

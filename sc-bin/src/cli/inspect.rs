@@ -1,10 +1,13 @@
-//! Options to look into what a client does: its own proxy port, to try sites from where it runs.
+//! Options to look into what a client does: its own proxy port, to try sites from where it runs, the
+//! log of its exchanges, the keys of its TLS.
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::environment::Environment;
+use super::environment::{Environment, KEY_LOG_VARIABLE};
+use super::log_http::{InvalidLogHttp, LogHttp};
 use crate::monitor::{InvalidListenAddress, ListenAddress};
 
 /// Version 4's options.
@@ -24,6 +27,18 @@ pub(crate) struct V5InspectArgs {
     /// [default: none] [env: SAUCE_DEBUG_ADDRESS]
     #[arg(long, value_name = "[HOST]:PORT")]
     debug_address: Option<String>,
+    /// Log HTTP: none, short-url, url, headers, body, or errors (those of status 500 and more), for
+    /// all or with api:, proxy: (sites) or control: (REST) in front, comma separated. Credentials and
+    /// cookies are never shown [default: none] [env: SAUCE_LOG_HTTP]
+    #[arg(long, value_name = "[MODULE:]MODE")]
+    log_http: Option<String>,
+    /// Append the keys of TLS with sites and proxies, for Wireshark: whoever has them can read what
+    /// was recorded [env: SAUCE_HTTP_TLS_KEYLOG_FILE, SSLKEYLOGFILE]
+    #[arg(long, value_name = "FILE")]
+    http_tls_keylog_file: Option<PathBuf>,
+    /// The same for the tunnel's own TLS [env: SAUCE_TUNNEL_TLS_KEYLOG_FILE]
+    #[arg(long, value_name = "FILE")]
+    tunnel_tls_keylog_file: Option<PathBuf>,
 }
 
 /// What they come to.
@@ -31,6 +46,12 @@ pub(crate) struct V5InspectArgs {
 pub(crate) struct Inspect {
     /// Where the client's own proxy port is.
     pub(crate) local_proxy: Option<ListenAddress>,
+    /// What of HTTP is logged.
+    pub(crate) log_http: LogHttp,
+    /// Where the keys of TLS with sites and proxies go.
+    pub(crate) site_keys: Option<PathBuf>,
+    /// Where those of the tunnel's own go.
+    pub(crate) tunnel_keys: Option<PathBuf>,
 }
 
 /// One of the options is not right.
@@ -42,6 +63,9 @@ pub(crate) enum InspectError {
     /// An address.
     #[error("--debug-address: {0}")]
     Address(#[from] InvalidListenAddress),
+    /// What is logged.
+    #[error(transparent)]
+    Log(#[from] InvalidLogHttp),
     /// A socket in the file system, which no browser takes for a proxy.
     #[error("--debug-address: a proxy is at HOST:PORT or :PORT")]
     Unix,
@@ -71,7 +95,7 @@ impl V4InspectArgs {
             Ok(port) => Ok(ListenAddress::Tcp { host: Ipv4Addr::LOCALHOST.to_string(), port }),
             Err(_) => Err(InspectError::Port(text)),
         });
-        Ok(Inspect { local_proxy: local_proxy.transpose()? })
+        Ok(Inspect { local_proxy: local_proxy.transpose()?, ..Inspect::default() })
     }
 }
 
@@ -87,7 +111,18 @@ impl V5InspectArgs {
             }
             given => given,
         };
-        Ok(Inspect { local_proxy })
+        let path = |flag: Option<PathBuf>, names: &[&str]| {
+            let given = flag.or_else(|| env.first(names).map(PathBuf::from));
+            given.filter(|path| !path.as_os_str().is_empty())
+        };
+        let site_keys = ["SAUCE_HTTP_TLS_KEYLOG_FILE", KEY_LOG_VARIABLE];
+        let log_http = text(self.log_http, env, "SAUCE_LOG_HTTP").unwrap_or_default();
+        Ok(Inspect {
+            local_proxy,
+            log_http: log_http.parse()?,
+            site_keys: path(self.http_tls_keylog_file, &site_keys),
+            tunnel_keys: path(self.tunnel_tls_keylog_file, &["SAUCE_TUNNEL_TLS_KEYLOG_FILE"]),
+        })
     }
 }
 

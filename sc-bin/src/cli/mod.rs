@@ -21,12 +21,16 @@ mod inspect;
 #[cfg(all(feature = "client", not(feature = "inspect")))]
 #[path = "no_inspect.rs"]
 mod inspect;
+#[cfg(feature = "inspect")]
+mod log_http;
 mod logging;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
 mod name_servers;
 mod open_files;
+#[cfg(feature = "client")]
+mod rates;
 #[cfg(feature = "client")]
 mod readiness;
 #[cfg(feature = "client")]
@@ -60,10 +64,14 @@ pub(crate) use exchanges::ExchangeSettings;
 pub(crate) use exit::Exit;
 #[cfg(feature = "client")]
 pub(crate) use inspect::Inspect;
+#[cfg(feature = "inspect")]
+pub(crate) use log_http::LogMode;
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
+#[cfg(feature = "client")]
+pub(crate) use rates::RateSettings;
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 #[cfg(feature = "client")]

@@ -349,6 +349,7 @@ impl Settings {
             // The server refuses them, too, so that they do not come as far as here.
             rules: Rules {
                 deny_domains: (!egress.denied.is_empty()).then(|| egress.denied.clone()),
+                always_resign_domains: egress::resigned_for_logins(given.dialect, &egress),
                 ..rules
             },
             endurance: Endurance::of(

@@ -209,7 +209,7 @@ fn named(connection: ConnectionNumber) -> String {
 }
 
 /// `YYYY/MM/DD HH:MM:SS.uuuuuu`, in UTC.
-fn stamp(now: SystemTime) -> String {
+pub(super) fn stamp(now: SystemTime) -> String {
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
     let Moment { year, month, day, hour, minute, second } = Moment::of_unix(since.as_secs());
     let micros = since.subsec_micros();

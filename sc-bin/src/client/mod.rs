@@ -3,8 +3,8 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `local_proxy` the
-//! client's own proxy port, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `inspect` what
+//! lets people look into it, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -16,13 +16,13 @@ mod egress;
 mod event_loop;
 mod failure;
 mod inputs;
+#[cfg(feature = "inspect")]
+mod inspect;
+#[cfg(not(feature = "inspect"))]
+#[path = "no_inspect.rs"]
+mod inspect;
 mod life;
 mod line;
-#[cfg(feature = "inspect")]
-mod local_proxy;
-#[cfg(not(feature = "inspect"))]
-#[path = "no_local_proxy.rs"]
-mod local_proxy;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
 mod pac;
@@ -89,15 +89,24 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
-    for line in egress::about(&settings.egress) {
+    let looks = inspect::warnings(settings);
+    for line in egress::about(&settings.egress).into_iter().chain(looks) {
         speaker.say(&Line::Egress(line));
+    }
+    if let Some(hosts) = &settings.rules.always_resign_domains {
+        let (hosts, ca) = (hosts.join(", "), settings.rest.join("/ca.pem"));
+        let text = format!(
+            "TLS with {hosts} is re-signed, so that --auth works there: browsers have to trust {ca}"
+        );
+        speaker.say(&Line::Egress(text));
     }
     let rest = Rest::new(settings)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
-    let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
-    let local = local_proxy::open(settings.dialect, &settings.inspect, &plane)?;
-    for line in local.into_iter().flat_map(local_proxy::about) {
+    let inspecting = inspect::start(settings)?;
+    let plane = WorkerPlane::start(settings, names, pac, inspecting, inputs.sender.clone())?;
+    let local = inspect::open(settings, &plane)?;
+    for line in local.into_iter().flat_map(inspect::about) {
         speaker.say(&Line::Egress(line));
     }
     let status = Status::start(settings, &plane.workers(), local)?;

@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sc_proto::contract::{AddressGuard, ClientId, Connect, ConnectionNumber, Stop};
-use sc_proto::tls::{TlsClient, Trust};
+use sc_proto::egress::{Egress, Exchanged, Watch};
+use sc_proto::tls::{KeyLog, TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
 #[cfg(feature = "inspect")]
 use sc_proto::{ListenerId, ListenerRole};
@@ -41,6 +42,22 @@ pub(super) trait DataPlane {
     fn stop(&mut self, stop: Stop);
 }
 
+/// Takes what is told of an exchange with a site. It never waits.
+pub(super) type TellExchange = Arc<dyn Fn(Box<Exchanged>) + Send + Sync>;
+
+/// What is looked into.
+#[derive(Default)]
+pub(super) struct Inspecting {
+    /// What is told of exchanges.
+    pub(super) watch: Watch,
+    /// To whom.
+    pub(super) told: Option<TellExchange>,
+    /// Where the keys of the tunnel's own TLS go.
+    pub(super) tunnel_keys: Option<Arc<dyn KeyLog>>,
+    /// Where those of TLS with sites and proxies go.
+    pub(super) site_keys: Option<Arc<dyn KeyLog>>,
+}
+
 /// Questions for the PAC script that wait here; more stay with the worker.
 const QUESTIONS: usize = 64;
 
@@ -55,6 +72,8 @@ pub(super) struct WorkerPlane {
     client: ClientId,
     /// Certificate authorities that were asked for (DER).
     roots: Option<Vec<Vec<u8>>>,
+    /// Where the keys of the tunnel's TLS go.
+    keys: Option<Arc<dyn KeyLog>>,
 }
 
 impl WorkerPlane {
@@ -64,18 +83,20 @@ impl WorkerPlane {
         settings: &Settings,
         names: Option<NameServers>,
         pac: Option<Pac>,
+        inspecting: Inspecting,
         inputs: Sender,
     ) -> Result<Self, Failure> {
         let roots = match settings.tunnel_ca.as_deref() {
             Some(path) => Some(ders(Some(path))?),
             None => None,
         };
+        let Inspecting { watch, told, tunnel_keys, site_keys } = inspecting;
         let mut config = Config {
             unix_time_at_zero: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress: egress::rules(&settings.egress),
+            egress: Egress { watch, ..egress::rules(&settings.egress, site_keys) },
             agent: "sc_client",
             // The egress decides about the local proxy port, as it does about the tunnel.
             direct: AddressGuard::Anywhere,
@@ -101,6 +122,12 @@ impl WorkerPlane {
                 Err(TrySendError::Full((_, event))) => Err(event),
                 Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
             },
+            Event::Exchanged(exchange) => {
+                if let Some(tell) = &told {
+                    tell(exchange);
+                }
+                Ok(())
+            }
             event => match inputs.offer(Input::Tunnel(event)) {
                 Err(Input::Tunnel(event)) => Err(event),
                 Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
@@ -113,7 +140,7 @@ impl WorkerPlane {
             answer_questions(pac, questions, handle.clone())?;
         }
         let client = ClientId(random()?);
-        Ok(Self { _runtime: runtime, handle, workers, client, roots })
+        Ok(Self { _runtime: runtime, handle, workers, client, roots, keys: tunnel_keys })
     }
 
     /// The way to ask how they stand.
@@ -144,6 +171,7 @@ impl WorkerPlane {
 impl DataPlane for WorkerPlane {
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let worker = WorkerId(u16::from(connection.index()) % self.workers);
+        let tls = TlsClient::new(self.trust(place)?)?;
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
@@ -151,7 +179,10 @@ impl DataPlane for WorkerPlane {
             connection,
             server: place.server.clone(),
             server_name: place.server_name.clone(),
-            tls: TlsClient::new(self.trust(place)?)?,
+            tls: match &self.keys {
+                Some(keys) => tls.telling_keys(Arc::clone(keys)),
+                None => tls,
+            },
         };
         self.handle
             .command(worker, Command::Connect(Box::new(connect)))

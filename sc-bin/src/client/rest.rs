@@ -1,7 +1,7 @@
 //! The REST API from the client's side: blocking calls, each with a time limit.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use rustls_pki_types::CertificateDer;
@@ -15,6 +15,7 @@ use ureq::{Agent, ProxyProtocol};
 
 use super::call::{Answer, Call, JobsAtEnd};
 use super::egress;
+use super::inspect::{self, ControlLog};
 use super::rest_error::RestError;
 use super::trust::{self, TrustError};
 use crate::api::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs, Tunnel};
@@ -36,16 +37,24 @@ pub(super) struct Rest {
     base: RestUrl,
     user: String,
     authorization: String,
+    log: ControlLog,
 }
 
 impl Rest {
     /// Prepares calls; makes none yet.
     pub(super) fn new(settings: &Settings) -> Result<Self, TrustError> {
-        let roots = match settings.rest.transport() {
+        let proxy = proxy(settings);
+        let by_tls = proxy.as_ref().is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Https);
+        let mut roots = match settings.rest.transport() {
             RestTransport::Tls => trust::roots(settings.rest_ca.as_deref())?,
+            RestTransport::Plain(_) if by_tls => trust::roots(settings.rest_ca.as_deref())?,
             RestTransport::Plain(_) => Vec::new(),
         };
-        let agent = agent(&roots, proxy(settings));
+        if by_tls {
+            let given = settings.egress.tls.authorities.iter().cloned();
+            roots.extend(given.map(CertificateDer::from));
+        }
+        let agent = agent(&roots, proxy);
         let credentials = format!("{}:{}", settings.user, settings.access_key.expose());
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
         Ok(Self {
@@ -53,6 +62,7 @@ impl Rest {
             base: settings.rest.clone(),
             user: settings.user.clone(),
             authorization: format!("Basic {encoded}"),
+            log: inspect::control(settings),
         })
     }
 
@@ -98,15 +108,18 @@ impl Rest {
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, RestError> {
-        let request = self.agent.get(self.url(path)).config().timeout_global(Some(limit));
+        let (url, began) = (self.url(path), Instant::now());
+        let request = self.agent.get(&url).config().timeout_global(Some(limit));
         let request = request.build().header(header::AUTHORIZATION, &self.authorization);
-        read(request.call()?)
+        self.read("GET", &url, began, request.call())
     }
 
     fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
-        let request = self.agent.delete(self.url(path)).config();
+        let (url, began) = (self.url(path), Instant::now());
+        let request = self.agent.delete(&url).config();
         let request = request.timeout_global(Some(SAY_TIMEOUT)).build();
-        read(request.header(header::AUTHORIZATION, &self.authorization).call()?)
+        let answer = request.header(header::AUTHORIZATION, &self.authorization).call();
+        self.read("DELETE", &url, began, answer)
     }
 
     fn post<T: DeserializeOwned>(
@@ -115,9 +128,22 @@ impl Rest {
         body: &impl Serialize,
         limit: Duration,
     ) -> Result<T, RestError> {
-        let request = self.agent.post(self.url(path)).config().timeout_global(Some(limit));
+        let (url, began) = (self.url(path), Instant::now());
+        let request = self.agent.post(&url).config().timeout_global(Some(limit));
         let request = request.build().header(header::AUTHORIZATION, &self.authorization);
-        read(request.send_json(body)?)
+        self.read("POST", &url, began, request.send_json(body))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        url: &str,
+        began: Instant,
+        answer: Result<Response<ureq::Body>, ureq::Error>,
+    ) -> Result<T, RestError> {
+        let head = answer.as_ref().ok().map(|answer| (answer.status().as_u16(), answer.headers()));
+        self.log.tell(method, url, began, head);
+        read(answer?)
     }
 }
 

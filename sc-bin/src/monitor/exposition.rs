@@ -5,6 +5,8 @@
 
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
+#[cfg(feature = "client")]
+use prometheus::proto::{Bucket, Histogram};
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 /// Metrics on their way out.
@@ -73,6 +75,20 @@ impl Exposition {
         self.push(format!("{}{name}", self.prefix), help, Kind::Counter, samples);
     }
 
+    /// Distributions of something.
+    #[cfg(feature = "client")]
+    pub(crate) fn histograms(&mut self, name: &str, help: &str, all: Vec<Distribution<'_>>) {
+        if all.is_empty() {
+            return;
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(format!("{}{name}", self.prefix));
+        family.set_help(help.to_owned());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(all.into_iter().map(Distribution::metric).collect());
+        self.families.push(family);
+    }
+
     /// As [`Self::gauge`], without the prefix.
     #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_gauge(&mut self, name: &str, help: &str, value: f64) {
@@ -131,6 +147,42 @@ impl Exposition {
         };
         family.set_metric(samples.0.into_iter().map(metric).collect());
         self.families.push(family);
+    }
+}
+
+/// A distribution.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub(crate) struct Distribution<'a> {
+    /// Its labels.
+    pub(crate) labels: Vec<(&'static str, &'a str)>,
+    /// How many.
+    pub(crate) count: u64,
+    /// All together.
+    pub(crate) sum: f64,
+    /// Bounds, and how many are not above them.
+    pub(crate) within: Vec<(f64, u64)>,
+}
+
+#[cfg(feature = "client")]
+impl Distribution<'_> {
+    fn metric(self) -> Metric {
+        let mut histogram = Histogram::default();
+        histogram.set_sample_count(self.count);
+        histogram.set_sample_sum(self.sum);
+        let bucket = |(bound, count)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        };
+        histogram.set_bucket(self.within.into_iter().map(bucket).collect());
+        let mut labels = Samples::new();
+        labels.add(&self.labels, 0.0);
+        let mut metric = Metric::default();
+        metric.set_label(labels.0.into_iter().flat_map(|(labels, _)| labels).collect());
+        metric.set_histogram(histogram);
+        metric
     }
 }
 

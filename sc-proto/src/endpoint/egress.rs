@@ -12,7 +12,6 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -21,7 +20,8 @@ use core::time::Duration;
 use super::exchange::{Exchange, Reused};
 use super::http::ANSWER_SLACK;
 use super::secure::Secure;
-use super::socket::{Link, Proxied, Role, Socket, SocketKey};
+use super::socket::{Link, Proxied, Role, Socket, SocketKey, Toward};
+use super::story::Story;
 use super::{Core, MAX_EVENTS};
 use crate::contract::{
     Action, AddressGuard, CloseMode, DialFailure, Event, Host, Read, SocketClass, StreamKind,
@@ -190,11 +190,15 @@ impl Core {
             Err(failure) => {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
+                let story = Story::begin(&open.target, open.kind, self.config.egress.watch, now);
+                self.tell_refused(*story, open.kind, failure, now);
                 return self.note_drained(link.session);
             }
         };
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
+        proxied.toward = Toward::Site;
+        proxied.story = Some(Story::begin(&open.target, open.kind, self.config.egress.watch, now));
         let until = now.after(self.config.dial_timeout).after(self.config.upstream_timeout);
         let stage = match open.kind {
             StreamKind::Connect => Stage::Asking,
@@ -362,11 +366,7 @@ impl Core {
     fn site_pipe(&mut self, host: &Host, now: Time) -> Result<TlsPipe, TlsError> {
         let trust = self.config.egress.trust.as_ref().ok_or(TlsError::NoRoots)?;
         let client = trust.client_for(host)?;
-        let name = match host {
-            Host::Name(name) => String::from(&**name),
-            Host::Ip(ip) => ip.to_string(),
-        };
-        TlsPipe::client(&client, &name, self.unix_time(now), &mut self.small_pool)
+        TlsPipe::client(&client, &host.server_name(), self.unix_time(now), &mut self.small_pool)
     }
 
     /// The handshake of TLS with the hop is done.
@@ -471,6 +471,9 @@ impl Core {
             Ok(None) => return,
             Ok(Some((used, outbound))) => {
                 proxied.spill.drain(..used);
+                if let Some(story) = &mut proxied.story {
+                    story.asked(&outbound.head);
+                }
                 proxied.exchange = Some(Box::new(Exchange::new(outbound)));
                 outgoing.stage = Stage::Asking;
                 self.clear_timer(key);
@@ -587,6 +590,7 @@ impl Core {
             proxied.outgoing = Some(outgoing);
             return self.give_up(key, DialFailure::Other, now);
         }
+        self.tell_open(key, now);
         self.target_dialled(key, Ok(()), now);
         self.time_answer(key, now);
         self.offer_source(key);
@@ -633,6 +637,7 @@ impl Core {
     pub(super) fn give_up(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
         let is_connected = self.outgoing(key).is_some_and(|outgoing| outgoing.is_connected());
         self.counters.dial_failures.count(failure);
+        self.tell_failure(key, failure, now);
         self.target_dialled(key, Err(failure), now);
         if is_connected {
             let mode = match failure {

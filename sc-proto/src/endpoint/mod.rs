@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `socket.rs` | one socket: its role, its readiness, what waits for it |
 //! | `transport.rs` | the sockets of transports, from the dial or accept to the close |
+//! | `preamble.rs` | transports that go by a proxy: what is said to it first |
 //! | `handshake.rs` | who is let in, and the beginning of a session |
 //! | `resume.rs` | a session without a transport, and how it gets another |
 //! | `pump.rs` | between a transport's TLS and its session: frames in, bytes out |
@@ -13,6 +14,7 @@
 //! | `relay.rs` | sockets and streams: reads, half-closes, resets, dials |
 //! | `egress.rs` | from OPEN to OPENED: rules, ways, proxies on the way |
 //! | `exchange.rs` | HTTP with a site: one exchange after the other |
+//! | `story.rs` | what became of each exchange, counted and told |
 //! | `kept.rs` | connections to sites that wait for another exchange |
 //! | `delivery.rs` | bytes of a stream on their way to its socket |
 //! | `route.rs` | where a request goes, by the rules of its tunnel |
@@ -20,6 +22,7 @@
 //! | `resign.rs` | a browser's first bytes after CONNECT, and TLS in place of its site |
 //! | `direct.rs` | traffic to sites that the server itself reaches |
 //! | `local.rs` | a client's own proxy port |
+//! | `rate.rs` | limits of bytes a second from and to sites |
 //! | `lent.rs` | payload that is written from where it was decrypted |
 //! | `access.rs` | who may use a proxy port, and the way to the worker of their tunnel |
 //! | `http.rs` | HTTP with the browser: requests |
@@ -43,7 +46,9 @@ mod kept;
 mod lent;
 mod local;
 mod placing;
+mod preamble;
 mod pump;
+mod rate;
 mod relay;
 mod resign;
 mod resume;
@@ -52,6 +57,7 @@ mod secure;
 mod socket;
 mod spread;
 mod statistics;
+mod story;
 mod timers;
 mod transport;
 mod tunnel;
@@ -68,6 +74,7 @@ use self::cache::Cache;
 use self::direct::Direct;
 use self::kept::Kept;
 use self::lent::Lent;
+use self::rate::HeldBack;
 use self::socket::{Role, Socket, SocketKey};
 use self::timers::{Timer, Timers};
 use self::tunnel::{SessionEntry, Tunnel};
@@ -87,6 +94,7 @@ pub use statistics::{
     Carried, Counters, DialFailures, ErrorAnswers, SessionStatistics, Sockets, Statistics,
     Transports, Visits,
 };
+pub use story::{ExchangeStatistics, Exchanges, Method, Sizes};
 pub(crate) use transport::Transport;
 
 type SessionKey = Key<SessionEntry>;
@@ -135,6 +143,8 @@ pub struct Core {
     reads: VecDeque<SocketKey>,
     /// Sessions with sockets to read.
     sources: VecDeque<SessionKey>,
+    /// What waits for a limit of bytes a second.
+    held_back: HeldBack,
     transport_reads: VecDeque<SocketKey>,
     transport_writes: VecDeque<SocketKey>,
     /// Browsers' sockets whose exchange has ended.
@@ -160,6 +170,8 @@ pub struct Core {
     stopping: Option<Stop>,
     stopped_told: bool,
     counters: Counters,
+    /// Exchanges with sites that have ended.
+    exchanges: ExchangeStatistics,
 }
 
 /// Where a read goes to.
@@ -204,6 +216,7 @@ impl Core {
             writes: VecDeque::new(),
             reads: VecDeque::new(),
             sources: VecDeque::new(),
+            held_back: HeldBack::default(),
             transport_reads: VecDeque::new(),
             transport_writes: VecDeque::new(),
             revive: VecDeque::new(),
@@ -219,6 +232,7 @@ impl Core {
             stopping: None,
             stopped_told: false,
             counters: Counters::default(),
+            exchanges: ExchangeStatistics::default(),
         }
     }
 
@@ -471,9 +485,13 @@ impl Core {
         };
         entry.can_write &= matches!(outcome, Write::Bytes(_));
         self.counters.wrote(&entry.role, outcome);
-        match entry.role {
-            Role::Transport(_) => self.transport_written(key, outcome, now),
-            Role::Proxied(_) => self.proxied_written(key, outcome, now),
+        let is_transport = matches!(entry.role, Role::Transport(_));
+        if let (false, Write::Bytes(n) | Write::Blocked(n)) = (is_transport, outcome) {
+            self.count_written(key, n, now);
+        }
+        match is_transport {
+            true => self.transport_written(key, outcome, now),
+            false => self.proxied_written(key, outcome, now),
         }
     }
 
@@ -493,6 +511,7 @@ impl Core {
                 Timer::Try(key) => self.try_again(key, now),
                 Timer::Drain => self.drain_timeout(now),
                 Timer::Notes => self.retry_notes(),
+                Timer::Rate => self.go_on_by_rate(),
                 Timer::Socket(id, reason) => {
                     let key = SocketKey::from(id);
                     let Some(socket) = self.sockets.get_mut(key) else {

@@ -8,6 +8,8 @@
 
 use super::direct::Moved;
 use super::pump::HasOutput;
+use super::rate::Leave;
+use super::relay::Source;
 use super::socket::SocketKey;
 use super::{Core, Place};
 use crate::Time;
@@ -119,8 +121,13 @@ impl Core {
                 if socket.is_secure() {
                     self.encrypt_output(key, now);
                 }
-                let socket = self.sockets.get_mut(key)?;
-                socket.may_write().then(|| Action::Write(key.into()))
+                if !self.sockets.get(key)?.may_write() {
+                    return None;
+                }
+                match self.leave_to_write(key, now) {
+                    Leave::Granted(_) => Some(Action::Write(key.into())),
+                    Leave::HeldBack => None,
+                }
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;
@@ -136,14 +143,15 @@ impl Core {
             }
             At::Sources => {
                 let session = self.sources.front().copied()?;
-                let action = self.next_source(session, now);
-                if action.is_none() {
-                    self.sources.pop_front();
-                    if let Some(entry) = self.sessions.get_mut(session) {
-                        entry.queued = false;
-                    }
+                let source = self.next_source(session, now);
+                if let Source::Read(key) = source {
+                    return Some(Action::Read(key.into()));
                 }
-                action
+                self.sources.pop_front();
+                if let Some(entry) = self.sessions.get_mut(session) {
+                    entry.queued = source == Source::HeldBack;
+                }
+                None
             }
             At::TransportWrites => {
                 let key = self.transport_writes.pop_front()?;

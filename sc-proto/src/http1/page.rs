@@ -276,6 +276,11 @@ fn named(running: &[Option<alloc::boxed::Box<str>>]) -> String {
     text
 }
 
+/// The status of the page about a failed dial.
+pub(crate) fn status_of(failure: DialFailure) -> u16 {
+    dial_failure(failure).0.status()
+}
+
 fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {
     match failure {
         DialFailure::Refused => (

@@ -111,6 +111,10 @@ pub(crate) fn answer(
         ["cached"] => {
             out.write_all(b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 7\r\n\r\nfresh!\n")
         }
+        ["kept-page"] => {
+            kept(out, "text/html", b"<!doctype html><script src=/kept-script></script>")
+        }
+        ["kept-script"] => kept(out, "text/javascript", b"document.write('script has run')"),
         ["asset", length, framing] => asset(out, number(length)?, framing),
         ["bytes", length] => bytes(inside, head, out, number(length)?),
         ["chunked-bytes", length] => chunked_bytes(out, number(length)?),
@@ -128,6 +132,16 @@ pub(crate) fn answer(
         _ => out.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
     }?;
     Ok(After::Keep)
+}
+
+/// Something for every browser, for a while.
+fn kept(mut out: impl Write, kind: &str, body: &[u8]) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: max-age=3600\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    out.write_all(&[head.as_bytes(), body].concat())
 }
 
 /// Bytes for every browser, for a while.

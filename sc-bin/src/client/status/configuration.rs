@@ -1,5 +1,6 @@
 //! Every option in effect with its value, secrets blotted out.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,10 +11,11 @@ use sc_proto::rules::Caching;
 
 use crate::api::Rules;
 use crate::cli::{
-    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, Settings, SiteWay,
+    Dialect, EgressSettings, Endurance, ExchangeSettings, Monitoring, OwnProxy, RateSettings,
+    Settings, SiteWay,
 };
 use crate::client::egress::shown_source;
-use crate::client::local_proxy;
+use crate::client::inspect;
 use crate::monitor::{ListenAddress, Options};
 use crate::runtime::RuntimeKind;
 
@@ -38,7 +40,7 @@ pub(super) fn text(settings: &Settings) -> String {
         egress,
         connections,
         monitoring,
-        inspect,
+        inspect: _,
         runtime,
     } = settings;
     let name = name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default();
@@ -64,7 +66,7 @@ pub(super) fn text(settings: &Settings) -> String {
     lines.extend(v4.then(|| ("no-proxy-caching", (*caching == Caching::Off).to_string())));
     lines.extend(egress_lines(*dialect, egress));
     lines.extend(monitoring_lines(monitoring).into_iter().filter(|line| line.0 == v4).map(|l| l.1));
-    lines.extend(local_proxy::configuration(*dialect, inspect));
+    lines.extend(inspect::configuration(settings));
     lines.sort();
     lines.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
@@ -112,6 +114,7 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         tunnel,
         exchanges,
         tls,
+        rates: RateSettings { read, write },
         name_servers,
     } = egress;
     let own = |proxy: &Option<OwnProxy>| {
@@ -145,6 +148,11 @@ fn egress_lines(dialect: Dialect, egress: &EgressSettings) -> Vec<(&'static str,
         ("tls-insecure-domains", tls.unchecked_list.join(",")),
         ("http-tls-handshake-timeout", format!("{}s", tls.handshake.as_secs_f64())),
     ];
+    let rate = |limit: &Option<NonZeroU64>| limit.map_or(0, NonZeroU64::get).to_string();
+    if dialect == Dialect::V4 {
+        lines.push(("scproxy-read-limit", rate(read)));
+        lines.push(("scproxy-write-limit", rate(write)));
+    }
     lines.extend(exchange_lines(dialect, exchanges));
     lines.extend(name_server_lines(dialect, name_servers.as_ref()));
     lines
@@ -175,7 +183,7 @@ fn name_server_lines(
 fn exchange_lines(dialect: Dialect, exchanges: &ExchangeSettings) -> Vec<(&'static str, String)> {
     let ExchangeSettings { rules, dials, dial_timeout, extra_info } = exchanges;
     let secret = |is_empty: bool| if is_empty { String::new() } else { SECRET.to_owned() };
-    let mut lines = vec![("auth", secret(rules.logins.hosts().next().is_none()))];
+    let mut lines = vec![("auth", secret(rules.logins.is_empty()))];
     match dialect {
         Dialect::V4 => lines.push(("extra-info", extra_info.clone().unwrap_or_default())),
         Dialect::V5 => lines.extend([

@@ -8,6 +8,7 @@ use sc_proto::contract::DialFailure;
 use sc_proto::endpoint::Counters;
 
 use super::board::Snapshot;
+use super::exchanges;
 use super::link::State;
 use super::meters::{Meters, PREFIX};
 use crate::monitor::exposition::{Exposition, Samples, amount, number};
@@ -24,6 +25,7 @@ pub(super) fn text(snapshot: &Snapshot, meters: &Meters, workers: &[WorkerReport
         let counters = &worker.core.counters;
         tunnel(&mut all, snapshot, counters);
         sites(&mut all, counters);
+        exchanges::expose(&mut all, workers);
         sessions(&mut all, counters, &worker.sessions);
         worker::expose(&mut all, workers);
     }

@@ -7,6 +7,7 @@
 
 mod board;
 mod configuration;
+mod exchanges;
 mod link;
 mod links;
 mod meters;
@@ -26,6 +27,7 @@ use sc_proto::contract::ConnectionNumber;
 
 use super::controller::{Effect, Input};
 use super::failure::Failure;
+use super::inspect::watched;
 use super::line::Line;
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
@@ -96,6 +98,7 @@ impl Status {
             ),
         ] {
             let Some(address) = address else { continue };
+            let handler = watched(&settings.inspect, handler);
             let monitor = listen(flag, address)
                 .and_then(|listener| Monitor::start(listener, options, handler).map_err(threads))?;
             let address = monitor.address().to_string();

@@ -2,9 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::failure::Failure;
-use super::plane::WorkerPlane;
-use crate::cli::{Dialect, Inspect};
+use crate::cli::{Dialect, Inspect, Settings};
+use crate::client::failure::Failure;
+use crate::client::plane::WorkerPlane;
 use crate::monitor::ListenAddress;
 
 /// Opens it if it is wanted; gives its address.
@@ -12,14 +12,14 @@ use crate::monitor::ListenAddress;
 /// # Errors
 ///
 /// The address cannot be had.
-pub(super) fn open(
-    dialect: Dialect,
-    inspect: &Inspect,
+pub(in crate::client) fn open(
+    settings: &Settings,
     plane: &WorkerPlane,
 ) -> Result<Option<SocketAddr>, Failure> {
-    let Some(ListenAddress::Tcp { host, port }) = &inspect.local_proxy else { return Ok(None) };
+    let address = &settings.inspect.local_proxy;
+    let Some(ListenAddress::Tcp { host, port }) = address else { return Ok(None) };
     let failed = |error: std::io::Error| Failure::Listen {
-        flag: flag(dialect),
+        flag: flag(settings.dialect),
         address: ListenAddress::Tcp { host: host.clone(), port: *port }.to_string(),
         error: error.to_string(),
     };
@@ -30,7 +30,7 @@ pub(super) fn open(
 }
 
 /// What people are told of it, a line each.
-pub(super) fn about(address: SocketAddr) -> Vec<String> {
+pub(in crate::client) fn about(address: SocketAddr) -> Vec<String> {
     let mut lines = vec![format!("Local proxy listening on {address}")];
     if !address.ip().is_loopback() {
         lines.push(format!(
@@ -42,17 +42,14 @@ pub(super) fn about(address: SocketAddr) -> Vec<String> {
 }
 
 /// The option in effect.
-pub(super) fn configuration(
-    dialect: Dialect,
-    inspect: &Inspect,
-) -> impl Iterator<Item = (&'static str, String)> {
+pub(super) fn configuration(dialect: Dialect, inspect: &Inspect) -> (&'static str, String) {
     let address = inspect.local_proxy.as_ref();
     let value = match (dialect, address) {
         (_, None) => String::new(),
         (Dialect::V4, Some(ListenAddress::Tcp { port, .. })) => port.to_string(),
         (_, Some(address)) => address.to_string(),
     };
-    std::iter::once((flag(dialect).trim_start_matches('-'), value))
+    (flag(dialect).trim_start_matches('-'), value)
 }
 
 fn flag(dialect: Dialect) -> &'static str {
