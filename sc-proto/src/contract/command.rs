@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use super::access::Access;
 use super::action::SocketClass;
-use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
+use super::id::{
+    ClientId, ConnectionNumber, ListenerId, SocketId, TunnelId, TunnelSecret, WorkerId,
+};
 use super::spread::Spread;
 use super::target::Target;
 use crate::egress::Way;
@@ -76,6 +78,14 @@ pub enum Command {
         tunnel: TunnelId,
         /// Its rules.
         routing: Arc<Routing>,
+    },
+    /// Server: requests that come to this listener bear these fields from here on, where they can be
+    /// read. Forgotten with the listener.
+    Label {
+        /// Which.
+        listener: ListenerId,
+        /// Whole header lines, each with its end.
+        fields: Arc<str>,
     },
     /// Server: the tunnel is to end. Said to all workers. Its sessions take no new streams and each ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new

@@ -3,6 +3,7 @@
 //! [`Front`] knows HTTP; this file carries its bytes and does what it says.
 
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::access::Asked;
@@ -39,6 +40,8 @@ pub(super) struct Http {
     pub(super) opening: Option<Opening>,
     /// By which port it came in.
     pub(super) entrance: Entrance,
+    /// Fields that its requests bear.
+    pub(super) label: Option<Arc<str>>,
     /// The guarded port that it came to; `None`: nothing is asked.
     pub(super) door: Option<Door>,
     /// A request that waits to be let in.
@@ -80,6 +83,7 @@ impl Http {
             answer: Vec::new(),
             opening: None,
             entrance: Entrance::Tunnel,
+            label: None,
             door: None,
             asked: None,
             leaving: None,

@@ -65,6 +65,7 @@ mod turn;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -118,6 +119,8 @@ pub struct Core {
     listeners: BTreeMap<ListenerId, ListenerRole>,
     /// Connections that each listener has taken.
     visits: BTreeMap<ListenerId, u64>,
+    /// Fields of requests that come by a listener.
+    labels: BTreeMap<ListenerId, Arc<str>>,
     tunnels: BTreeMap<TunnelId, Tunnel>,
     sessions: Slab<SessionEntry>,
     sockets: Slab<Socket>,
@@ -201,6 +204,7 @@ impl Core {
             random,
             listeners: BTreeMap::new(),
             visits: BTreeMap::new(),
+            labels: BTreeMap::new(),
             tunnels: BTreeMap::new(),
             sessions: Slab::new(),
             sockets: Slab::new(),
@@ -257,6 +261,7 @@ impl Core {
     pub fn remove_listener(&mut self, listener: ListenerId) {
         self.listeners.remove(&listener);
         self.visits.remove(&listener);
+        self.labels.remove(&listener);
     }
 
     /// How many connections each listener has taken, of those that have taken any.
@@ -276,7 +281,7 @@ impl Core {
     ) -> Option<SocketId> {
         let role = self.listeners.get(&listener)?;
         *self.visits.entry(listener).or_default() += 1;
-        match role {
+        let accepted = match role {
             ListenerRole::Kgp => self.accept_transport(peer, now),
             ListenerRole::Ingress(tunnel) => self.accept_browser(Door::Tunnel(*tunnel), peer, now),
             ListenerRole::OpenIngress(tunnel) => {
@@ -284,7 +289,13 @@ impl Core {
             }
             ListenerRole::SharedIngress => self.accept_browser(Door::Shared, peer, now),
             ListenerRole::LocalIngress => Some(self.accept_local(peer, now)),
+        };
+        if let (Some(socket), Some(label)) = (accepted, self.labels.get(&listener).cloned())
+            && let Some(http) = self.http(socket.into())
+        {
+            http.label = Some(label);
         }
+        accepted
     }
 
     /// Takes a connection from another worker, or back from the driver; the driver gives its socket

@@ -7,7 +7,7 @@ use alloc::format;
 
 use bytes::Bytes;
 
-use super::socket::{Socket, SocketKey};
+use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::tunnel::Carrier;
 use super::{Config, Core};
 use crate::Time;
@@ -48,13 +48,19 @@ pub(super) fn mark(config: &Config, id: [u8; 10]) -> Box<str> {
 impl Core {
     /// The head of a request through the tunnel: it says who asked, and that it passed here.
     pub(super) fn stamped(&self, key: SocketKey, opening: &Opening) -> Bytes {
-        let peer = self.sockets.get(key).and_then(|socket| socket.peer);
+        let socket = self.sockets.get(key);
+        let peer = socket.and_then(|socket| socket.peer);
+        let label = match socket.map(|socket| &socket.role) {
+            Some(Role::Proxied(Proxied { http: Some(http), .. })) => http.label.as_deref(),
+            _ => None,
+        };
+        let label = label.unwrap_or_default();
         let fields = opening.head.strip_suffix(b"\r\n");
         let (Some(peer), Some(fields)) = (peer, fields) else { return opening.head.clone() };
         let address = peer.ip().to_canonical();
         let stamp = match opening.way {
             Way::Tunnel => {
-                format!("X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark)
+                format!("{label}X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark)
             }
             // The egress of this core leaves its mark itself.
             Way::Direct if self.is_local(key) => format!("X-Forwarded-For: {address}\r\n\r\n"),

@@ -326,6 +326,9 @@ impl Tunnels {
         let sessions = Sessions::none(Instant::now());
         let told = Default::default();
         let live = Live { place, sessions, halting: None, told, organisation, record };
+        if let Some(fields) = live.label(None) {
+            self.data_plane.label(place, fields);
+        }
         self.state().live.insert(live.record.id, live);
     }
 }

@@ -208,6 +208,7 @@ impl Tunnels {
             visits: 0,
             orphaned: None,
         };
+        self.label_job(&self.state().live, &job);
         self.state().jobs.running.insert(record.id.clone(), job);
         log::info!("job {} of {} uses tunnel {tunnel}", record.id, record.owner);
         if let Err(error) = self.registry.insert_job(&record).await {
@@ -321,7 +322,17 @@ impl Tunnels {
         }
         (job.orphaned, job.visits) = (None, 0);
         job.record.tunnel_id = entrance.tunnel.to_string();
+        self.label_job(live, job);
         Some(entrance.tunnel)
+    }
+
+    /// Has requests of a job say whose they are, if the tunnel's owner wants that.
+    fn label_job(&self, live: &BTreeMap<TunnelId, Live>, job: &LiveJob) {
+        let Some(Entrance { tunnel, place }) = job.entrance else { return };
+        let fields = live.get(&tunnel).and_then(|live| live.label(Some(&job.record.id)));
+        if let Some(fields) = fields {
+            self.data_plane.label(place, fields);
+        }
     }
 
     /// The tunnel for a new job: of those that take jobs the one with the fewest; equals take turns.

@@ -10,6 +10,7 @@ mod end;
 mod events;
 mod figures;
 mod jobs;
+mod labels;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
