@@ -124,9 +124,9 @@ impl DevTools {
             let parameters = &event["params"];
             match event["method"].as_str() {
                 Some("Log.entryAdded") => parameters["entry"]["level"] != "verbose",
-                Some("Network.loadingFailed" | "Audits.issueAdded" | "Runtime.exceptionThrown") => {
-                    true
-                }
+                // A page that closes its own source of events cancels that.
+                Some("Network.loadingFailed") => parameters["canceled"] != true,
+                Some("Audits.issueAdded" | "Runtime.exceptionThrown") => true,
                 Some("Security.visibleSecurityStateChanged") => {
                     let state = &parameters["visibleSecurityState"]["securityState"];
                     state == "insecure" || state == "insecure-broken"

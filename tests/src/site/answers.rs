@@ -87,7 +87,8 @@ pub(crate) fn answer(
     let trailers = body::copy(reader, Framing::of_request(head), &mut digest)?;
     let digest = digest.finish();
     inside.record.add(connection, head, digest.clone(), trailers);
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let without_query = path.split('?').next().unwrap_or_default();
+    let segments: Vec<&str> = without_query.split('/').skip(1).collect();
     match segments.as_slice() {
         ["hello"] => plain(head, out, "text/plain", b"hello from the site\n"),
         ["head"] => plain(head, out, "text/plain", &head.raw),
