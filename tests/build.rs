@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 13] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -19,9 +19,10 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("squid", "missing_squid"),
     ("haproxy", "missing_haproxy"),
     ("certutil", "missing_certutil"),
-    // These two are made by `.ci/run install`, not by Debian.
+    // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
+    ("axe.min.js", "missing_axe"),
 ];
 
 /// Where Debian's python3-websockets is.

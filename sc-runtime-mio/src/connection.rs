@@ -6,11 +6,11 @@ use std::net::{Shutdown, SocketAddr};
 use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
-use sc_proto::{CloseMode, Read, Write};
+use sc_proto::{CloseMode, Read, Time, Write};
 use socket2::SockRef;
 
 use crate::capacity::Permit;
-use crate::tcp::{self, Incoming, retried};
+use crate::tcp::{self, Incoming, Pace, retried};
 
 /// A connected, non-blocking socket with the token under which it is registered.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Connection {
     token: Token,
     /// Whether a short read may be taken for an empty socket.
     short_read: ShortRead,
+    /// On a long path only.
+    pace: Option<Box<Pace>>,
     _permit: Permit,
 }
 
@@ -37,7 +39,7 @@ impl Connection {
     /// `stream` has its options. `token` is the one of the registration with [`interest`], made
     /// before or after.
     pub(crate) const fn new(stream: TcpStream, token: Token, permit: Permit) -> Self {
-        Self { stream, token, short_read: ShortRead::Drained, _permit: permit }
+        Self { stream, token, short_read: ShortRead::Drained, pace: None, _permit: permit }
     }
 
     pub(crate) const fn token(&self) -> Token {
@@ -86,7 +88,8 @@ impl Connection {
     }
 
     /// Writes once.
-    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> Write {
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>], now: Time) -> Write {
+        tcp::look_after(self.pace.as_deref_mut(), &self.stream, now);
         tcp::write(&self.stream, slices)
     }
 
@@ -96,8 +99,8 @@ impl Connection {
     }
 
     /// Sets a transport up for a long path.
-    pub(crate) fn prepare_for_distance(&self) {
-        tcp::prepare_for_distance(SockRef::from(&self.stream));
+    pub(crate) fn prepare_for_distance(&mut self) {
+        self.pace = tcp::prepare_for_distance(SockRef::from(&self.stream));
     }
 
     /// Closes the socket.

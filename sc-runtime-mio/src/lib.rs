@@ -44,7 +44,7 @@
 //! What knows nothing of mio is written once for both runtimes: `sc-runtime-smol` is built with
 //! `clock`, `dial/addresses`, `dial/failure`, `dns`, `fatal`, `handle`, `options`, `report`, `slots`,
 //! `statistics`, `tcp` and `transfer` from this folder.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod capacity;
 mod clock;

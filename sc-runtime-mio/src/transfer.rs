@@ -47,7 +47,7 @@ pub(crate) fn write(
             let slices = lent.map(IoSlice::new);
             match slices.get(..count) {
                 None | Some([]) => Write::Bytes(0),
-                Some(slices) => connection.write(slices),
+                Some(slices) => connection.write(slices, now),
             }
         }
         None => Write::Failed,

@@ -12,13 +12,13 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use async_executor::{LocalExecutor, Task};
-use sc_proto::{CloseMode, Read, SocketId, Write};
+use sc_proto::{CloseMode, Read, SocketId, Time, Write};
 use socket2::SockRef;
 
 use crate::news::News;
 use crate::places::Place;
 use crate::reactor::{Direction, Reactor, Watched};
-use crate::tcp::{self, Incoming, retried};
+use crate::tcp::{self, Incoming, Pace, retried};
 
 /// A connected socket that is not the core's yet, or not any more.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     wire: Rc<Wire>,
     incoming: Incoming,
     place: Place,
+    /// On a long path only.
+    pace: Option<Box<Pace>>,
     /// Waits for the wire's readiness; ends with this.
     _watcher: Task<()>,
 }
@@ -94,7 +96,7 @@ impl Connection {
             waker: RefCell::default(),
         });
         let watcher = tasks.spawn(watch(Rc::downgrade(&wire)));
-        Self { wire, incoming: Incoming::Open, place: stream.place, _watcher: watcher }
+        Self { wire, incoming: Incoming::Open, place: stream.place, pace: None, _watcher: watcher }
     }
 
     /// Reads once.
@@ -124,7 +126,8 @@ impl Connection {
     }
 
     /// Writes once.
-    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> Write {
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>], now: Time) -> Write {
+        tcp::look_after(self.pace.as_deref_mut(), self.wire.io.get_ref(), now);
         let outcome = tcp::write(self.wire.io.get_ref(), slices);
         if matches!(outcome, Write::Blocked(_)) {
             self.wire.wait_for(Direction::Write);
@@ -138,8 +141,8 @@ impl Connection {
     }
 
     /// Sets a transport up for a long path.
-    pub(crate) fn prepare_for_distance(&self) {
-        tcp::prepare_for_distance(SockRef::from(self.wire.io.get_ref()));
+    pub(crate) fn prepare_for_distance(&mut self) {
+        self.pace = tcp::prepare_for_distance(SockRef::from(self.wire.io.get_ref()));
     }
 
     /// Closes the socket.

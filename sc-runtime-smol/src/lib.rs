@@ -72,7 +72,7 @@ mod report;
 mod slots;
 #[path = "../../sc-runtime-mio/src/statistics.rs"]
 mod statistics;
-#[path = "../../sc-runtime-mio/src/tcp.rs"]
+#[path = "../../sc-runtime-mio/src/tcp/mod.rs"]
 mod tcp;
 #[path = "../../sc-runtime-mio/src/transfer.rs"]
 mod transfer;

@@ -50,6 +50,12 @@ pub fn soak() -> Duration {
     Duration::from_secs(number("SC_TESTS_SOAK_SECONDS", 1800))
 }
 
+/// How many tunnels one server carries, each with a client process (`SC_TESTS_TUNNELS`, default 30;
+/// full: 200).
+pub fn tunnels() -> usize {
+    number("SC_TESTS_TUNNELS", 30) as usize
+}
+
 /// Where chance begins (`SC_TESTS_SEED`, default: the time, which is another one in each run).
 pub fn seed() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

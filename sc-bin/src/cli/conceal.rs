@@ -9,102 +9,43 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::settings::CONCEALED;
-
-/// An option whose value is a secret, or may hold one.
-struct Secret {
-    long: &'static str,
-    /// With its dash; empty if there is none.
-    short: &'static str,
-    /// Where the value is moved to.
-    variable: &'static str,
-    holds: Holds,
-}
-
-/// What of the option's value is secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Holds {
-    /// All of it.
-    Secret,
-    /// All of it, and what is given again comes to it.
-    List,
-    /// All of it, and what is given again comes to it on another line.
-    Lines,
-    /// User and password before an `@`, if there is one.
-    UserInfo,
-}
-
-impl Secret {
-    const fn new(
-        long: &'static str,
-        short: &'static str,
-        variable: &'static str,
-        holds: Holds,
-    ) -> Self {
-        Self { long, short, variable, holds }
-    }
-
-    fn is_in(&self, value: &str) -> bool {
-        match self.holds {
-            Holds::Secret | Holds::List | Holds::Lines => true,
-            Holds::UserInfo => value.contains('@') || value == CONCEALED,
-        }
-    }
-}
-
-const V4: &[Secret] = &[
-    Secret::new("--api-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
-    Secret::new("--proxy", "-p", "SAUCE_PROXY", Holds::UserInfo),
-    Secret::new("--proxy-userpwd", "-w", "SAUCE_PROXY_USERPWD", Holds::Secret),
-    Secret::new("--pac-auth", "", "SAUCE_PAC_AUTH", Holds::List),
-    Secret::new("--auth", "-a", "SAUCE_AUTH", Holds::List),
-    Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
-];
-const V5: &[Secret] = &[
-    Secret::new("--access-key", "-k", "SAUCE_ACCESS_KEY", Holds::Secret),
-    Secret::new("--proxy", "-x", "SAUCE_PROXY", Holds::UserInfo),
-    Secret::new("--proxy-sauce", "", "SAUCE_PROXY_SAUCE", Holds::UserInfo),
-    Secret::new("--auth", "-a", "SAUCE_AUTH", Holds::List),
-    Secret::new("--header", "-H", "SAUCE_HEADER", Holds::Lines),
-    Secret::new("--api-basic-auth", "", "SAUCE_API_BASIC_AUTH", Holds::Secret),
-];
+use super::settings::{CONCEALED, Dialect};
+use super::table::{self, Row, Secrecy};
 
 /// Arguments with the secrets taken out.
 #[derive(Debug, PartialEq, Eq)]
 struct Concealed {
     args: Vec<OsString>,
     /// The secrets, by the variables that they are moved to.
-    secrets: BTreeMap<&'static str, String>,
+    secrets: BTreeMap<String, String>,
 }
 
 /// Replaces the process if its arguments hold a secret. Returns if they do not, or if
-/// replacing failed, which is no reason not to work.
+/// replacing failed, which is no reason not to work: with what to tell then.
 #[cfg(unix)]
-pub(crate) fn conceal_secrets() {
+pub(crate) fn conceal_secrets() -> Option<String> {
     use std::os::unix::process::CommandExt as _;
     use std::process::Command;
 
     let args: Vec<OsString> = std::env::args_os().collect();
-    let Some(Concealed { args, secrets }) = conceal(&args) else {
-        return;
-    };
-    let Some((name, rest)) = args.split_first() else {
-        return;
-    };
+    let Concealed { args, secrets } = conceal(&args)?;
+    let (name, rest) = args.split_first()?;
     let error = match std::env::current_exe() {
         Ok(program) => Command::new(program).arg0(name).args(rest).envs(&secrets).exec(),
         Err(error) => error,
     };
     let variables: Vec<_> = secrets.into_keys().collect();
-    log::warn!(
-        "secrets stay visible in the process list ({error}); give them by {} instead",
+    Some(format!(
+        "Warning: secrets stay visible in the process list ({error}); give them by {} instead",
         variables.join(", ")
-    );
+    ))
 }
 
 /// Other systems do not show arguments to other users, or have no way to replace a process.
 #[cfg(not(unix))]
-pub(crate) fn conceal_secrets() {}
+pub(crate) fn conceal_secrets() -> Option<String> {
+    None
+}
 
 /// The process's arguments as one string to be shown and stored, without secrets.
 pub(crate) fn shown_args() -> String {
@@ -122,73 +63,81 @@ pub(crate) fn shown_arg_list() -> Vec<String> {
 ///
 /// An argument that is not UTF-8, as a file's name may be, holds no secret.
 fn conceal(args: &[OsString]) -> Option<Concealed> {
-    let is_v5 = args.get(1).is_some_and(|command| command == "run");
-    let secrets_of = if is_v5 { V5 } else { V4 };
-    let mut secrets: BTreeMap<&str, String> = BTreeMap::new();
-    let mut blot = |secret: &Secret, value: &str| {
-        if !secret.is_in(value) {
-            return value.to_owned();
-        }
-        if value != CONCEALED && !value.is_empty() {
-            match secrets.get_mut(secret.variable) {
-                Some(before) if secret.holds == Holds::List => {
-                    *before = format!("{before},{value}")
-                }
-                Some(before) if secret.holds == Holds::Lines => {
-                    *before = format!("{before}\n{value}")
-                }
-                _ => drop(secrets.insert(secret.variable, value.to_owned())),
-            }
-        }
-        CONCEALED.to_owned()
-    };
+    // Commands that are no version's have version 5's names of options.
+    let dialect = table::dialect_of(args.get(1).map(OsString::as_os_str)).unwrap_or(Dialect::V5);
+    let mut secrets: BTreeMap<String, String> = BTreeMap::new();
     let mut shown: Vec<OsString> = Vec::with_capacity(args.len());
-    let mut value_of: Option<&Secret> = None;
+    let mut value_of: Option<&Row> = None;
     for given in args {
         let Some(arg) = given.to_str() else {
             shown.push(given.clone());
             value_of = None;
             continue;
         };
-        if let Some(secret) = value_of.take() {
-            shown.push(blot(secret, arg).into());
+        if let Some(row) = value_of.take() {
+            shown.push(blot(row, arg, &mut secrets).into());
             continue;
         }
-        value_of = secrets_of.iter().find(|secret| arg == secret.long || is_short(secret, arg));
-        if value_of.is_some() {
-            shown.push(given.clone());
-            continue;
-        }
-        let attached = secrets_of.iter().find_map(|secret| {
-            let (flag, value) = split_attached(secret, arg)?;
-            Some((secret, flag, value))
-        });
-        shown.push(match attached {
-            Some((secret, flag, value)) => format!("{flag}{}", blot(secret, value)).into(),
+        shown.push(match secret_in(dialect, arg) {
+            Some((row, None)) => {
+                value_of = Some(row);
+                given.clone()
+            }
+            Some((row, Some(value))) => {
+                let flag = arg.strip_suffix(value).unwrap_or_default();
+                format!("{flag}{}", blot(row, value, &mut secrets)).into()
+            }
             None => given.clone(),
         });
     }
     (!secrets.is_empty()).then_some(Concealed { args: shown, secrets })
 }
 
-fn is_short(secret: &Secret, arg: &str) -> bool {
-    !secret.short.is_empty() && arg == secret.short
+/// What is shown of a value, the value itself being kept.
+fn blot(row: &Row, value: &str, secrets: &mut BTreeMap<String, String>) -> String {
+    let is_secret = row.secrecy == Secrecy::Secret || value.contains('@') || value == CONCEALED;
+    if !is_secret {
+        return value.to_owned();
+    }
+    if value != CONCEALED && !value.is_empty() {
+        let name = row.variables().into_iter().next().unwrap_or_default();
+        match (secrets.get_mut(&name), row.separator()) {
+            (Some(before), Some(separator)) => *before = format!("{before}{separator}{value}"),
+            _ => drop(secrets.insert(name, value.to_owned())),
+        }
+    }
+    CONCEALED.to_owned()
 }
 
-/// The option and the value of `--option=VALUE`, `-o=VALUE` or `-oVALUE`.
-fn split_attached<'a>(secret: &Secret, arg: &'a str) -> Option<(&'a str, &'a str)> {
-    let at = match arg.strip_prefix(secret.long) {
-        Some(rest) if rest.starts_with('=') => secret.long.len() + 1,
-        _ if secret.short.is_empty() || !arg.starts_with(secret.short) => return None,
-        _ if arg[secret.short.len()..].starts_with('=') => secret.short.len() + 1,
-        _ => secret.short.len(),
-    };
-    arg.split_at_checked(at)
+/// The option with a secret that an argument names, and the value if it is in the same argument:
+/// `--option`, `--option=VALUE`, `-o`, `-o=VALUE`, `-oVALUE`, the last three also after letters
+/// that stand alone.
+fn secret_in(dialect: Dialect, arg: &str) -> Option<(&'static Row, Option<&str>)> {
+    let is_secret = |row: &&Row| row.secrecy != Secrecy::Open;
+    if let Some(long) = arg.strip_prefix("--") {
+        let (name, value) = match long.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (long, None),
+        };
+        return table::named(dialect, name).filter(is_secret).map(|row| (row, value));
+    }
+    let letters = arg.strip_prefix('-')?;
+    for (at, letter) in letters.char_indices() {
+        let row = table::lettered(dialect, letter)?;
+        if !row.is_alone() {
+            let rest = letters.get(at + letter.len_utf8()..)?;
+            let value = Some(rest).filter(|rest| !rest.is_empty());
+            let value = value.map(|value| value.strip_prefix('=').unwrap_or(value));
+            return Some((row, value)).filter(|(row, _)| is_secret(row));
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::values::Values;
 
     fn args(text: &str) -> Vec<OsString> {
         text.split(' ').map(OsString::from).collect()
@@ -210,6 +159,40 @@ mod tests {
             assert_eq!(concealed.args, args(shown));
             assert_eq!(concealed.secrets["SAUCE_ACCESS_KEY"], "SECRET", "{given}");
         }
+    }
+
+    /// Every option that the table marks, in every spelling; and the value is still read.
+    #[test]
+    fn no_secret_of_the_table_stays_and_none_is_lost() {
+        for (dialect, command) in [(Dialect::V4, "sc"), (Dialect::V5, "sc run")] {
+            for row in table::rows(dialect).filter(|row| row.secrecy != Secrecy::Open) {
+                let long = format!("--{}", row.long);
+                let mut forms =
+                    vec![format!("{long} u:SECRET@h:1"), format!("{long}=u:SECRET@h:1")];
+                if let Some(letter) = row.short {
+                    let alone = if dialect == Dialect::V4 { 's' } else { 't' };
+                    forms.push(format!("-{letter} u:SECRET@h:1"));
+                    forms.push(format!("-{letter}u:SECRET@h:1"));
+                    forms.push(format!("-{alone}{letter}=u:SECRET@h:1"));
+                }
+                for form in forms {
+                    let line = format!("{command} {form}");
+                    let Concealed { args, secrets } = conceal(&args(&line)).unwrap();
+                    let words: Vec<_> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+                    assert!(!words.concat().contains("SECRET"), "{line}: {words:?}");
+                    let moved: Vec<_> = secrets
+                        .iter()
+                        .map(|(name, value)| (name.as_str(), value.as_str()))
+                        .collect();
+                    let (kept, given) =
+                        (Values::of_words(&words, &moved), Values::of_line(&line, &[]));
+                    assert_eq!(kept.items(row.id), given.items(row.id), "{line}");
+                    assert_eq!(kept.origin(row.id), given.origin(row.id), "{line}");
+                }
+            }
+        }
+        let ready = conceal(&args("sc ready --api-basic-auth u:SECRET")).unwrap();
+        assert_eq!(ready.args, args("sc ready --api-basic-auth ****"));
     }
 
     #[cfg(unix)]
@@ -248,7 +231,10 @@ mod tests {
         ] {
             let concealed = conceal(&args(given)).unwrap();
             assert_eq!(concealed.args, args(shown));
-            assert_eq!(concealed.secrets, BTreeMap::from([(variable, secret.to_owned())]));
+            assert_eq!(
+                concealed.secrets,
+                BTreeMap::from([(variable.to_owned(), secret.to_owned())])
+            );
         }
         let both = conceal(&args("sc run -k K --proxy u@h:1")).unwrap();
         assert_eq!(both.args, args("sc run -k **** --proxy ****"));
@@ -263,6 +249,7 @@ mod tests {
             "sc -ublack x",
             "sc run -k ****",
             "sc --api-key",
+            "sc --api-key= -u anna",
             "sc -p h:1 --proxy-tunnel",
             "sc run -x http://h:1 -p u@pac",
             "sc -x http://h/",

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::egress::{NO_PROXY_VARIABLES, PROXY_VARIABLES};
 
-/// Where programs in general write keys of their TLS.
-pub(super) const KEY_LOG_VARIABLE: &str = "SSLKEYLOGFILE";
+/// Where TLS libraries write keys to, by a custom of all browsers.
+const KEY_LOG: &str = "SSLKEYLOGFILE";
 
-/// The process's variables that begin with `SAUCE_`, and those that name proxies.
+/// The process's variables that begin with `SAUCE_`, those that name proxies, and `SSLKEYLOGFILE`.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
@@ -21,7 +21,7 @@ impl Environment {
             .filter(|(name, _)| {
                 let name = name.as_str();
                 name.starts_with("SAUCE_")
-                    || name == KEY_LOG_VARIABLE
+                    || name == KEY_LOG
                     || PROXY_VARIABLES.contains(&name)
                     || NO_PROXY_VARIABLES.contains(&name)
             })

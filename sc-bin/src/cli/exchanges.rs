@@ -2,71 +2,23 @@
 
 use std::time::Duration;
 
-use clap::Args;
 use sc_proto::egress::{
     Dials, Exchanges, Forwarded, HeaderRule, InvalidHeaderRule, InvalidLogin, Keep, Login, Logins,
 };
 use serde::Deserialize;
 
-use super::environment::Environment;
-use super::go_duration::{self, InvalidDuration};
-use super::settings::CONCEALED;
+use super::settings::Dialect;
+use super::values::{ValueError, Values};
 
 /// Connections that wait for one site, and in all. The original's bound is 512 for a site; this
 /// one is within what a client may have of open files.
 const KEEP: Keep = Keep { per_site: 64, in_all: 256, idle: Duration::from_secs(90) };
 /// Version 5 dials so often.
-const ATTEMPTS: u32 = 3;
-/// Most dials that may be asked for.
-const MAX_ATTEMPTS: u32 = 10;
+const DEFAULT_ATTEMPTS: u32 = 3;
+/// What `--http-dial-attempts` may say.
+const ATTEMPTS: std::ops::RangeInclusive<i64> = 1..=10;
 /// The server waits for 90 s in all until a site is reached.
 const LONGEST_DIAL: Duration = Duration::from_secs(30);
-
-/// Version 4's options.
-#[derive(Args, Debug, Default)]
-pub(crate) struct V4ExchangeArgs {
-    /// User and password for a site, put into requests that have none; * is any host or port, port
-    /// 80 is meant without one; repeat it for others; not visible in the process list
-    /// [env: SAUCE_AUTH]
-    #[arg(short, long, value_name = "HOST[:PORT]:USER:PASSWORD", value_delimiter = ',')]
-    auth: Vec<String>,
-    /// JSON: "inject-forwarded-for" (true: sites get X-Forwarded-For), "reply_body_max_size"
-    /// (largest answer, as "30 MB"); it is stored with the tunnel [env: SAUCE_EXTRA_INFO]
-    #[arg(long, value_name = "JSON")]
-    extra_info: Option<String>,
-}
-
-/// Version 5's options.
-#[derive(Args, Debug, Default)]
-pub(crate) struct V5ExchangeArgs {
-    /// User and password for a site or proxy, put into requests that have none; * is any host or
-    /// port; not visible in the process list [env: SAUCE_AUTH]
-    #[arg(short, long, value_name = "USER[:PASSWORD]@HOST:PORT", value_delimiter = ',')]
-    auth: Vec<String>,
-    /// Change the headers of requests: "name: value" adds, "name;" sets empty, "-name" removes,
-    /// "-name*" removes all that begin so; repeat it for more; not visible in the process list
-    /// [env: SAUCE_HEADER, a rule a line]
-    #[arg(short = 'H', long, value_name = "RULE", allow_hyphen_values = true)]
-    header: Vec<String>,
-    /// Dials of a site that refuses, is not reachable or silent, before the request fails
-    /// [default: 3] [env: SAUCE_HTTP_DIAL_ATTEMPTS]
-    #[arg(long, value_name = "N")]
-    http_dial_attempts: Option<String>,
-    /// Pause before each dial after the first [default: 1s] [env: SAUCE_HTTP_DIAL_BACKOFF]
-    #[arg(long, value_name = "DURATION")]
-    http_dial_backoff: Option<String>,
-    /// How long a dial may take, 30s at most [default: 25s] [env: SAUCE_HTTP_DIAL_TIMEOUT]
-    #[arg(long, value_name = "DURATION")]
-    http_dial_timeout: Option<String>,
-    /// How long a connection to a site waits for another request
-    /// [default: 1m30s] [env: SAUCE_HTTP_IDLE_CONN_TIMEOUT]
-    #[arg(long, value_name = "DURATION")]
-    http_idle_conn_timeout: Option<String>,
-    /// How long a site may take to begin its answer; 0s is no limit
-    /// [default: 0s] [env: SAUCE_HTTP_RESPONSE_HEADER_TIMEOUT]
-    #[arg(long, value_name = "DURATION")]
-    http_response_header_timeout: Option<String>,
-}
 
 /// What becomes of HTTP exchanges, as far as the client decides.
 #[derive(Clone, Debug, Default)]
@@ -102,17 +54,9 @@ pub(crate) enum ExchangeError {
         /// What is wrong.
         why: InvalidHeaderRule,
     },
-    /// A number.
-    #[error("--http-dial-attempts: a number from 1 to {MAX_ATTEMPTS} is meant here")]
-    Attempts,
-    /// A duration.
-    #[error("{option}: {why}")]
-    Duration {
-        /// The option.
-        option: &'static str,
-        /// What is wrong.
-        why: InvalidDuration,
-    },
+    /// A value that may not be given.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// A dial that the server would not wait for.
     #[error("--http-dial-timeout: 30s at most: the server waits no longer")]
     DialTimeout,
@@ -121,35 +65,18 @@ pub(crate) enum ExchangeError {
     ExtraInfo(String),
 }
 
-/// What the command line of either version gave.
-#[derive(Debug)]
-pub(super) enum Given {
-    V4(V4ExchangeArgs),
-    V5(V5ExchangeArgs),
-}
-
-impl Default for Given {
-    fn default() -> Self {
-        Self::V5(V5ExchangeArgs::default())
-    }
-}
-
-impl Given {
-    /// Fills in what the environment says, and checks all of it.
-    pub(super) fn resolve(self, env: &Environment) -> Result<ExchangeSettings, ExchangeError> {
-        match self {
-            Self::V4(args) => args.resolve(env),
-            Self::V5(args) => args.resolve(env),
+impl ExchangeSettings {
+    /// Checks what was given.
+    pub(super) fn of(values: &Values) -> Result<Self, ExchangeError> {
+        match values.dialect() {
+            Dialect::V4 => Self::of_v4(values),
+            Dialect::V5 => Self::of_v5(values),
         }
     }
-}
 
-impl V4ExchangeArgs {
-    fn resolve(self, env: &Environment) -> Result<ExchangeSettings, ExchangeError> {
-        let form = "HOST[:PORT]:USER:PASSWORD";
-        let logins = logins(items(self.auth, env, "SAUCE_AUTH", ','), form, Login::parse_v4)?;
-        let given = self.extra_info.filter(|text| !text.is_empty());
-        let extra_info = given.or_else(|| env.first(&["SAUCE_EXTRA_INFO"]));
+    fn of_v4(values: &Values) -> Result<Self, ExchangeError> {
+        let logins = logins(values.items("auth"), "HOST[:PORT]:USER:PASSWORD", Login::parse_v4)?;
+        let extra_info = values.text("extra-info");
         let extras = match &extra_info {
             Some(text) => Extras::parse(text)?,
             None => Extras::default(),
@@ -158,57 +85,34 @@ impl V4ExchangeArgs {
             if extras.inject_forwarded_for { Forwarded::Keep } else { Forwarded::Remove };
         let max_answer = extras.largest_answer()?;
         let rules = Exchanges { forwarded, logins, keep: KEEP, max_answer, ..Exchanges::default() };
-        Ok(ExchangeSettings { rules, extra_info, ..ExchangeSettings::default() })
+        Ok(Self { rules, extra_info, ..Self::default() })
     }
-}
 
-impl V5ExchangeArgs {
-    fn resolve(self, env: &Environment) -> Result<ExchangeSettings, ExchangeError> {
-        let form = "USER[:PASSWORD]@HOST:PORT";
-        let logins = logins(items(self.auth, env, "SAUCE_AUTH", ','), form, Login::parse_v5)?;
-        let headers = (1..).zip(items(self.header, env, "SAUCE_HEADER", '\n'));
+    fn of_v5(values: &Values) -> Result<Self, ExchangeError> {
+        let logins = logins(values.items("auth"), "USER[:PASSWORD]@HOST:PORT", Login::parse_v5)?;
+        let headers = (1..).zip(values.items("header"));
         let headers = headers.map(|(item, text)| {
             HeaderRule::parse(&text).map_err(|why| ExchangeError::Header { item, why })
         });
-        let span = |given: Option<String>, option, variable| {
-            let text = given.or_else(|| env.first(&[variable]));
-            let zero = |text: &String| matches!(text.trim(), "0" | "0s");
-            let parsed = text.filter(|text| !zero(text)).map(|text| go_duration::parse(&text));
-            parsed.transpose().map_err(|why| ExchangeError::Duration { option, why })
-        };
-        let attempts = self.http_dial_attempts.or_else(|| env.first(&["SAUCE_HTTP_DIAL_ATTEMPTS"]));
-        let attempts = match attempts.map(|text| text.trim().parse()) {
-            None => ATTEMPTS,
-            Some(Ok(attempts)) if (1..=MAX_ATTEMPTS).contains(&attempts) => attempts,
-            Some(_) => return Err(ExchangeError::Attempts),
-        };
-        let backoff =
-            span(self.http_dial_backoff, "--http-dial-backoff", "SAUCE_HTTP_DIAL_BACKOFF")?;
-        let dial_timeout =
-            span(self.http_dial_timeout, "--http-dial-timeout", "SAUCE_HTTP_DIAL_TIMEOUT")?;
+        let dial_timeout = values.duration_or_none("http-dial-timeout")?;
         if dial_timeout.is_some_and(|timeout| timeout > LONGEST_DIAL) {
             return Err(ExchangeError::DialTimeout);
         }
-        let idle = span(
-            self.http_idle_conn_timeout,
-            "--http-idle-conn-timeout",
-            "SAUCE_HTTP_IDLE_CONN_TIMEOUT",
-        )?;
-        let answer_timeout = span(
-            self.http_response_header_timeout,
-            "--http-response-header-timeout",
-            "SAUCE_HTTP_RESPONSE_HEADER_TIMEOUT",
-        )?;
+        let idle = values.duration_or_none("http-idle-conn-timeout")?;
         let rules = Exchanges {
             forwarded: Forwarded::Complete,
             headers: headers.collect::<Result<_, _>>()?,
             logins,
             keep: Keep { idle: idle.unwrap_or(KEEP.idle), ..KEEP },
-            answer_timeout,
+            answer_timeout: values.duration_or_none("http-response-header-timeout")?,
             ..Exchanges::default()
         };
-        let dials = Dials { attempts, backoff: backoff.unwrap_or(Dials::default().backoff) };
-        Ok(ExchangeSettings { rules, dials, dial_timeout, extra_info: None })
+        let backoff = values.duration_or_none("http-dial-backoff")?;
+        let dials = Dials {
+            attempts: values.number("http-dial-attempts", ATTEMPTS)?.unwrap_or(DEFAULT_ATTEMPTS),
+            backoff: backoff.unwrap_or(Dials::default().backoff),
+        };
+        Ok(Self { rules, dials, dial_timeout, extra_info: None })
     }
 }
 
@@ -280,33 +184,12 @@ fn logins(
     Logins::new(parsed).map_err(wrong)
 }
 
-/// The items of the command line, or those of a variable. Secrets may have been moved there.
-fn items(given: Vec<String>, env: &Environment, name: &str, between: char) -> Vec<String> {
-    let items = match given.iter().all(|item| item == CONCEALED) {
-        true => env.first(&[name]).unwrap_or_default().split(between).map(str::to_owned).collect(),
-        false => given,
-    };
-    let items = items.into_iter().map(|item| item.trim().to_owned());
-    items.filter(|item| !item.is_empty()).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::cli::args::{Cli, Command};
-    use crate::cli::egress;
 
     fn resolve(args: &[&str], variables: &[(&str, &str)]) -> Result<ExchangeSettings, String> {
-        let env = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let given: egress::Given = match Cli::parse_from(args).command {
-            None => Cli::parse_from(args).tunnel.egress.into(),
-            Some(Command::Run(args)) => args.egress.into(),
-            Some(other) => panic!("{other:?} is no tunnel"),
-        };
-        let settings = given.resolve(&env.collect()).map_err(|error| error.to_string())?;
-        Ok(settings.exchanges)
+        ExchangeSettings::of(&Values::of_words(args, variables)).map_err(|error| error.to_string())
     }
 
     fn user(settings: &ExchangeSettings, target: &str) -> Option<String> {

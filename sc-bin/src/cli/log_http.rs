@@ -1,6 +1,6 @@
 //! `--log-http`: which exchanges are logged, and how much of them.
 
-use std::str::FromStr;
+use super::values::{Origin, ValueError};
 
 /// How much is logged, for each kind of exchange.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,13 +31,6 @@ pub(crate) enum LogMode {
     Errors,
 }
 
-/// A text is no `--log-http`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "--log-http: {0:?} is not [api:|proxy:|control:] and one of none, short-url, url, headers, body, errors"
-)]
-pub(crate) struct InvalidLogHttp(String);
-
 impl LogMode {
     /// All of them with their words.
     const ALL: [(&'static str, Self); 6] = [
@@ -49,62 +42,72 @@ impl LogMode {
         ("errors", Self::Errors),
     ];
 
-    /// Its word.
-    pub(crate) fn word(self) -> &'static str {
-        Self::ALL.into_iter().find(|(_, mode)| *mode == self).map_or("", |(word, _)| word)
-    }
+    /// Their words.
+    const WORDS: &[&str] = &["none", "short-url", "url", "headers", "body", "errors"];
 }
 
-impl FromStr for LogHttp {
-    type Err = InvalidLogHttp;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl LogHttp {
+    /// Reads items, of which the later ones win. `origin`: where they come from.
+    ///
+    /// # Errors
+    ///
+    /// One is none of the words, or of none of the modules.
+    pub(super) fn of(items: &[String], origin: impl Fn() -> Origin) -> Result<Self, ValueError> {
         let mut all = Self::default();
-        for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
-            let invalid = || InvalidLogHttp(item.to_owned());
+        for item in items {
             let (module, word) = item.split_once(':').unwrap_or(("", item));
             let mode = LogMode::ALL.into_iter().find(|(known, _)| *known == word);
-            let (_, mode) = mode.ok_or_else(invalid)?;
-            match module {
-                "" => all = Self { api: mode, proxy: mode, control: mode },
-                "api" => all.api = mode,
-                "proxy" => all.proxy = mode,
-                "control" => all.control = mode,
-                _ => return Err(invalid()),
-            }
+            let place = match (module, mode) {
+                ("", Some((_, mode))) => {
+                    all = Self { api: mode, proxy: mode, control: mode };
+                    continue;
+                }
+                ("api", Some(_)) => &mut all.api,
+                ("proxy", Some(_)) => &mut all.proxy,
+                ("control", Some(_)) => &mut all.control,
+                _ => {
+                    let (text, words) = (item.clone(), LogMode::WORDS);
+                    return Err(ValueError::Choice { origin: origin(), text, words });
+                }
+            };
+            *place = mode.map_or(LogMode::None, |(_, mode)| mode);
         }
         Ok(all)
-    }
-}
-
-impl std::fmt::Display for LogHttp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { api, proxy, control } = self;
-        if api == proxy && proxy == control {
-            return f.write_str(api.word());
-        }
-        write!(f, "api:{},proxy:{},control:{}", api.word(), proxy.word(), control.word())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::logs::LogSettings;
+    use crate::cli::values::Values;
+
+    fn modes(text: &str) -> Option<[LogMode; 3]> {
+        let line = format!("sc run --log-http {text}");
+        let LogHttp { api, proxy, control } =
+            LogSettings::of(&Values::of_line(&line, &[])).ok()?.http;
+        Some([api, proxy, control])
+    }
 
     #[test]
     fn modules_have_their_own_modes_and_a_later_item_wins() {
-        for (text, shown) in [
-            ("none", "none"),
-            ("errors", "errors"),
-            ("proxy:headers", "api:none,proxy:headers,control:none"),
-            ("url,control:none", "api:url,proxy:url,control:none"),
-            (" api:body , short-url", "short-url"),
-            ("", "none"),
+        use LogMode::{Errors, Headers, None, ShortUrl, Url};
+        for (text, expected) in [
+            ("none", [None; 3]),
+            ("errors", [Errors; 3]),
+            ("proxy:headers", [None, Headers, None]),
+            ("url,control:none", [Url, Url, None]),
+            ("api:body,short-url", [ShortUrl; 3]),
         ] {
-            assert_eq!(text.parse::<LogHttp>().unwrap().to_string(), shown, "{text}");
+            assert_eq!(modes(text), Some(expected), "{text}");
         }
         for text in ["all", "proxy", "site:url", "proxy:", "url:proxy"] {
-            assert!(text.parse::<LogHttp>().is_err(), "{text}");
+            assert_eq!(modes(text), Option::None, "{text}");
         }
+    }
+
+    #[test]
+    fn its_words_are_those_of_the_modes() {
+        assert_eq!(LogMode::ALL.map(|(word, _)| word), LogMode::WORDS);
     }
 }

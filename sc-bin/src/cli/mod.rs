@@ -3,8 +3,15 @@
 mod args;
 #[cfg(feature = "client")]
 mod conceal;
+#[cfg(feature = "config")]
+mod config_file;
+#[cfg(all(feature = "client", not(feature = "config")))]
+#[path = "no_config_file.rs"]
+mod config_file;
 #[cfg(feature = "client")]
 mod connections;
+#[cfg(feature = "client")]
+pub(crate) mod data_url;
 #[cfg(feature = "client")]
 mod egress;
 mod endurance;
@@ -16,21 +23,20 @@ mod exchanges;
 mod exit;
 #[cfg(feature = "client")]
 mod go_duration;
-#[cfg(feature = "inspect")]
-mod inspect;
-#[cfg(all(feature = "client", not(feature = "inspect")))]
-#[path = "no_inspect.rs"]
-mod inspect;
-#[cfg(feature = "inspect")]
+#[cfg(feature = "client")]
+mod local_proxy;
+#[cfg(feature = "client")]
 mod log_http;
 mod logging;
+#[cfg(feature = "client")]
+mod logs;
+#[cfg(feature = "manual")]
+mod manual;
 #[cfg(feature = "client")]
 mod monitoring;
 #[cfg(feature = "client")]
 mod name_servers;
 mod open_files;
-#[cfg(feature = "client")]
-mod rates;
 #[cfg(feature = "client")]
 mod readiness;
 #[cfg(feature = "client")]
@@ -38,9 +44,17 @@ mod rest_url;
 #[cfg(feature = "client")]
 mod settings;
 #[cfg(feature = "client")]
+mod sharing;
+#[cfg(feature = "client")]
 mod site_tls;
+#[cfg(feature = "client")]
+mod table;
+#[cfg(feature = "client")]
+mod values;
 mod version;
 
+#[cfg(feature = "client")]
+use std::env;
 #[cfg(feature = "client")]
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -51,27 +65,23 @@ use clap::Parser as _;
 pub(crate) use args::DevArgs;
 #[cfg(feature = "client")]
 pub(crate) use conceal::{shown_arg_list, shown_args};
-#[cfg(all(feature = "client", feature = "server"))]
-pub(crate) use connections::DEFAULT_CONNECTIONS;
 #[cfg(feature = "client")]
 pub(crate) use egress::{EgressSettings, OwnProxy, PacSettings, SiteWay};
 pub(crate) use endurance::Endurance;
 #[cfg(feature = "server")]
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
-pub(crate) use exchanges::ExchangeSettings;
-#[cfg(feature = "client")]
 pub(crate) use exit::Exit;
 #[cfg(feature = "client")]
-pub(crate) use inspect::Inspect;
+pub(crate) use local_proxy::LocalProxy;
+#[cfg(all(feature = "client", not(feature = "inspect")))]
+pub(crate) use log_http::LogHttp;
 #[cfg(feature = "inspect")]
 pub(crate) use log_http::LogMode;
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
 #[cfg(feature = "client")]
 pub(crate) use open_files::limit as open_files_limit;
-#[cfg(feature = "client")]
-pub(crate) use rates::RateSettings;
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
 #[cfg(feature = "client")]
@@ -91,26 +101,24 @@ use environment::Environment;
 use logging::Role;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
+#[cfg(feature = "client")]
+use table::{Given, Purpose};
 
 /// Runs the command that the process was started with.
 pub(crate) fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-        }
+        Err(error) => return not_understood(&error),
     };
     #[cfg(feature = "client")]
-    let Some(command) = cli.command else {
-        return tunnel(Settings::of_v4(cli.tunnel, &Environment::of_process())).into();
-    };
+    let Some(command) = cli.command else { return tunnel(cli.tunnel.given).into() };
     #[cfg(not(feature = "client"))]
     let command = cli.command;
     match command {
         #[cfg(feature = "client")]
-        Command::Run(args) => tunnel(Settings::of_v5(*args, &Environment::of_process())).into(),
+        Command::Run(args) => tunnel_or_file(args.given, args.purpose),
+        #[cfg(feature = "client")]
+        Command::Legacy(args) => tunnel_or_file(args.given, args.purpose),
         #[cfg(feature = "server")]
         Command::Server(args) => {
             logging::start(Role::Server);
@@ -131,6 +139,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Wait(args) => {
             look(args.resolve(&Environment::of_process()), crate::client::wait).into()
         }
+        #[cfg(feature = "manual")]
+        Command::Completion(args) => manual::completion(&args),
+        #[cfg(feature = "manual")]
+        Command::Man(args) => manual::man(&args),
         Command::Version => {
             version::print();
             ExitCode::SUCCESS
@@ -138,10 +150,76 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
+/// Tells what is wrong with the command line, or what was asked for by `--help` or `--version`.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    #[cfg(feature = "client")]
+    {
+        let dialect = table::dialect_of(env::args_os().nth(1).as_deref());
+        if let Some(text) = dialect.and_then(|dialect| table::misunderstood(error, dialect)) {
+            let _ = writeln!(io::stderr(), "Error: {text}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // Help and version go to stdout, mistakes to stderr; if neither takes it, so be it.
+    let _ = error.print();
+    if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What to tell who calls `sc` for the first time.
+#[cfg(feature = "client")]
+fn first_steps(missing: &SettingsError) -> String {
+    let dev = match cfg!(feature = "server") {
+        true => "  sc dev                 try the whole system on this machine, with a demo site\n",
+        false => "",
+    };
+    let file = match cfg!(feature = "config") {
+        true => "  sc run config-file     a configuration file with every option\n",
+        false => "",
+    };
+    format!(
+        "{VERSION}: reach private web applications from browsers elsewhere.\n\n\
+         To start a tunnel, say who you are and where your server is:\n\
+         \x20 sc run -u NAME -k KEY --rest-url http(s)://HOST:PORT/rest/v1 -i TUNNEL\n\
+         or set SAUCE_USERNAME, SAUCE_ACCESS_KEY, SAUCE_REST_URL and SAUCE_TUNNEL_NAME, and call \
+         `sc` alone.\n\
+         Now: {missing}.\n\n\
+         {dev}\
+         \x20 sc help                all commands, and the options of version 4\n\
+         \x20 sc run --help          the options of version 5\n\
+         {file}"
+    )
+}
+
+/// A tunnel, or a configuration file about one.
+#[cfg(feature = "client")]
+fn tunnel_or_file(given: Given, purpose: Purpose) -> ExitCode {
+    match purpose {
+        Purpose::Start => tunnel(given).into(),
+        #[cfg(feature = "config")]
+        Purpose::Template => {
+            let template = config_file::template(given.dialect);
+            let printed = io::stdout().write_all(template.as_bytes());
+            if printed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        #[cfg(feature = "config")]
+        Purpose::Convert(place) => {
+            // What cannot be concealed is no reason not to write.
+            let _ = conceal::conceal_secrets();
+            let env = Environment::of_process();
+            let Err(error) = config_file::write_converted(given, &env, &place) else {
+                return ExitCode::SUCCESS;
+            };
+            let _ = writeln!(io::stderr(), "Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Looks at the tunnel of another process.
 #[cfg(feature = "client")]
 fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
-    conceal::conceal_secrets();
+    // What cannot be concealed is no reason not to look.
+    let _ = conceal::conceal_secrets();
     match what {
         Ok(what) => look(&what),
         Err(error) => {
@@ -152,13 +230,21 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
 }
 
 #[cfg(feature = "client")]
-fn tunnel(settings: Result<Settings, SettingsError>) -> Exit {
-    match settings {
-        Ok(settings) => {
+fn tunnel(given: Given) -> Exit {
+    // First, since standard input can be read once only.
+    let visible = conceal::conceal_secrets();
+    let (is_bare, dialect) = (given.values.is_empty(), given.dialect);
+    match Settings::of(given, &Environment::of_process()) {
+        Ok(mut settings) => {
+            settings.notes.extend(visible);
             logging::start(Role::Client);
-            conceal::conceal_secrets();
             open_files::raise_limit();
             crate::client::run(&settings)
+        }
+        // `sc` alone is how people meet it for the first time.
+        Err(error) if is_bare && error.is_incomplete() && dialect == Dialect::V4 => {
+            let _ = write!(io::stderr(), "{}", first_steps(&error));
+            Exit::Failed
         }
         Err(error) => crate::client::refuse(&error),
     }

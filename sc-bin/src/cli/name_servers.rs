@@ -3,59 +3,15 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use clap::Args;
 use sc_proto::dns::{MAX_SERVERS, ServerOrder, Settings};
 
-use super::environment::Environment;
-use super::go_duration::{self, InvalidDuration};
+use super::settings::Dialect;
+use super::values::{Origin, ValueError, Values};
 
 /// Where name servers listen (RFC 1035, section 4.2).
 const PORT: u16 = 53;
 /// How long one has for an answer unless said otherwise, as in version 5.
 const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Version 4's option.
-#[derive(Args, Debug, Default)]
-pub(crate) struct V4NameServerArgs {
-    /// Name servers for the sites under test, instead of this machine's own resolver: the first is
-    /// asked, the others when it fails. The hosts file comes first all the same [env: SAUCE_DNS]
-    #[arg(long, value_name = "IP[:PORT]", value_delimiter = ',')]
-    dns: Vec<String>,
-}
-
-/// Version 5's options.
-#[derive(Args, Debug, Default)]
-pub(crate) struct V5NameServerArgs {
-    /// Name server for the sites under test, instead of this machine's own resolver; of several the
-    /// first is asked, the others when it fails. The hosts file comes first all the same
-    /// [env: SAUCE_DNS_SERVER]
-    #[arg(short = 'n', long, value_name = "IP[:PORT]", value_delimiter = ',')]
-    dns_server: Vec<String>,
-    /// How long a name server has for its answer [default: 5s] [env: SAUCE_DNS_TIMEOUT]
-    #[arg(long, value_name = "DURATION")]
-    dns_timeout: Option<String>,
-    /// Each name is asked of the next server [env: SAUCE_DNS_ROUND_ROBIN]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
-        default_missing_value = "true")]
-    dns_round_robin: Option<bool>,
-}
-
-/// What was given.
-#[derive(Debug, Default)]
-pub(super) struct Given {
-    servers: Vec<String>,
-    timeout: Option<String>,
-    round_robin: Option<bool>,
-    /// The option and the variables, in the names of the version.
-    names: Names,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Names {
-    V4,
-    #[default]
-    V5,
-}
 
 /// An option about name servers is not right.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,84 +27,43 @@ pub(crate) enum NameServerError {
     /// Too many.
     #[error("{0}: more than {MAX_SERVERS} name servers")]
     Many(&'static str),
-    /// No duration.
-    #[error("--dns-timeout: {0}")]
-    Timeout(InvalidDuration),
-    /// Neither true nor false.
-    #[error("SAUCE_DNS_ROUND_ROBIN={0:?}: true or false is meant here")]
-    RoundRobin(String),
+    /// A value that may not be given.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// An option that needs a server.
     #[error("{0} needs a name server: give --dns-server IP")]
     NoServer(&'static str),
 }
 
-impl From<V4NameServerArgs> for Given {
-    fn from(args: V4NameServerArgs) -> Self {
-        Self { servers: args.dns, names: Names::V4, ..Self::default() }
-    }
-}
-
-impl From<V5NameServerArgs> for Given {
-    fn from(args: V5NameServerArgs) -> Self {
-        Self {
-            servers: args.dns_server,
-            timeout: args.dns_timeout,
-            round_robin: args.dns_round_robin,
-            names: Names::V5,
-        }
-    }
-}
-
-impl Given {
-    /// Fills in what the environment says, and checks all of it. `None`: the system's resolver.
-    pub(super) fn resolve(self, env: &Environment) -> Result<Option<Settings>, NameServerError> {
-        let (option, variable) = match self.names {
-            Names::V4 => ("--dns", "SAUCE_DNS"),
-            Names::V5 => ("--dns-server", "SAUCE_DNS_SERVER"),
-        };
-        let mut servers = Vec::new();
-        let listed = env.first(&[variable]).unwrap_or_default();
-        let given: Vec<&str> = match self.servers.is_empty() {
-            true => listed.split(',').collect(),
-            false => self.servers.iter().map(String::as_str).collect(),
-        };
-        for text in given.into_iter().map(str::trim).filter(|text| !text.is_empty()) {
-            let wrong = || NameServerError::Address { option, text: text.to_owned() };
-            servers.push(address(text).ok_or_else(wrong)?);
-        }
-        if servers.is_empty() {
-            return match (self.timeout, self.round_robin) {
-                (Some(_), _) => Err(NameServerError::NoServer("--dns-timeout")),
-                (None, Some(true)) => Err(NameServerError::NoServer("--dns-round-robin")),
-                (None, Some(false) | None) => Ok(None),
-            };
-        }
-        if servers.len() > MAX_SERVERS {
-            return Err(NameServerError::Many(option));
-        }
-        let (mut timeout, mut order) = (TIMEOUT, ServerOrder::Listed);
-        if let Names::V5 = self.names {
-            if let Some(text) = self.timeout.or_else(|| env.first(&["SAUCE_DNS_TIMEOUT"])) {
-                timeout = go_duration::parse(&text).map_err(NameServerError::Timeout)?;
+/// Checks what was given. `None`: the system's resolver.
+pub(super) fn of(values: &Values) -> Result<Option<Settings>, NameServerError> {
+    let option = match values.dialect() {
+        Dialect::V4 => "--dns",
+        Dialect::V5 => "--dns-server",
+    };
+    let read = |text: &String| {
+        let wrong = || NameServerError::Address { option, text: text.to_owned() };
+        address(text).ok_or_else(wrong)
+    };
+    let servers = values.items("dns-server").iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let timeout = values.duration("dns-timeout")?;
+    let takes_turns = values.switch("dns-round-robin")? == Some(true);
+    if servers.is_empty() {
+        // A variable may be there for other runs.
+        let is_said = |id| matches!(values.origin(id), Some(Origin::Flag(_)));
+        return match () {
+            () if is_said("dns-timeout") => Err(NameServerError::NoServer("--dns-timeout")),
+            () if is_said("dns-round-robin") && takes_turns => {
+                Err(NameServerError::NoServer("--dns-round-robin"))
             }
-            if turns(self.round_robin, env)? {
-                order = ServerOrder::RoundRobin;
-            }
-        }
-        Ok(Some(Settings { servers, order, timeout }))
+            () => Ok(None),
+        };
     }
-}
-
-fn turns(flag: Option<bool>, env: &Environment) -> Result<bool, NameServerError> {
-    match (flag, env.first(&["SAUCE_DNS_ROUND_ROBIN"])) {
-        (Some(value), _) => Ok(value),
-        (None, None) => Ok(false),
-        (None, Some(text)) => match text.trim().to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Ok(true),
-            "false" | "0" | "no" => Ok(false),
-            _ => Err(NameServerError::RoundRobin(text)),
-        },
+    if servers.len() > MAX_SERVERS {
+        return Err(NameServerError::Many(option));
     }
+    let order = if takes_turns { ServerOrder::RoundRobin } else { ServerOrder::Listed };
+    Ok(Some(Settings { servers, order, timeout: timeout.unwrap_or(TIMEOUT) }))
 }
 
 /// `IP`, `IP:PORT`, `[IPV6]` or `[IPV6]:PORT`.
@@ -163,20 +78,10 @@ fn address(text: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-    use crate::cli::args::{Cli, Command};
 
     fn resolve(line: &str, pairs: &[(&str, &str)]) -> Result<Option<Settings>, NameServerError> {
-        let cli = Cli::parse_from(line.split(' '));
-        let given: Given = match cli.command {
-            None => cli.tunnel.egress.name_servers.into(),
-            Some(Command::Run(args)) => args.egress.name_servers.into(),
-            Some(other) => panic!("{other:?} is no tunnel"),
-        };
-        let env = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        given.resolve(&env.collect())
+        of(&Values::of_line(line, pairs))
     }
 
     fn servers(line: &str, pairs: &[(&str, &str)]) -> Vec<String> {

@@ -1,22 +1,28 @@
-//! From arguments and environment to the settings of a tunnel, one way for both versions.
+//! From what was given to the settings of a tunnel, one way for both versions.
 //!
-//! Command line before environment before default. What comes out is complete and checked.
+//! What comes out is complete and checked.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use sc_proto::rules::{Caching, UrlRules};
 
-use super::args::{V4Args, V5Args};
+use super::config_file::ConfigFileError;
 use super::connections::{CONNECTIONS, DEFAULT_CONNECTIONS};
-use super::egress::{self, EgressError, EgressSettings};
+use super::egress::{EgressError, EgressSettings, SiteWay};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
-use super::inspect::{self, Inspect, InspectError};
-use super::monitoring::{Monitoring, MonitoringError, V4Monitoring, V5Monitoring};
+use super::local_proxy::{KeyLogs, LocalProxy};
+use super::logs::LogSettings;
+use super::monitoring::{Monitoring, MonitoringError};
 use super::rest_url::{InvalidRestUrl, RestUrl};
+use super::sharing::{Sharing, SharingError};
+use super::table::Given;
+use super::values::{Origin, ValueError, Values};
 use crate::api::{RuleSyntax, Rules, RulesError};
 use crate::runtime::RuntimeKind;
 
@@ -56,12 +62,26 @@ pub(crate) struct Settings {
     pub(crate) egress: EgressSettings,
     /// How many connections the tunnel has.
     pub(crate) connections: u8,
+    /// Most streams that the server may have open on one of them, if that was said.
+    pub(crate) max_streams: Option<u32>,
     /// How it shows its state.
     pub(crate) monitoring: Monitoring,
-    /// How it lets people look into what it does.
-    pub(crate) inspect: Inspect,
     /// What drives it.
     pub(crate) runtime: RuntimeKind,
+    /// Who else is part of it, and may use it.
+    #[allow(dead_code, reason = "read by what it is about")]
+    pub(crate) sharing: Sharing,
+    /// The egress as a proxy on this machine.
+    pub(crate) local_proxy: LocalProxy,
+    /// Where the keys of TLS are written.
+    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "refused then"))]
+    pub(crate) key_logs: KeyLogs,
+    /// What is logged, and where.
+    pub(crate) logs: LogSettings,
+    /// What to tell about options that change nothing.
+    pub(crate) notes: Vec<String>,
+    /// Every option with its value, for people, without secrets.
+    pub(crate) shown: BTreeMap<&'static str, String>,
 }
 
 /// An access key. Its `Debug` form shows nothing of it.
@@ -138,25 +158,32 @@ pub(crate) enum SettingsError {
         /// The region that was given.
         region: Option<String>,
     },
-    /// An environment variable that is not the number it should be.
-    #[error("{name}={text:?} is not a whole number from {} to {}", range.start(), range.end())]
-    BadNumber {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        text: String,
-        /// What it may be.
-        range: RangeInclusive<i64>,
+    /// A value that may not be given.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The configuration file.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
+    /// The access key and a file with it.
+    #[error("{0} and {1} are both given: one is enough")]
+    TwoKeys(Origin, Origin),
+    /// The file with the access key.
+    #[error("{origin}: {why}")]
+    KeyFile {
+        /// The option.
+        origin: Origin,
+        /// What is wrong.
+        why: String,
     },
+    /// An option about who else uses the tunnel.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
     /// An option about the egress is not right.
     #[error(transparent)]
     Egress(#[from] EgressError),
     /// A list of domains or URLs cannot be used.
     #[error("{0}")]
     BadRules(RulesError),
-    /// An environment variable that does not name a runtime of this program.
-    #[error("SAUCE_RUNTIME={0:?} is not a runtime of this sc; `sc help` names them")]
-    BadRuntime(String),
     /// The REST URL cannot be used.
     #[error("the REST URL {url:?} cannot be used: {why}")]
     BadRestUrl {
@@ -168,270 +195,194 @@ pub(crate) enum SettingsError {
     /// An option that says how the state is shown.
     #[error(transparent)]
     Monitoring(#[from] MonitoringError),
-    /// An option to look into the client.
-    #[error(transparent)]
-    Inspect(#[from] InspectError),
 }
-
-/// What the command line of either version gave.
-struct Given {
-    dialect: Dialect,
-    user: Option<String>,
-    key: Option<String>,
-    rest_url: Option<String>,
-    name: Option<String>,
-    region: Option<String>,
-    rest_ca: Option<PathBuf>,
-    tunnel_ca: Option<PathBuf>,
-    rules: Lists,
-    no_proxy_caching: Option<bool>,
-    reconnect: Option<u32>,
-    keepalive: Option<u32>,
-    max_missed_acks: Option<u32>,
-    egress: egress::Given,
-    connections: Option<u32>,
-    monitoring: GivenMonitoring,
-    inspect: inspect::Given,
-    runtime: Option<RuntimeKind>,
-}
-
-enum GivenMonitoring {
-    V4(V4Monitoring),
-    V5(V5Monitoring),
-}
-
-impl GivenMonitoring {
-    fn resolve(self, env: &Environment) -> Result<Monitoring, MonitoringError> {
-        match self {
-            Self::V4(given) => given.resolve(env),
-            Self::V5(given) => given.resolve(env),
-        }
-    }
-}
-
-/// The lists of rules, of whichever version.
-struct Lists {
-    direct: Option<Vec<String>>,
-    tunnel: Option<Vec<String>>,
-    fast_fail: Option<Vec<String>>,
-    pass_tls: Option<Vec<String>>,
-    resign: Option<Vec<String>>,
-}
-
-impl From<V4Args> for Given {
-    fn from(args: V4Args) -> Self {
-        Self {
-            dialect: Dialect::V4,
-            user: args.user,
-            key: args.api_key,
-            rest_url: args.rest_url,
-            name: args.tunnel_name,
-            region: args.region,
-            rest_ca: args.cainfo,
-            tunnel_ca: args.tunnel_cainfo,
-            rules: Lists {
-                direct: args.direct_domains,
-                tunnel: args.tunnel_domains,
-                fast_fail: args.fast_fail_regexps,
-                pass_tls: args.no_ssl_bump_domains,
-                resign: None,
-            },
-            no_proxy_caching: args.no_proxy_caching,
-            reconnect: args.reconnect,
-            keepalive: args.keepalive,
-            max_missed_acks: args.max_missed_acks,
-            egress: args.egress.into(),
-            connections: args.tunnel_connections,
-            monitoring: GivenMonitoring::V4(args.monitoring),
-            inspect: inspect::Given::V4(args.inspect),
-            runtime: args.runtime,
-        }
-    }
-}
-
-impl From<V5Args> for Given {
-    fn from(args: V5Args) -> Self {
-        Self {
-            dialect: Dialect::V5,
-            user: args.username,
-            key: args.access_key,
-            rest_url: args.rest_url,
-            name: args.tunnel_name,
-            region: args.region,
-            rest_ca: args.rest_cainfo,
-            tunnel_ca: args.tunnel_cainfo,
-            rules: Lists {
-                direct: args.direct_domains,
-                tunnel: args.tunnel_domains,
-                fast_fail: None,
-                pass_tls: args.tls_passthrough_domains,
-                resign: args.tls_resign_domains,
-            },
-            no_proxy_caching: None,
-            reconnect: args.reconnect,
-            keepalive: args.keepalive,
-            max_missed_acks: args.max_missed_acks,
-            egress: args.egress.into(),
-            connections: args.tunnel_connections,
-            monitoring: GivenMonitoring::V5(args.monitoring),
-            inspect: inspect::Given::V5(args.inspect),
-            runtime: args.runtime,
-        }
-    }
-}
-
-/// Version 4's variable for no cache.
-const NO_CACHING: &str = "SAUCE_NO_PROXY_CACHING";
 
 /// What stands in the place of a key that [`super::conceal`] moved into the environment.
 pub(super) const CONCEALED: &str = "****";
 
+impl SettingsError {
+    /// Whether something is missing, and nothing wrong.
+    pub(super) fn is_incomplete(&self) -> bool {
+        matches!(
+            self,
+            Self::NoUser { .. } | Self::NoKey { .. } | Self::NoName | Self::NoRestUrl { .. }
+        )
+    }
+}
+
 impl Settings {
-    /// The settings of `sc -u -k …`.
-    pub(crate) fn of_v4(args: V4Args, env: &Environment) -> Result<Self, SettingsError> {
-        Self::resolve(args.into(), env)
+    /// The settings of `sc …` and `sc run …`.
+    pub(crate) fn of(given: Given, env: &Environment) -> Result<Self, SettingsError> {
+        Self::from_values(&Values::of(given, env)?, env)
     }
 
-    /// The settings of `sc run …`.
-    pub(crate) fn of_v5(args: V5Args, env: &Environment) -> Result<Self, SettingsError> {
-        Self::resolve(args.into(), env)
+    /// Settings with the least that there must be.
+    pub(crate) fn plain(
+        dialect: Dialect,
+        user: String,
+        access_key: AccessKey,
+        rest: RestUrl,
+    ) -> Self {
+        Self {
+            dialect,
+            user,
+            access_key,
+            name: None,
+            rest,
+            rest_ca: None,
+            tunnel_ca: None,
+            rules: Rules::default(),
+            caching: Caching::default(),
+            endurance: Endurance::default(),
+            egress: EgressSettings::default(),
+            connections: DEFAULT_CONNECTIONS,
+            max_streams: None,
+            monitoring: Monitoring::default(),
+            runtime: RuntimeKind::default(),
+            sharing: Sharing::default(),
+            local_proxy: LocalProxy::default(),
+            key_logs: KeyLogs::default(),
+            logs: LogSettings::default(),
+            notes: Vec::new(),
+            shown: BTreeMap::new(),
+        }
     }
 
-    fn resolve(given: Given, env: &Environment) -> Result<Self, SettingsError> {
-        let v4 = given.dialect == Dialect::V4;
-        let pick = |flag: Option<String>, names: &[&str]| {
-            flag.filter(|value| !value.is_empty()).or_else(|| env.first(names))
-        };
-        let path = |flag: Option<PathBuf>, name: &str| {
-            flag.or_else(|| env.first(&[name]).map(PathBuf::from))
-        };
-        let number = |flag: Option<u32>, name: &'static str, range: RangeInclusive<i64>| {
-            flag.map(Ok)
-                .or_else(|| env.first(&[name]).map(|text| numbered(name, text, range)))
-                .transpose()
-        };
-        let user = pick(given.user, &["SAUCE_USERNAME", "SAUCE_USER"]).ok_or({
+    /// Checks all of it.
+    pub(super) fn from_values(values: &Values, env: &Environment) -> Result<Self, SettingsError> {
+        let dialect = values.dialect();
+        let v4 = dialect == Dialect::V4;
+        let user = values.text("user").ok_or({
             SettingsError::NoUser { flag: if v4 { "--user (-u)" } else { "--username (-u)" } }
         })?;
-        let key = given.key.filter(|key| key != CONCEALED);
-        let key =
-            pick(key, &["SAUCE_ACCESS_KEY", "SAUCE_API_KEY"]).ok_or(SettingsError::NoKey {
-                flag: if v4 { "--api-key (-k)" } else { "--access-key (-k)" },
-            })?;
-        let name = pick(given.name, &["SAUCE_TUNNEL_NAME", "SAUCE_TUNNEL_IDENTIFIER"]);
+        let access_key = access_key(values)?;
+        let name = values.text("tunnel-name");
         if name.is_none() && !v4 {
             return Err(SettingsError::NoName);
         }
-        let region = pick(given.region, &["SAUCE_REGION"]);
-        let url =
-            pick(given.rest_url, &["SAUCE_REST_URL"]).ok_or(SettingsError::NoRestUrl { region })?;
-        let caching = match (v4, given.no_proxy_caching, env.first(&[NO_CACHING])) {
-            (true, None, Some(text)) => !egress::switched(NO_CACHING, text)?,
-            (_, given, _) => given != Some(true),
-        };
-        let mut egress = given.egress.resolve(env)?;
-        let rules = given.rules.checked(given.dialect, env).map_err(SettingsError::BadRules)?;
+        let no_url = || SettingsError::NoRestUrl { region: values.text("region") };
+        let url = values.text("rest-url").ok_or_else(no_url)?;
+        let rest = RestUrl::parse(&url)
+            .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?;
+        let mut egress = EgressSettings::of(values, env)?;
+        let rules = rules(values, &egress).map_err(SettingsError::BadRules)?;
         // The server refuses them, too; this side does so whatever the server lets pass.
         let fast_fail = rules.fast_fail_regexps.iter().flatten().map(String::as_str);
         egress.exchanges.rules.denied_urls = match rules.fast_fail_regexps.is_some() {
             true => UrlRules::new(fast_fail).ok(),
             false => None,
         };
+        let mut shown = values.shown();
+        if let SiteWay::Detected(detected) = &egress.sites {
+            shown.insert("proxy", detected.way.to_string());
+        }
+        let connections = values.number("tunnel-connections", CONNECTIONS)?;
+        let plain = Self::plain(dialect, checked_user(user)?, access_key, rest);
         Ok(Self {
-            dialect: given.dialect,
-            user: checked_user(user)?,
-            access_key: AccessKey::new(key),
             name: name.map(named).transpose()?,
-            rest: RestUrl::parse(&url)
-                .map_err(|why| SettingsError::BadRestUrl { url: without_credentials(&url), why })?,
-            rest_ca: path(given.rest_ca, "SAUCE_CAINFO"),
-            tunnel_ca: path(given.tunnel_ca, "SAUCE_TUNNEL_CAINFO"),
-            // The server refuses them, too, so that they do not come as far as here.
-            rules: Rules {
-                deny_domains: (!egress.denied.is_empty()).then(|| egress.denied.clone()),
-                always_resign_domains: egress::resigned_for_logins(given.dialect, &egress),
-                ..rules
-            },
+            rest_ca: values.path("rest-cainfo"),
+            tunnel_ca: values.path("tunnel-cainfo"),
+            rules,
             endurance: Endurance::of(
-                number(given.reconnect, "SAUCE_RECONNECT", RECONNECT)?,
-                number(given.keepalive, "SAUCE_KEEPALIVE", KEEPALIVE)?,
-                number(given.max_missed_acks, "SAUCE_MAX_MISSED_ACKS", MAX_MISSED_ACKS)?,
+                values.number("reconnect", RECONNECT)?,
+                values.number("keepalive", KEEPALIVE)?,
+                values.number("max-missed-acks", MAX_MISSED_ACKS)?,
             ),
-            caching: if caching { Caching::Shared } else { Caching::Off },
-            egress,
-            connections: number(given.connections, "SAUCE_TUNNEL_CONNECTIONS", CONNECTIONS)?
-                .and_then(|count| u8::try_from(count).ok())
-                .unwrap_or(DEFAULT_CONNECTIONS),
-            monitoring: given.monitoring.resolve(env)?,
-            inspect: given.inspect.resolve(env)?,
-            runtime: match (given.runtime, env.first(&["SAUCE_RUNTIME"])) {
-                (Some(runtime), _) => runtime,
-                (None, Some(name)) => runtime_named(name)?,
-                (None, None) => RuntimeKind::default(),
+            caching: match values.switch("no-proxy-caching")? {
+                Some(true) => Caching::Off,
+                Some(false) | None => Caching::Shared,
             },
+            egress,
+            connections: connections.unwrap_or(DEFAULT_CONNECTIONS),
+            max_streams: values.number("tunnel-max-concurrent-streams", STREAMS)?,
+            monitoring: Monitoring::of(values)?,
+            runtime: match values.word("runtime")? {
+                Some(word) => RuntimeKind::from_str(word, true).unwrap_or_default(),
+                None => RuntimeKind::default(),
+            },
+            sharing: Sharing::of(values)?,
+            local_proxy: LocalProxy::of(values)?,
+            key_logs: KeyLogs::of(values),
+            logs: LogSettings::of(values)?,
+            notes: values.notes()?,
+            shown,
+            ..plain
         })
     }
 }
 
-impl Lists {
-    /// The rules as the API takes them. Version 4 has a field of its own for what goes through the
-    /// tunnel.
-    fn checked(self, dialect: Dialect, env: &Environment) -> Result<Rules, RulesError> {
-        let list = |given: Option<Vec<String>>, name: &str| {
-            given.or_else(|| {
-                env.first(&[name]).map(|text| text.split(',').map(str::to_owned).collect())
-            })
-        };
-        let direct_domains = list(self.direct, "SAUCE_DIRECT_DOMAINS");
-        let tunnel = list(self.tunnel, "SAUCE_TUNNEL_DOMAINS");
-        let (syntax, tunnel_domains, domain_names, fast_fail_regexps) = match dialect {
-            Dialect::V4 => {
-                let fast_fail = list(self.fast_fail, "SAUCE_FAST_FAIL_REGEXPS");
-                (RuleSyntax::Patterns, None, tunnel, fast_fail)
-            }
-            Dialect::V5 => (RuleSyntax::Expressions, tunnel, None, None),
-        };
-        let rule_syntax = Some(syntax);
-        let (no_ssl_bump_domains, tls_passthrough_domains, tls_resign_domains) = match dialect {
-            Dialect::V4 => (list(self.pass_tls, "SAUCE_NO_SSL_BUMP_DOMAINS"), None, None),
-            Dialect::V5 => (
-                None,
-                list(self.pass_tls, "SAUCE_TLS_PASSTHROUGH_DOMAINS"),
-                list(self.resign, "SAUCE_TLS_RESIGN_DOMAINS"),
-            ),
-        };
-        let rules = Rules {
-            no_ssl_bump_domains,
-            tls_passthrough_domains,
-            tls_resign_domains,
-            direct_domains,
-            tunnel_domains,
-            domain_names,
-            fast_fail_regexps,
-            rule_syntax,
-            ..Rules::default()
-        };
-        rules.compile(syntax).map(|_| rules)
+/// What `--tunnel-max-concurrent-streams` may say.
+const STREAMS: std::ops::RangeInclusive<i64> = 1..=1 << 20;
+/// Longest access key in a file, in bytes.
+const MAX_KEY: u64 = 4096;
+
+/// The access key, or the first line of the file that holds it: what comes from nearer counts.
+fn access_key(values: &Values) -> Result<AccessKey, SettingsError> {
+    let v4 = values.dialect() == Dialect::V4;
+    let none = || SettingsError::NoKey {
+        flag: match v4 {
+            true => "--api-key (-k) or --api-key-file",
+            false => "--access-key (-k) or --access-key-file",
+        },
+    };
+    let near = |id| values.origin(id).map(std::mem::discriminant);
+    match (values.origin("access-key"), values.origin("access-key-file")) {
+        (Some(key), Some(file)) if near("access-key") == near("access-key-file") => {
+            Err(SettingsError::TwoKeys(key.clone(), file.clone()))
+        }
+        (key, Some(file)) if key.is_none_or(|key| key < file) => {
+            let path = values.path("access-key-file").unwrap_or_default();
+            let wrong = |why| SettingsError::KeyFile { origin: file.clone(), why };
+            first_line(&path).map(AccessKey::new).map_err(wrong)
+        }
+        _ => values.text("access-key").map(AccessKey::new).ok_or_else(none),
     }
+}
+
+/// The first line of a file or of standard input.
+fn first_line(path: &Path) -> Result<String, String> {
+    let mut text = String::new();
+    let read = match path == Path::new("-") {
+        true => io::stdin().lock().take(MAX_KEY).read_to_string(&mut text),
+        false => File::open(path).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text)),
+    };
+    let shown = path.display();
+    read.map_err(|error| format!("{shown}: {error}"))?;
+    match text.lines().next().map(str::trim) {
+        None | Some("") => Err(format!("{shown}: its first line is empty")),
+        Some(line) => Ok(line.to_owned()),
+    }
+}
+
+/// The lists as the API takes them. Version 4 has a field of its own for what goes through the
+/// tunnel.
+fn rules(values: &Values, egress: &EgressSettings) -> Result<Rules, RulesError> {
+    let tunnel = values.list("tunnel-domains");
+    let (syntax, tunnel_domains, domain_names) = match values.dialect() {
+        Dialect::V4 => (RuleSyntax::Patterns, None, tunnel),
+        Dialect::V5 => (RuleSyntax::Expressions, tunnel, None),
+    };
+    let rules = Rules {
+        no_ssl_bump_domains: values.list("no-ssl-bump-domains"),
+        tls_passthrough_domains: values.list("tls-passthrough-domains"),
+        tls_resign_domains: values.list("tls-resign-domains"),
+        direct_domains: values.list("direct-domains"),
+        tunnel_domains,
+        domain_names,
+        fast_fail_regexps: values.list("fast-fail-regexps"),
+        rule_syntax: Some(syntax),
+        ..Rules::default()
+    };
+    rules.compile(syntax)?;
+    // The server refuses them, too, so that they do not come as far as here.
+    let deny_domains = (!egress.denied.is_empty()).then(|| egress.denied.clone());
+    let always_resign_domains = egress.resigned_for_logins(values.dialect());
+    Ok(Rules { deny_domains, always_resign_domains, ..rules })
 }
 
 fn checked_user(user: String) -> Result<String, SettingsError> {
     let fits = |b: u8| b.is_ascii_graphic() && !b":/?#%\\".contains(&b);
     if user.bytes().all(fits) { Ok(user) } else { Err(SettingsError::BadUser(user)) }
-}
-
-fn numbered(
-    name: &'static str,
-    text: String,
-    range: RangeInclusive<i64>,
-) -> Result<u32, SettingsError> {
-    let number = text.trim().parse::<u32>().ok();
-    let fits = number.filter(|number| range.contains(&i64::from(*number)));
-    fits.ok_or(SettingsError::BadNumber { name, text, range })
-}
-
-fn runtime_named(name: String) -> Result<RuntimeKind, SettingsError> {
-    RuntimeKind::from_str(&name, true).map_err(|_| SettingsError::BadRuntime(name))
 }
 
 fn named(name: String) -> Result<TunnelName, SettingsError> {
@@ -446,6 +397,15 @@ fn without_credentials(url: &str) -> String {
         }
         (None, Some(at)) => format!("****@{}", &url[at + 1..]),
         _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// The settings of a command line, its words between blanks, and of variables.
+    pub(crate) fn of_line(line: &str, variables: &[(&str, &str)]) -> Result<Self, SettingsError> {
+        let env = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Self::from_values(&Values::of_line(line, variables), &env)
     }
 }
 

@@ -132,7 +132,7 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 pub(crate) fn common(line: &Line) -> String {
     match line {
         Line::Monitor { name, address } => format!("{name} listening on {address}"),
-        Line::ServerSays(text) | Line::Egress(text) => text.clone(),
+        Line::ServerSays(text) | Line::Egress(text) | Line::Note(text) => text.clone(),
         Line::Retry { step, error, wait } => {
             format!("{step} failed: {error}; trying again in {:.1} s", wait.as_secs_f64())
         }

@@ -11,13 +11,17 @@ use sc_proto::egress::{
 use sc_proto::tls::KeyLog;
 
 use super::site_trust::OfficeTrust;
-use crate::cli::{EgressSettings, OwnProxy, PacSettings, SiteWay};
+use crate::cli::{EgressSettings, LocalProxy, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
 const HOSTS_LIMIT: u64 = 4 << 20;
 
-/// The core's rules. `keys`: where the keys of TLS with sites and proxies go.
-pub(super) fn rules(settings: &EgressSettings, keys: Option<Arc<dyn KeyLog>>) -> Egress {
+/// The core's rules. `limits`: of bytes a second. `keys`: where the keys of TLS with sites and proxies go.
+pub(super) fn rules(
+    settings: &EgressSettings,
+    limits: &LocalProxy,
+    keys: Option<Arc<dyn KeyLog>>,
+) -> Egress {
     let hosts = Hosts::parse(&hosts_text(&hosts_file()));
     Egress {
         trust: Some(Arc::new(OfficeTrust::new(&settings.tls, keys))),
@@ -33,8 +37,8 @@ pub(super) fn rules(settings: &EgressSettings, keys: Option<Arc<dyn KeyLog>>) ->
             }
         },
         rates: Rates {
-            read: settings.rates.read.map(Rate::new).map(Arc::new),
-            write: settings.rates.write.map(Rate::new).map(Arc::new),
+            read: limits.read_limit.map(Rate::new).map(Arc::new),
+            write: limits.write_limit.map(Rate::new).map(Arc::new),
         },
         watch: Watch::default(),
         exchanges: settings.exchanges.rules.clone(),
@@ -91,7 +95,7 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
 }
 
 /// A script's source for people: without user and password, and not the script itself.
-pub(super) fn shown_source(source: &str) -> String {
+fn shown_source(source: &str) -> String {
     match source.split_once("://") {
         _ if source.starts_with("data:") => "in a data: URL".to_owned(),
         _ if source == "-" => "of standard input".to_owned(),

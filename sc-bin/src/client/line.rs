@@ -30,6 +30,8 @@ pub(crate) enum Line {
     Egress(String),
     /// A text from the server.
     ServerSays(String),
+    /// An option that changes nothing.
+    Note(String),
     /// Something failed and is tried again.
     Retry {
         /// What.

@@ -100,6 +100,9 @@ pub(crate) fn serve(
         );
         speaker.say(&Line::Egress(text));
     }
+    for note in &settings.notes {
+        speaker.say(&Line::Note(note.clone()));
+    }
     let rest = Rest::new(settings)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;

@@ -7,16 +7,27 @@ use ureq::http::HeaderMap;
 
 use super::failure::Failure;
 use super::plane::{Inspecting, WorkerPlane};
-use crate::cli::{Inspect, Settings};
+use crate::cli::{LogHttp, Settings};
 use crate::monitor::Handler;
 
-/// Nothing.
+/// Refuses what would look into the client.
 ///
 /// # Errors
 ///
-/// Never.
-pub(super) fn start(_settings: &Settings) -> Result<Inspecting, Failure> {
-    Ok(Inspecting::default())
+/// Something of it was asked for.
+pub(super) fn start(settings: &Settings) -> Result<Inspecting, Failure> {
+    let keys = &settings.key_logs;
+    let is_asked = settings.local_proxy.address.is_some()
+        || keys.tunnel.is_some()
+        || keys.sites.is_some()
+        || settings.logs.http != LogHttp::default();
+    match is_asked {
+        true => Err(Failure::Machine {
+            what: "no local proxy port, log of HTTP or file of keys",
+            error: "this sc was built without the feature `inspect`".to_owned(),
+        }),
+        false => Ok(Inspecting::default()),
+    }
 }
 
 /// Opens nothing.
@@ -38,11 +49,6 @@ pub(super) fn about(_address: SocketAddr) -> Vec<String> {
 
 /// Nothing.
 pub(super) fn warnings(_settings: &Settings) -> Vec<String> {
-    Vec::new()
-}
-
-/// Nothing.
-pub(super) fn configuration(_settings: &Settings) -> Vec<(&'static str, String)> {
     Vec::new()
 }
 
@@ -69,6 +75,6 @@ impl ControlLog {
 }
 
 /// The handler as it is.
-pub(super) fn watched(_inspect: &Inspect, handler: Handler) -> Handler {
+pub(super) fn watched(_settings: &Settings, handler: Handler) -> Handler {
     handler
 }

@@ -96,7 +96,10 @@ impl WorkerPlane {
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress: Egress { watch, ..egress::rules(&settings.egress, site_keys) },
+            egress: Egress {
+                watch,
+                ..egress::rules(&settings.egress, &settings.local_proxy, site_keys)
+            },
             agent: "sc_client",
             // The egress decides about the local proxy port, as it does about the tunnel.
             direct: AddressGuard::Anywhere,
@@ -104,6 +107,10 @@ impl WorkerPlane {
             ..Config::default()
         };
         settings.endurance.tell(&mut config);
+        if let Some(streams) = settings.max_streams {
+            // The core shares them out among the connections.
+            config.kgp.max_streams = streams.saturating_mul(settings.connections.into());
+        }
         if let Some(timeout) = settings.egress.exchanges.dial_timeout {
             config.dial_timeout = timeout;
         }

@@ -14,6 +14,8 @@ use crate::client::{Failure, Line, Speaker, spoken};
 pub(super) struct Facts {
     /// The REST API.
     pub(super) rest_url: String,
+    /// The Tunnels page.
+    pub(super) page_url: String,
     /// Access key of the user `dev`.
     pub(super) key: String,
     /// What is reached through the tunnel.
@@ -74,7 +76,7 @@ impl<Out: Write, Err: Write> Guide<Out, Err> {
     }
 
     fn text(&self, id: TunnelId, proxy: &str) -> String {
-        let Facts { rest_url, key, app, program, no_proxy } = &self.facts;
+        let Facts { rest_url, page_url, key, app, program, no_proxy } = &self.facts;
         let (kind, url, note) = match app {
             App::Demo(url) => ("demo site   ", url, ""),
             App::Own { url, answers: true } => ("application ", url, ""),
@@ -90,6 +92,7 @@ impl<Out: Write, Err: Write> Guide<Out, Err> {
         format!(
             "sc dev: server, user and tunnel run on this machine, for this machine only.
 
+  Tunnels page {page_url}
   REST API     {rest_url}
   user, key    dev, {key}
   tunnel       dev, {id}
@@ -150,6 +153,7 @@ mod tests {
     fn printed(app: App, no_proxy: NoProxy) -> String {
         let facts = Facts {
             rest_url: "http://127.0.0.1:4480/rest/v1".to_owned(),
+            page_url: "http://127.0.0.1:4480/tunnels".to_owned(),
             key: "KEY".to_owned(),
             app,
             program: "sc".to_owned(),
@@ -177,6 +181,7 @@ mod tests {
     #[test]
     fn the_lines_that_scripts_read() {
         let text = printed(App::Demo("http://localhost:4488/".to_owned()), NoProxy::Unset);
+        assert_eq!(line(&text, "  Tunnels page "), "  Tunnels page http://127.0.0.1:4480/tunnels");
         assert_eq!(
             line(&text, "  curl -x "),
             "  curl -x http://127.0.0.1:4490 http://localhost:4488/"

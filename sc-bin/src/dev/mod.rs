@@ -18,13 +18,10 @@ use guide::{App, Facts, Guide, NoProxy, shell_word};
 use site::Site;
 use target::{InvalidTargetUrl, TargetUrl};
 
-use crate::api::Rules;
 use crate::cli::{
-    AccessKey, DEFAULT_CONNECTIONS, DevArgs, Dialect, EgressSettings, Endurance, Exit, Inspect,
-    InvalidRestUrl, Monitoring, RestUrl, Settings, TunnelName,
+    AccessKey, DevArgs, Dialect, Exit, InvalidRestUrl, RestUrl, Settings, TunnelName,
 };
 use crate::client::{self, Inputs, SignalWatch, Speaker as _};
-use crate::runtime::RuntimeKind;
 use crate::server::{self, Running, StartError, UserError};
 
 /// The ports of `sc dev` if they are free: REST, tunnels, demo site and the tunnels' proxies.
@@ -146,27 +143,16 @@ fn tunnel(server: &Running, application: &Application, inputs: Inputs) -> Result
     let key = server.add_user(USER)?.expose().to_owned();
     let facts = Facts {
         rest_url: server.rest_url().to_owned(),
+        page_url: server.page_url().unwrap_or_default(),
         key: key.clone(),
         app: application.shown(),
         program: program(),
         no_proxy: no_proxy(),
     };
+    let (user, key) = (USER.to_owned(), AccessKey::new(key));
     let settings = Settings {
-        inspect: Inspect::default(),
-        dialect: Dialect::V4,
-        user: USER.to_owned(),
-        access_key: AccessKey::new(key),
         name: TunnelName::new(USER.to_owned()),
-        rest: RestUrl::parse(server.rest_url())?,
-        rest_ca: None,
-        tunnel_ca: None,
-        rules: Rules::default(),
-        caching: Default::default(),
-        endurance: Endurance::default(),
-        egress: EgressSettings::default(),
-        connections: DEFAULT_CONNECTIONS,
-        monitoring: Monitoring::default(),
-        runtime: RuntimeKind::default(),
+        ..Settings::plain(Dialect::V4, user, key, RestUrl::parse(server.rest_url())?)
     };
     let mut guide = Guide::new(facts, io::stdout(), io::stderr());
     let run = client::serve(&settings, &mut guide, inputs);

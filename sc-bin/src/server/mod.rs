@@ -15,6 +15,7 @@ mod data_plane;
 mod guesses;
 mod log_limit;
 mod metrics;
+mod page;
 mod ports;
 mod random;
 mod registry;

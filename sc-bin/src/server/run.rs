@@ -91,6 +91,9 @@ fn announce(running: &Running, tunnel_host: &str, proxies: &str, data_dir: &str)
     writeln!(out, "sc server is up")?;
     writeln!(out, "rest-url: {}", running.rest_url())?;
     writeln!(out, "rest-address: {}", running.rest_address())?;
+    if let Some(url) = running.page_url() {
+        writeln!(out, "tunnels-page: {url}")?;
+    }
     writeln!(out, "tunnel-address: {tunnel_address}")?;
     writeln!(out, "tunnel-host: {tunnel_host}")?;
     writeln!(out, "proxies: {proxies}")?;

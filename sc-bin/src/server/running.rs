@@ -21,11 +21,12 @@ use super::data_plane::{DataPlane, Listeners};
 use super::guesses::Guesses;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
+use super::page::{self, Page};
 use super::ports::{self, ProxyPorts};
 use super::registry::{Registry, RegistryError, UserError};
 use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
-use super::settings::{RestSecurity, Settings};
+use super::settings::{RestSecurity, Settings, TunnelsPage};
 use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
 use super::user_command;
 use super::watchdog;
@@ -134,6 +135,7 @@ impl Purpose {
 #[derive(Debug)]
 pub(crate) struct Running {
     rest_url: String,
+    page: TunnelsPage,
     rest_address: SocketAddr,
     tunnel_address: SocketAddr,
     shared_proxy_address: Option<SocketAddr>,
@@ -195,6 +197,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let handle = runtime.handle().clone();
     let registry = runtime.block_on(open_registry(&dir))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let page = settings.page;
     let announcements = settings.announcements.clone();
     let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
@@ -211,6 +214,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let rest = Rest {
         listener: rest_listener,
         tls,
+        page,
         state: Arc::new(RestState {
             registry: registry.clone(),
             tunnels: Arc::clone(&tunnels),
@@ -234,6 +238,7 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
     let monitor = metrics::serve(metrics, &tunnels).map_err(StartError::Threads)?;
     Ok(Running {
         rest_url,
+        page,
         rest_address,
         tunnel_address,
         shared_proxy_address,
@@ -292,6 +297,7 @@ fn start_tunnels(
 struct Rest {
     listener: std::net::TcpListener,
     tls: Option<TlsAcceptor>,
+    page: TunnelsPage,
     state: Arc<RestState>,
 }
 
@@ -308,12 +314,21 @@ impl Rest {
         };
         let registry = self.state.registry.clone();
         let housekeeping = keep_house(Arc::clone(&self.state));
-        let serving = rest::serve(listener, self.tls, rest::router(self.state), stopped);
+        let page = match self.page {
+            TunnelsPage::Served => Some(Page::new(Arc::clone(&self.state), stopped.clone())),
+            TunnelsPage::Off => None,
+        };
+        let mut router = rest::router(self.state);
+        if let Some(page) = &page {
+            router = router.merge(page::router(Arc::clone(page)));
+        }
+        let serving = rest::serve(listener, self.tls, router, stopped);
         spawn("sc-rest", move || {
             runtime.block_on(async {
                 tokio::select! {
                     () = serving => {}
                     () = housekeeping => {}
+                    () = sample(page) => {}
                 }
                 registry.close().await;
             });
@@ -327,6 +342,12 @@ impl Running {
     /// The REST API, as seen from this machine: `http://127.0.0.1:8033/rest/v1`.
     pub(crate) fn rest_url(&self) -> &str {
         &self.rest_url
+    }
+
+    /// The Tunnels page, as seen from this machine, if there is one.
+    pub(crate) fn page_url(&self) -> Option<String> {
+        let origin = self.rest_url.strip_suffix(BASE)?;
+        (self.page == TunnelsPage::Served).then(|| format!("{origin}{}", page::LIST))
     }
 
     /// Where the REST API listens.
@@ -482,6 +503,14 @@ fn take_in(events: &Events, tunnels: &Arc<Tunnels>, runtime: &Handle) {
             }
             event => runtime.block_on(tunnels.on_event(worker, event)),
         }
+    }
+}
+
+/// Samples the tunnels for their page, if there is one, as long as the server runs.
+async fn sample(page: Option<Arc<Page>>) {
+    match page {
+        Some(page) => page.sample().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -156,6 +156,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", env = "SC_SERVER_MAX_MISSED_ACKS",
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
     max_missed_acks: Option<u32>,
+
+    /// Serve no Tunnels page beside the REST API
+    #[arg(
+        long, value_name = "BOOL", env = "SC_SERVER_NO_PAGE",
+        num_args = 0..=1, default_missing_value = "true", require_equals = true
+    )]
+    no_page: Option<bool>,
 }
 
 /// What a tunnel's own proxy port wants of a browser.
@@ -213,6 +220,17 @@ pub(crate) struct Settings {
     pub(crate) metrics: Option<MetricsServer>,
     /// What clients are told.
     pub(crate) announcements: Announcements,
+    /// The Tunnels page.
+    pub(crate) page: TunnelsPage,
+}
+
+/// Whether people can see their tunnels in a browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TunnelsPage {
+    /// They can, where the REST API is.
+    Served,
+    /// There is nothing but the REST API.
+    Off,
 }
 
 /// How the REST API is protected.
@@ -319,6 +337,7 @@ impl Settings {
             endurance: Endurance::default(),
             metrics: None,
             announcements: Announcements::default(),
+            page: TunnelsPage::Served,
         }
     }
 }
@@ -385,6 +404,7 @@ impl Options {
             metrics_address: self.metrics_address.or(other.metrics_address),
             metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
             announcements: self.announcements.or(other.announcements),
+            no_page: self.no_page.or(other.no_page),
         }
     }
 
@@ -446,6 +466,10 @@ impl Options {
             unconnected_limit: UNCONNECTED_LIMIT.max(endurance.reconnect),
             endurance,
             metrics: MetricsServer::of(self.metrics_address, self.metrics_auth_file)?,
+            page: match self.no_page {
+                Some(true) => TunnelsPage::Off,
+                _ => TunnelsPage::Served,
+            },
             announcements: match &self.announcements {
                 Some(file) => Announcements::from_file(file)?,
                 None => Announcements::default(),

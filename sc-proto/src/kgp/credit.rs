@@ -143,7 +143,7 @@ impl Window {
         }
         let fast = now.since(self.fill_began) < (4 * rtt).max(SHORTEST_FILL);
         // No stream takes more than a part of what is left, so that some is left for all others.
-        if fast && self.size <= pool.free / 4 {
+        if fast && self.size <= pool.free / 2 {
             self.size = (2 * self.size).min(pool.max_window);
         }
         self.fill_began = now;

@@ -125,7 +125,7 @@ fn a_reset_fails_reads_and_writes() {
     let mut pair = Pair { poll, ours, theirs: other };
     pair.wait(Event::is_error);
     assert_eq!(pair.ours.read(&mut [0; 8]), Read::Failed);
-    assert_eq!(pair.ours.write(&[IoSlice::new(b"x")]), Write::Failed);
+    assert_eq!(pair.ours.write(&[IoSlice::new(b"x")], Time::ZERO), Write::Failed);
 }
 
 /// A read stops at the mark of urgent data; what is behind it must still be read.
@@ -157,7 +157,7 @@ fn slices_are_written_in_order_until_the_kernel_is_full() {
     let slices = [IoSlice::new(b"head"), IoSlice::new(&block)];
     let mut written = 0;
     loop {
-        match pair.ours.write(&slices) {
+        match pair.ours.write(&slices, Time::ZERO) {
             Write::Bytes(n) => {
                 assert_eq!(n, 4 + block.len());
                 written += n;
@@ -169,14 +169,17 @@ fn slices_are_written_in_order_until_the_kernel_is_full() {
             Write::Failed => panic!("failed"),
         }
     }
-    assert_eq!(pair.ours.write(&slices), Write::Blocked(0));
+    assert_eq!(pair.ours.write(&slices, Time::ZERO), Write::Blocked(0));
     let mut back = vec![0; written];
     pair.theirs.read_exact(&mut back).unwrap();
     for chunk in back.chunks(4 + block.len()) {
         assert!(chunk.iter().zip(b"head").all(|(a, b)| a == b));
     }
     pair.wait(Event::is_writable);
-    assert!(matches!(pair.ours.write(&slices), Write::Bytes(1..) | Write::Blocked(1..)));
+    assert!(matches!(
+        pair.ours.write(&slices, Time::ZERO),
+        Write::Bytes(1..) | Write::Blocked(1..)
+    ));
 }
 
 #[cfg(target_os = "linux")]
@@ -201,7 +204,9 @@ fn an_orderly_close_delivers_what_was_written() {
     pair.theirs.write_all(&[1; 40 * 1024]).unwrap();
     pair.wait(Event::is_readable);
     let answer = vec![2; 60 * 1024];
-    let (Write::Bytes(n) | Write::Blocked(n)) = pair.ours.write(&[IoSlice::new(&answer)]) else {
+    let (Write::Bytes(n) | Write::Blocked(n)) =
+        pair.ours.write(&[IoSlice::new(&answer)], Time::ZERO)
+    else {
         panic!("failed");
     };
     pair.ours.close(CloseMode::Graceful);

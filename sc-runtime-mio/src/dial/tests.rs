@@ -182,7 +182,7 @@ fn an_address_is_dialled_without_a_lookup() {
     assert_eq!(peer, address);
     assert_eq!(bench.dials.next_alarm(), None);
     let (other_end, _) = listener.accept().unwrap();
-    assert_eq!(connection.write(&[io::IoSlice::new(b"hello")]), Write::Bytes(5));
+    assert_eq!(connection.write(&[io::IoSlice::new(b"hello")], Time::ZERO), Write::Bytes(5));
     let mut text = [0; 5];
     io::Read::read_exact(&mut &other_end, &mut text).unwrap();
     assert_eq!(&text, b"hello");

@@ -38,6 +38,13 @@ impl Answer {
     }
 }
 
+/// One that somebody else has opened.
+impl From<TcpStream> for Connection {
+    fn from(stream: TcpStream) -> Self {
+        Self { reader: BufReader::with_capacity(64 * 1024, stream) }
+    }
+}
+
 impl Connection {
     /// Connects to `address`.
     ///
@@ -48,7 +55,7 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
-        Ok(Self { reader: BufReader::with_capacity(64 * 1024, stream) })
+        Ok(stream.into())
     }
 
     /// Connects to `target` (`host:port`) by CONNECT.

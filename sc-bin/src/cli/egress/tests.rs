@@ -3,20 +3,16 @@ use sc_proto::contract::{DialFailure, Host};
 use sc_proto::egress::{Egress, Localhost};
 
 use super::*;
-use crate::cli::args::{Cli, Command};
 
-fn env(pairs: &[(&str, &str)]) -> Environment {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+type Pair<'a> = (&'a str, &'a str);
+
+fn env<'a>(pairs: &[Pair<'a>]) -> Vec<Pair<'a>> {
+    pairs.to_vec()
 }
 
-fn resolve(line: &str, env: &Environment) -> Result<EgressSettings, EgressError> {
-    let cli = Cli::parse_from(line.split(' '));
-    let given: Given = match cli.command {
-        None => cli.tunnel.egress.into(),
-        Some(Command::Run(args)) => args.egress.into(),
-        Some(other) => panic!("{other:?} is no tunnel"),
-    };
-    given.resolve(env)
+fn resolve(line: &str, pairs: &[Pair<'_>]) -> Result<EgressSettings, EgressError> {
+    let env = pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    EgressSettings::of(&Values::of_line(line, pairs), &env)
 }
 
 fn denies(settings: EgressSettings, host: &str) -> bool {
@@ -67,13 +63,15 @@ fn localhost_goes_straight_unless_said_otherwise() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let error = |line: &str, env: &Environment| resolve(line, env).unwrap_err().to_string();
+    let error = |line: &str, env: &[Pair<'_>]| resolve(line, env).unwrap_err().to_string();
     let text = error("sc run -F *.x.test", &env(&[]));
     assert!(text.contains("--deny-domains") && text.contains("*.x.test"), "{text}");
     assert!(error("sc run -F -a", &env(&[])).contains("no include rules"));
     let text = error("sc", &env(&[("SAUCE_PROXY_LOCALHOST", "maybe")]));
     assert!(text.contains("SAUCE_PROXY_LOCALHOST") && text.contains("maybe"), "{text}");
-    assert!(Cli::try_parse_from(["sc", "run", "--proxy-localhost", "x"]).is_err());
+    assert!(
+        crate::cli::args::Cli::try_parse_from(["sc", "run", "--proxy-localhost", "x"]).is_err()
+    );
 }
 
 #[test]
@@ -151,7 +149,7 @@ fn version_4_finds_the_proxy_of_the_environment_and_version_5_does_not() {
 
 #[test]
 fn a_proxy_that_cannot_be_used_is_told_without_its_password() {
-    let error = |line: &str, env: &Environment| resolve(line, env).unwrap_err().to_string();
+    let error = |line: &str, env: &[Pair<'_>]| resolve(line, env).unwrap_err().to_string();
     for line in
         ["sc -p u:SECRET@host", "sc run -x ftp://u:SECRET@h:1", "sc run --proxy-sauce u:SECRET@h"]
     {
@@ -188,6 +186,7 @@ fn a_script_chooses_in_both_versions_and_its_proxies_have_passwords_in_version_4
     }
     let error = |line: &str| resolve(line, &env(&[])).unwrap_err();
     assert_eq!(error("sc run -p x -x p:1"), EgressError::ProxyAndPac);
+    assert_eq!(error("sc run -x http://127.0.0.1:8033/rest/v1"), EgressError::RestUrl);
     assert_eq!(error("sc --pac x -p p:1"), EgressError::ProxyAndPac);
     assert_eq!(error("sc --pac-auth u:p@a:1"), EgressError::NoPac);
     assert_eq!(error("sc --pac x --pac-auth u:p@a:1,SECRET"), EgressError::PacAuth(2));

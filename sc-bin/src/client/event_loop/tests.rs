@@ -8,15 +8,12 @@ use sc_proto::contract::{ConnectionNumber, Event, SessionId, Stop, TunnelId};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::{CreateTunnel, Rules};
-use crate::cli::{
-    AccessKey, Dialect, EgressSettings, Endurance, Inspect, Monitoring, RestUrl, Settings,
-};
+use crate::api::CreateTunnel;
+use crate::cli::{AccessKey, Dialect, RestUrl, Settings};
 use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
 use crate::client::line::Line;
-use crate::runtime::RuntimeKind;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -190,22 +187,10 @@ fn run_with(
     sender: Sender,
     inputs: Receiver,
 ) -> Outcome {
+    let key = AccessKey::new("KEY".to_owned());
     let settings = Settings {
-        dialect: Dialect::V4,
-        user: "anna".to_owned(),
-        access_key: AccessKey::new("KEY".to_owned()),
-        name: None,
-        rest: url.clone(),
-        rest_ca: None,
-        tunnel_ca: None,
-        rules: Rules::default(),
-        caching: Default::default(),
-        endurance: Endurance::default(),
-        egress: EgressSettings::default(),
         connections: 1,
-        inspect: Inspect::default(),
-        monitoring: Monitoring::default(),
-        runtime: RuntimeKind::default(),
+        ..Settings::plain(Dialect::V4, "anna".to_owned(), key, url.clone())
     };
     let mut recorder = Recorder { lines: Vec::new(), failures: Vec::new(), on_line };
     let query = "client_version=1".to_owned();
@@ -215,7 +200,7 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), None).unwrap(),
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
         sender,
         inputs,
     }

@@ -17,7 +17,7 @@ use sc_proto::egress::{Exchanged, HeaderRule};
 use ureq::http::HeaderMap;
 
 use super::redact::{fields, printable, url};
-use crate::cli::{Inspect, LogMode};
+use crate::cli::{LogMode, Settings};
 use crate::client::console::stamp;
 use crate::client::failure::Failure;
 use crate::client::plane::TellExchange;
@@ -203,8 +203,8 @@ impl ControlLog {
 }
 
 /// A handler of the client's own API whose answers are logged.
-pub(in crate::client) fn watched(inspect: &Inspect, handler: Handler) -> Handler {
-    let mode = inspect.log_http.api;
+pub(in crate::client) fn watched(settings: &Settings, handler: Handler) -> Handler {
+    let mode = settings.logs.http.api;
     if mode == LogMode::None {
         return handler;
     }

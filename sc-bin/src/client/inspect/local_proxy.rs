@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use crate::cli::{Dialect, Inspect, Settings};
+use crate::cli::{Dialect, Settings};
 use crate::client::failure::Failure;
 use crate::client::plane::WorkerPlane;
 use crate::monitor::ListenAddress;
@@ -16,7 +16,7 @@ pub(in crate::client) fn open(
     settings: &Settings,
     plane: &WorkerPlane,
 ) -> Result<Option<SocketAddr>, Failure> {
-    let address = &settings.inspect.local_proxy;
+    let address = &settings.local_proxy.address;
     let Some(ListenAddress::Tcp { host, port }) = address else { return Ok(None) };
     let failed = |error: std::io::Error| Failure::Listen {
         flag: flag(settings.dialect),
@@ -39,17 +39,6 @@ pub(in crate::client) fn about(address: SocketAddr) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// The option in effect.
-pub(super) fn configuration(dialect: Dialect, inspect: &Inspect) -> (&'static str, String) {
-    let address = inspect.local_proxy.as_ref();
-    let value = match (dialect, address) {
-        (_, None) => String::new(),
-        (Dialect::V4, Some(ListenAddress::Tcp { port, .. })) => port.to_string(),
-        (_, Some(address)) => address.to_string(),
-    };
-    (flag(dialect).trim_start_matches('-'), value)
 }
 
 fn flag(dialect: Dialect) -> &'static str {

@@ -18,7 +18,7 @@ pub(super) use local_proxy::{about, open};
 
 use super::failure::Failure;
 use super::plane::Inspecting;
-use crate::cli::{Dialect, LogMode, Settings};
+use crate::cli::{LogMode, Settings};
 
 /// Begins what the settings ask for, as far as it concerns the data plane.
 ///
@@ -26,8 +26,7 @@ use crate::cli::{Dialect, LogMode, Settings};
 ///
 /// A file cannot be written, or there is no thread.
 pub(super) fn start(settings: &Settings) -> Result<Inspecting, Failure> {
-    let inspect = &settings.inspect;
-    let mode = inspect.log_http.proxy;
+    let mode = settings.logs.http.proxy;
     let keys = |flag, path: &Option<PathBuf>| match path {
         Some(path) => key_file::open(flag, path).map(Some),
         None => Ok(None),
@@ -43,15 +42,15 @@ pub(super) fn start(settings: &Settings) -> Result<Inspecting, Failure> {
             LogMode::None => None,
             mode => Some(http_log::start(mode, &settings.egress.exchanges.rules.headers)?),
         },
-        tunnel_keys: keys("--tunnel-tls-keylog-file", &inspect.tunnel_keys)?,
-        site_keys: keys("--http-tls-keylog-file", &inspect.site_keys)?,
+        tunnel_keys: keys("--tunnel-tls-keylog-file", &settings.key_logs.tunnel)?,
+        site_keys: keys("--http-tls-keylog-file", &settings.key_logs.sites)?,
     })
 }
 
 /// What people are told at the start, a line each.
 pub(super) fn warnings(settings: &Settings) -> Vec<String> {
-    let inspect = &settings.inspect;
-    [("the tunnel", &inspect.tunnel_keys), ("TLS with sites and proxies", &inspect.site_keys)]
+    let keys = &settings.key_logs;
+    [("the tunnel", &keys.tunnel), ("TLS with sites and proxies", &keys.sites)]
         .into_iter()
         .filter_map(|(what, path)| Some((what, path.as_ref()?)))
         .map(|(what, path)| {
@@ -64,24 +63,9 @@ pub(super) fn warnings(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-/// The options in effect.
-pub(super) fn configuration(settings: &Settings) -> Vec<(&'static str, String)> {
-    let inspect = &settings.inspect;
-    let path = |path: &Option<PathBuf>| {
-        path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
-    };
-    let mut lines = vec![local_proxy::configuration(settings.dialect, inspect)];
-    if settings.dialect == Dialect::V5 {
-        lines.push(("log-http", inspect.log_http.to_string()));
-        lines.push(("http-tls-keylog-file", path(&inspect.site_keys)));
-        lines.push(("tunnel-tls-keylog-file", path(&inspect.tunnel_keys)));
-    }
-    lines
-}
-
 /// The log of REST calls.
 pub(super) fn control(settings: &Settings) -> ControlLog {
-    ControlLog::new(settings.inspect.log_http.control)
+    ControlLog::new(settings.logs.http.control)
 }
 
 /// Where keys of TLS go.

@@ -5,9 +5,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine as _;
-
 use super::PacError;
+use crate::cli::data_url;
 
 /// Longest script, in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -22,7 +21,7 @@ pub(super) fn read(
     let bytes = if source == "-" {
         limited(io::stdin().lock()).map_err(|error| PacError::Read(error.to_string()))?
     } else if let Some(data) = source.strip_prefix("data:") {
-        from_data(data).ok_or(PacError::Data)?
+        data_url::decode(data).map_err(|_| PacError::Data)?
     } else if is_web(source) {
         fetch(source, ca)?
     } else {
@@ -66,33 +65,8 @@ fn path_of_url(rest: &str) -> Result<String, PacError> {
     if !path.starts_with('/') {
         return Err(PacError::RelativeUrl);
     }
-    let bytes = unescape(windows.unwrap_or(path)).ok_or(PacError::Data)?;
+    let bytes = data_url::unescape(windows.unwrap_or(path)).map_err(|_| PacError::Data)?;
     String::from_utf8(bytes).map_err(|_| PacError::Data)
-}
-
-/// RFC 2397.
-fn from_data(data: &str) -> Option<Vec<u8>> {
-    let (kind, content) = data.split_once(',')?;
-    let bytes = unescape(content)?;
-    if kind.ends_with(";base64") {
-        base64::engine::general_purpose::STANDARD.decode(bytes).ok()
-    } else {
-        Some(bytes)
-    }
-}
-
-fn unescape(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || char::from(bytes.next()?).to_digit(16);
-        out.push((digit()? << 4 | digit()?) as u8);
-    }
-    Some(out)
 }
 
 /// Fetches a script, without a proxy: it is what says which proxies there are.

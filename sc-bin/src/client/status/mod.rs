@@ -2,11 +2,10 @@
 //!
 //! `link` is the state of a connection as data, `links` of all of them, `board` where it hangs; `signs` are what other
 //! processes watch (ready file, pid file, service manager); `views` answers questions by HTTP in
-//! the words of `v4` and `v5`, `configuration` what is in effect, `metrics` and `meters` the
+//! the words of `v4` and `v5`, `metrics` and `meters` the
 //! figures.
 
 mod board;
-mod configuration;
 mod exchanges;
 mod link;
 mod links;
@@ -98,7 +97,7 @@ impl Status {
             ),
         ] {
             let Some(address) = address else { continue };
-            let handler = watched(&settings.inspect, handler);
+            let handler = watched(settings, handler);
             let monitor = listen(flag, address)
                 .and_then(|listener| Monitor::start(listener, options, handler).map_err(threads))?;
             let address = monitor.address().to_string();

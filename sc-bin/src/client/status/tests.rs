@@ -11,14 +11,10 @@ use sc_proto::contract::{
 use serde_json::Value;
 
 use super::*;
-use crate::api::Rules;
-use crate::cli::{
-    AccessKey, Dialect, EgressSettings, Endurance, Exit, Inspect, Monitoring, RestUrl, TunnelName,
-};
+use crate::cli::{AccessKey, Dialect, Exit, Monitoring, RestUrl, TunnelName};
 use crate::client::controller::Place;
 use crate::monitor::worker::{NoAnswer, WorkerReport};
 use crate::monitor::{BasicAuth, ask};
-use crate::runtime::RuntimeKind;
 
 const TUNNEL: TunnelId = TunnelId([0xab; 16]);
 const SESSION: SessionId = SessionId([2; 16]);
@@ -37,22 +33,13 @@ fn settings(dialect: Dialect) -> Settings {
         Dialect::V4 => (any, None),
         Dialect::V5 => (None, any),
     };
+    let key = AccessKey::new(SECRET.to_owned());
+    let rest = RestUrl::parse("http://127.0.0.1:1").unwrap();
     Settings {
-        dialect,
-        user: "anna".to_owned(),
-        access_key: AccessKey::new(SECRET.to_owned()),
         name: TunnelName::new("ci".to_owned()),
-        rest: RestUrl::parse("http://127.0.0.1:1").unwrap(),
-        rest_ca: None,
-        tunnel_ca: None,
-        rules: Rules::default(),
-        caching: Default::default(),
-        endurance: Endurance::default(),
-        egress: EgressSettings::default(),
         connections: 1,
-        runtime: RuntimeKind::default(),
-        inspect: Inspect::default(),
         monitoring: Monitoring { status_address, api_address, ..Monitoring::default() },
+        ..Settings::plain(dialect, "anna".to_owned(), key, rest)
     }
 }
 
@@ -68,7 +55,7 @@ impl Run {
             true => Ok(vec![WorkerReport::default()]),
             false => Err(NoAnswer),
         });
-        let mut status = Status::start(settings, &workers, None).unwrap();
+        let mut status = Status::start(settings, &workers).unwrap();
         let lines = status.lines();
         let [Line::Monitor { address, .. }] = lines.as_slice() else { panic!("{lines:?}") };
         let address = ListenAddress::parse(address).unwrap();
@@ -245,10 +232,21 @@ fn version_5_pages() {
 #[test]
 fn no_secret_is_shown() {
     for dialect in [Dialect::V4, Dialect::V5] {
-        let mut settings = settings(dialect);
         let password = "other-secret";
-        let auth = BasicAuth::parse(&format!("anna:{password}")).unwrap();
-        settings.monitoring.api_basic_auth = Some(auth.clone());
+        let login = format!("anna:{password}");
+        let auth = BasicAuth::parse(&login).unwrap();
+        let words = match dialect {
+            Dialect::V4 => {
+                let line = "sc -u anna -k very-secret -x http://h -w u:other-secret -p h:1 -i ci \
+                            --status-address 127.0.0.1:0";
+                line.to_owned()
+            }
+            Dialect::V5 => format!(
+                "sc run -u anna -k {SECRET} --rest-url http://h -i ci --api-address 127.0.0.1:0 \
+                 --api-basic-auth {login}"
+            ),
+        };
+        let settings = Settings::of_line(&words, &[]).unwrap();
         let run = Run::start_with(&settings);
         let paths = ["/configz", "/info", "/metrics", "/api/v1/status", "/debug/vars", "/status"];
         for path in paths {
@@ -258,7 +256,7 @@ fn no_secret_is_shown() {
         if dialect == Dialect::V5 {
             assert_eq!(run.code("/configz"), 401);
             let (_, text) = get(&run.address, "/configz", Some(&auth));
-            for line in ["access-key: ****", "api-basic-auth: ****", "api-idle-timeout: 3600s"] {
+            for line in ["access-key: ****", "api-basic-auth: ****", "api-idle-timeout: 1h"] {
                 assert!(text.lines().any(|got| got == line), "{line} in {text}");
             }
         }
@@ -270,7 +268,7 @@ fn an_address_in_use_is_a_failure_of_its_own() {
     let run = Run::start(Dialect::V4);
     let mut settings = settings(Dialect::V4);
     settings.monitoring.status_address = Some(run.address.clone());
-    let Err(failure) = Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as AskWorkers), None)
+    let Err(failure) = Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as AskWorkers))
     else {
         panic!("two servers at {}", run.address);
     };

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::board::{Board, Phase, Snapshot};
 use super::link::{Change, Link, Outage, Resumed, State, Trying};
 use super::links::Recorded;
-use super::{configuration, metrics, rounded, seconds_until};
+use super::{metrics, rounded, seconds_until};
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
 use crate::monitor::{Answer, Status};
@@ -22,7 +22,8 @@ pub(super) struct Views {
 
 impl Views {
     pub(super) fn new(settings: &Settings, board: Arc<Board>, workers: AskWorkers) -> Self {
-        Self { board, workers, configuration: configuration::text(settings) }
+        let lines = settings.shown.iter().map(|(name, value)| format!("{name}: {value}\n"));
+        Self { board, workers, configuration: lines.collect() }
     }
 
     /// How the run stands.

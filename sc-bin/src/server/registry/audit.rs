@@ -1,7 +1,10 @@
 //! Who did what: starts and ends of tunnels, changes of users and teams.
 
+use std::ops::RangeInclusive;
+
 use serde::Serialize;
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
@@ -53,17 +56,29 @@ impl Registry {
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Deed {
-                    time: from_sql(row.try_get("at")?),
-                    actor: row.try_get("actor")?,
-                    action: row.try_get("action")?,
-                    subject: row.try_get("subject")?,
-                    detail: row.try_get("detail")?,
-                })
-            })
-            .collect()
+        rows.iter().map(deed_of).collect()
+    }
+
+    /// What was done in a span of time to one thing, newest first. The span is what keeps the
+    /// search short.
+    pub(crate) async fn deeds_about(
+        &self,
+        organisation: &str,
+        subject: &str,
+        span: RangeInclusive<u64>,
+    ) -> Result<Vec<Deed>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT at, actor, action, subject, detail FROM audit
+             WHERE at BETWEEN $1 AND $2 AND organisation = $3 AND subject = $4
+             ORDER BY id DESC LIMIT 20",
+        )
+        .bind(to_sql(*span.start()))
+        .bind(to_sql(*span.end()))
+        .bind(organisation)
+        .bind(subject)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(deed_of).collect()
     }
 
     /// Forgets what was done before a moment.
@@ -74,4 +89,14 @@ impl Registry {
             .await?;
         Ok(())
     }
+}
+
+fn deed_of(row: &SqliteRow) -> Result<Deed, RegistryError> {
+    Ok(Deed {
+        time: from_sql(row.try_get("at")?),
+        actor: row.try_get("actor")?,
+        action: row.try_get("action")?,
+        subject: row.try_get("subject")?,
+        detail: row.try_get("detail")?,
+    })
 }

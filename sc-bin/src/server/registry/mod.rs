@@ -22,7 +22,7 @@ pub(crate) use audit::Deed;
 pub(crate) use crashes::CrashReport;
 pub(crate) use teams::{Team, TeamError};
 pub(crate) use tunnels::{End, was_given_up};
-pub(crate) use users::{NewUser, UserError};
+pub(crate) use users::{KeyHolder, NewUser, UserError};
 
 // `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
 // be seen by an incremental build, for example of this number: 6.

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::access_key;
 use super::super::accounts::Account;
+use super::super::registry::KeyHolder;
 use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
@@ -19,7 +20,7 @@ use super::rates::CALLS_A_SECOND;
 
 /// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Peer(pub(super) SocketAddr);
+pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Who calls, authenticated.
 #[derive(Clone, Debug)]
@@ -80,27 +81,49 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestE
     };
     let header = parts.headers.get(header::AUTHORIZATION);
     let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    let holder = identify(state, &user, &key, address_of(parts)).await?;
+    let holder = holder.ok_or_else(refused)?;
+    admit_call(state, &user)?;
+    Ok(holder.account)
+}
+
+/// The address at the other end.
+pub(crate) fn address_of(parts: &Parts) -> IpAddr {
+    let peer = parts.extensions.get().map(|Peer(peer)| peer.ip());
+    peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+/// Whose access key it is, if it is anybody's. Guesses are slowed.
+pub(crate) async fn identify(
+    state: &RestState,
+    user: &str,
+    key: &str,
+    address: IpAddr,
+) -> Result<Option<KeyHolder>, RestError> {
     let now = Instant::now();
-    state.guesses.admit(&user, &key, address, now).map_err(RestError::Guesses)?;
-    let holder = state.registry.key_holder(&user).await?;
+    state.guesses.admit(user, key, address, now).map_err(RestError::Guesses)?;
+    let holder = state.registry.key_holder(user).await?;
     let stored = holder.as_ref().map(|holder| &holder.key_sha256);
-    let is_right = bool::from(access_key::verify(&key, stored));
-    let Some(holder) = holder.filter(|_| is_right) else {
-        state.guesses.wrong(&user, address, now);
-        return Err(refused());
-    };
-    state.guesses.right(&user, &key, now);
-    if !state.rates.admits(&user, now) {
-        return Err(RestError::TooManyCalls(CALLS_A_SECOND));
+    if !bool::from(access_key::verify(key, stored)) {
+        state.guesses.wrong(user, address, now);
+        return Ok(None);
     }
-    if let Err(error) = state.registry.key_used(&user, unix_now()).await
+    state.guesses.right(user, key, now);
+    if let Err(error) = state.registry.key_used(user, unix_now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.
         log::warn!("REST: the use of a key is not recorded: {error}");
     }
-    Ok(holder.account)
+    Ok(holder)
+}
+
+/// Whether a known user may make one more call now.
+pub(crate) fn admit_call(state: &RestState, user: &str) -> Result<(), RestError> {
+    match state.rates.admits(user, Instant::now()) {
+        true => Ok(()),
+        false => Err(RestError::TooManyCalls(CALLS_A_SECOND)),
+    }
 }
 
 /// Reads `Basic base64(user:key)`.

@@ -12,7 +12,7 @@ use crate::api::ErrorBody;
 
 /// An answer that is not a success.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RestError {
+pub(crate) enum RestError {
     /// Wrong or no credentials.
     #[error("Not authorized: give user name and access key by HTTP Basic")]
     Unauthorized,
@@ -150,7 +150,8 @@ impl RestError {
         }
     }
 
-    fn status(&self) -> StatusCode {
+    /// The status of its answer.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotYours(_)

@@ -36,10 +36,12 @@ use super::log_limit::LogLimit;
 use super::registry::Registry;
 use super::tunnels::Tunnels;
 use crate::api::BASE;
-use error::RestError;
+pub(crate) use auth::{address_of, admit_call, identify};
+pub(crate) use error::RestError;
 pub(crate) use rates::Rates;
 pub(crate) use serve::serve;
 pub(crate) use tls::{RestTlsError, acceptor};
+pub(crate) use tunnels::{Found, end, find_for, usable_by};
 
 /// Largest body of a request, in bytes. A create request with long rule lists fits by far.
 const MAX_BODY: usize = 256 * 1024;
@@ -114,7 +116,8 @@ pub(crate) fn router(state: Arc<RestState>) -> Router {
         .with_state(state)
 }
 
-async fn answer_in_time(request: Request, next: Next) -> Response {
+/// Bounds how long a request and its answer's head may take, and what is read of a body.
+pub(crate) async fn answer_in_time(request: Request, next: Next) -> Response {
     let line = format!("{} {}", request.method(), request.uri().path());
     let is_too_large =
         body::announced_length(&request).is_some_and(|length| length > MAX_BODY as u64);

@@ -60,7 +60,10 @@ pub(super) async fn list(
 ) -> Result<Response, RestError> {
     let (all, full) = (query.flag("all", false)?, query.flag("full", false)?);
     let mut tunnels = match all {
-        true => usable_by_both(&state, &visit).await?,
+        true => {
+            let found = usable_by_both(&state, &visit.caller, &visit.owner).await?;
+            found.into_iter().map(|found| found.tunnel).collect()
+        }
         false => state.tunnels.live_of(&visit.owner.name),
     };
     tunnels.retain(|tunnel| {
@@ -87,23 +90,30 @@ pub(super) async fn list(
     })
 }
 
+/// Live tunnels that a user may see and use, with their owners, oldest first.
+pub(crate) async fn usable_by(state: &RestState, user: &Account) -> Result<Vec<Found>, RestError> {
+    usable_by_both(state, user, user).await
+}
+
 /// Live tunnels of the whole organisation that both the caller and the path's user may use.
-async fn usable_by_both(state: &RestState, visit: &Visit) -> Result<Vec<Tunnel>, RestError> {
-    let Visit { caller, owner: user } = visit;
-    let mut tunnels = state.tunnels.live();
+async fn usable_by_both(
+    state: &RestState,
+    caller: &Account,
+    user: &Account,
+) -> Result<Vec<Found>, RestError> {
+    let tunnels = state.tunnels.live();
     let owners = match tunnels.iter().any(|tunnel| tunnel.owner != caller.name) {
         true => state.registry.users(Some(&caller.organisation)).await?,
         // As on most small servers.
         false => vec![caller.clone()],
     };
-    tunnels.retain(|tunnel| {
-        let owner = owners.iter().find(|owner| owner.name == tunnel.owner);
-        let sharing = sharing_of(tunnel);
-        owner.is_some_and(|owner| {
-            caller.may_use_of(owner, sharing) && user.may_use_of(owner, sharing)
-        })
+    let found = tunnels.into_iter().filter_map(|tunnel| {
+        let owner = owners.iter().find(|owner| owner.name == tunnel.owner)?;
+        let sharing = sharing_of(&tunnel);
+        let may = caller.may_use_of(owner, sharing) && user.may_use_of(owner, sharing);
+        may.then(|| Found { tunnel, owner: owner.clone() })
     });
-    Ok(tunnels)
+    Ok(found.collect())
 }
 
 fn ids(tunnels: &[Tunnel]) -> Vec<String> {
@@ -183,15 +193,27 @@ pub(super) async fn delete(
         false => Streams::AreCut,
     };
     let found = find(&state, &visit, path).await?;
-    if !visit.caller.may_stop_of(&found.owner) {
+    let id = found.tunnel.id;
+    end(&state, &visit.caller, &found, said.reason, streams).await?;
+    Ok(Json(DeleteAnswer { result: true, id, jobs_running: state.tunnels.jobs_of(id) }))
+}
+
+/// Ends a tunnel, if the caller may.
+pub(crate) async fn end(
+    state: &RestState,
+    caller: &Account,
+    found: &Found,
+    reason: Option<String>,
+    streams: Streams,
+) -> Result<(), RestError> {
+    if !caller.may_stop_of(&found.owner) {
         return Err(RestError::Forbidden("end this tunnel"));
     }
-    let (id, reason, by) = (found.tunnel.id, said.reason, visit.caller.name);
+    let (id, by) = (found.tunnel.id, caller.name.clone());
     let tunnels = Arc::clone(&state.tunnels);
     let ended =
         tokio::spawn(async move { tunnels.end_on_request(id, by, reason, streams).await }).await;
-    ended.map_err(|_| RestError::Broken)?;
-    Ok(Json(DeleteAnswer { result: true, id, jobs_running: state.tunnels.jobs_of(id) }))
+    ended.map_err(|_| RestError::Broken)
 }
 
 /// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
@@ -252,9 +274,22 @@ pub(super) async fn connected(
 }
 
 /// A tunnel that the caller may see.
-struct Found {
-    tunnel: Tunnel,
-    owner: Account,
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// It.
+    pub(crate) tunnel: Tunnel,
+    /// Whose it is.
+    pub(crate) owner: Account,
+}
+
+/// The tunnel of an id, running or ended, if the caller may see it.
+pub(crate) async fn find_for(
+    state: &RestState,
+    caller: &Account,
+    id: String,
+) -> Result<Found, RestError> {
+    let visit = Visit { caller: caller.clone(), owner: caller.clone() };
+    find(state, &visit, Path((String::new(), id))).await
 }
 
 /// The tunnel that the path names. Its owner is whom the path names, or the path names the caller.

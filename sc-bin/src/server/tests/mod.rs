@@ -4,6 +4,7 @@ mod http_limits;
 mod jobs;
 mod life;
 mod metrics;
+mod page;
 mod polling;
 mod real_client;
 mod rest_api;

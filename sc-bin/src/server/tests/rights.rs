@@ -6,13 +6,13 @@ use super::users::command;
 use super::{Answer, TestServer, basic, request};
 
 /// A server with two teams: `lead`, `ann` and `robot` are in `web`, `far` in `shop`, `admin` in none.
-struct House {
-    server: TestServer,
+pub(super) struct House {
+    pub(super) server: TestServer,
     keys: Vec<(&'static str, String)>,
 }
 
 impl House {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let server = TestServer::start();
         let add = |line: &str| command(&server, line).unwrap();
         add("team add web");
@@ -28,12 +28,16 @@ impl House {
         Self { server, keys }
     }
 
-    fn call(&self, who: &str, method: &str, path: &str, body: Option<&str>) -> Answer {
-        let (_, key) = self.keys.iter().find(|(name, _)| *name == who).unwrap();
-        request(&self.server.running, method, path, Some(&basic(who, key)), body)
+    pub(super) fn key(&self, who: &str) -> &str {
+        &self.keys.iter().find(|(name, _)| *name == who).unwrap().1
     }
 
-    fn tunnel(&self, owner: &str, body: &Value) -> String {
+    pub(super) fn call(&self, who: &str, method: &str, path: &str, body: Option<&str>) -> Answer {
+        let authorization = basic(who, self.key(who));
+        request(&self.server.running, method, path, Some(&authorization), body)
+    }
+
+    pub(super) fn tunnel(&self, owner: &str, body: &Value) -> String {
         let path = format!("/{owner}/tunnels");
         let (status, made) = self.call(owner, "POST", &path, Some(&body.to_string()));
         assert_eq!(status, 200, "{made}");

@@ -123,6 +123,29 @@ fn with_a_given_certificate_there_is_no_pin() {
     server.stop();
 }
 
+/// What the server answers over TLS, whose CA is in `dir`.
+fn over_tls(server: &TestServer, dir: &std::path::Path, request: &str) -> String {
+    let mut roots = rustls::RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(dir.join("ca.pem")).unwrap();
+    roots.add(ca).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+    let port = server.running.rest_address().port();
+    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, socket);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    // The server may close without a goodbye of TLS once the answer is out.
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
 #[test]
 fn rest_speaks_https_with_a_given_certificate() {
     let other = tempfile::tempdir().unwrap();
@@ -138,31 +161,31 @@ fn rest_speaks_https_with_a_given_certificate() {
         settings.rest_address = "0.0.0.0:0".parse().unwrap();
     });
     assert!(server.running.rest_url().starts_with("https://"));
-    let mut roots = rustls::RootCertStore::empty();
-    let ca = CertificateDer::from_pem_file(other.path().join("ca.pem")).unwrap();
-    roots.add(ca).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").unwrap();
-    let session = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-    let port = server.running.rest_address().port();
-    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut stream = rustls::StreamOwned::new(session, socket);
     let authorization = basic(USER, &server.key);
-    write!(
-        stream,
+    let ask = |request: &str| over_tls(&server, other.path(), request);
+    let answer = ask(&format!(
         "GET /rest/v1/{USER}/tunnels HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Authorization: {authorization}\r\n\r\n"
-    )
-    .unwrap();
-    let mut answer = String::new();
-    // The server may close without a goodbye of TLS once the answer is out.
-    let _ = stream.read_to_string(&mut answer);
+    ));
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("[]"), "{answer}");
+    // Whoever signs in to the page gets a cookie that never leaves TLS.
+    let form = format!("user={USER}&key={}", server.key);
+    let answer = ask(&format!(
+        "POST /sign-in HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    ));
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    assert!(cookie.starts_with("__Host-sc-session="), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure"), "{cookie}");
+    let (pair, _) = cookie.split_once(';').unwrap();
+    let list = |cookie: &str| {
+        ask(&format!(
+            "GET /tunnels HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+        ))
+    };
+    assert!(list(pair).starts_with("HTTP/1.1 200 "));
+    assert!(list(&pair.replace("__Host-", "")).starts_with("HTTP/1.1 303 "), "not by another name");
     server.stop();
 }
 

@@ -325,7 +325,8 @@ impl Tunnels {
     fn take_in(&self, record: Tunnel, organisation: String, place: Place) {
         let sessions = Sessions::none(Instant::now());
         let told = Default::default();
-        let live = Live { place, sessions, halting: None, told, organisation, record };
+        let happenings = Default::default();
+        let live = Live { place, sessions, halting: None, told, happenings, organisation, record };
         if let Some(fields) = live.label(None) {
             self.data_plane.label(place, fields);
         }

@@ -74,6 +74,7 @@ impl Tunnels {
             let is_connected = live.sessions.is_connected();
             live.record.is_ready = is_connected && live.record.status == Status::Running;
             log::info!("{}{} {news}", Label(&live.record), Which(connection));
+            live.happenings.add(now, format!("{}{news}", Which(connection)));
             if let Some(summary) = live.sessions.summary(connection, was_connected) {
                 log::info!("{} {summary}", Label(&live.record));
             }

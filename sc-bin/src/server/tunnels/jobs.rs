@@ -151,6 +151,27 @@ impl Tunnels {
         u32::try_from(self.state().jobs.count(tunnel)).unwrap_or(u32::MAX)
     }
 
+    /// How many jobs use each tunnel that has any.
+    pub(crate) fn jobs_by_tunnel(&self) -> BTreeMap<TunnelId, u32> {
+        let mut counts = BTreeMap::new();
+        let state = self.state();
+        for entrance in state.jobs.running.values().filter_map(|job| job.entrance) {
+            *counts.entry(entrance.tunnel).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The jobs that use a tunnel, oldest first, `limit` at most.
+    pub(crate) fn jobs_on(&self, tunnel: TunnelId, limit: usize) -> Vec<Job> {
+        let state = self.state();
+        let uses = |job: &&LiveJob| job.entrance.is_some_and(|entrance| entrance.tunnel == tunnel);
+        let using = state.jobs.running.values().filter(uses);
+        let mut records: Vec<Job> = using.map(|job| job.record.clone()).collect();
+        records.sort_by(|a, b| (a.creation_time, &a.id).cmp(&(b.creation_time, &b.id)));
+        records.truncate(limit);
+        records
+    }
+
     /// Whether any job runs.
     pub(crate) fn has_jobs(&self) -> bool {
         !self.state().jobs.running.is_empty()

@@ -9,6 +9,7 @@ mod create;
 mod end;
 mod events;
 mod figures;
+mod happenings;
 mod jobs;
 mod labels;
 
@@ -32,7 +33,9 @@ pub(crate) use access::Question;
 pub(crate) use create::CreateError;
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
-pub(crate) use figures::TunnelFigures;
+pub(crate) use figures::{LinkState, TunnelFigures};
+pub(crate) use happenings::Happening;
+use happenings::Happenings;
 use jobs::Jobs;
 pub(crate) use jobs::{JobEnd, JobError};
 
@@ -101,6 +104,7 @@ struct Live {
     sessions: Sessions,
     halting: Option<Halting>,
     told: Told,
+    happenings: Happenings,
 }
 
 /// A connected tunnel was asked to end: what runs may finish.

@@ -1,14 +1,26 @@
 //! What a TCP socket of sc is set to, and how it is written, closed and accepted, whoever waits
 //! for it.
 //!
-//! Both runtimes are built with this file.
+//! Both runtimes are built with this folder.
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod kernel;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod pace;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[path = "no_pace.rs"]
+mod pace;
 
 use std::io::{self, ErrorKind, IoSlice, Read};
 use std::net::Shutdown;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use sc_proto::{CloseMode, SocketClass, Write};
+use sc_proto::{CloseMode, SocketClass, Time, Write};
 use socket2::{SockRef, TcpKeepalive};
+
+pub(crate) use pace::Pace;
 
 /// Most slices in one `writev`.
 pub(crate) const MAX_SLICES: usize = 32;
@@ -99,13 +111,10 @@ pub(crate) fn set_options(socket: SockRef<'_>, class: SocketClass) {
 /// Sets a transport up for a long path: congestion control that measures instead of taking every
 /// lost packet for a full queue, where the machine has it and lets us; and a send buffer for more
 /// than the kernel grows it to by itself, where its limits allow that. What fails leaves the socket
-/// as it was.
-pub(crate) fn prepare_for_distance(socket: SockRef<'_>) {
+/// as it was. With the new congestion control comes somebody to look after it.
+pub(crate) fn prepare_for_distance(socket: SockRef<'_>) -> Option<Box<Pace>> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
-        if let Err(error) = socket.set_tcp_congestion(b"bbr") {
-            log::debug!("cannot set TCP_CONGESTION to bbr: {error}");
-        }
         if let Err(error) = socket.set_tcp_notsent_lowat(DISTANT_UNSENT) {
             log::debug!("cannot set TCP_NOTSENT_LOWAT: {error}");
         }
@@ -115,10 +124,27 @@ pub(crate) fn prepare_for_distance(socket: SockRef<'_>) {
         {
             log::debug!("cannot set SO_SNDBUF: {error}");
         }
+        match socket.set_tcp_congestion(b"bbr") {
+            Ok(()) => return Some(Box::new(Pace::new())),
+            Err(error) => log::debug!("cannot set TCP_CONGESTION to bbr: {error}"),
+        }
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = socket;
+    None
 }
+
+/// Before a write: looks how a connection on a long path does, if it is one and it is time.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn look_after(pace: Option<&mut Pace>, socket: impl AsFd, now: Time) {
+    if let Some(pace) = pace {
+        pace.look(socket.as_fd(), now);
+    }
+}
+
+/// Nothing here has to be looked after.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn look_after<S>(_: Option<&mut Pace>, _: S, _: Time) {}
 
 /// What to set the send buffer to, so that it gets larger than the kernel would make it; `None` where
 /// its limit for what programs set is lower than that.
