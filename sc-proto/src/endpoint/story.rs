@@ -113,7 +113,7 @@ pub struct Exchanges {
     /// How long they took, together.
     pub took: Duration,
     /// How many took no longer than each of [`Exchanges::BOUNDS`], in milliseconds.
-    pub within: [u64; Exchanges::BOUNDS.len()],
+    pub within: [u64; Self::BOUNDS.len()],
 }
 
 impl Exchanges {
@@ -137,7 +137,7 @@ pub struct Sizes {
     /// Bytes of all.
     pub bytes: u64,
     /// How many had no more than each of [`Sizes::BOUNDS`] bytes.
-    pub within: [u64; Sizes::BOUNDS.len()],
+    pub within: [u64; Self::BOUNDS.len()],
 }
 
 impl Sizes {

@@ -200,7 +200,7 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _)).unwrap(),
+        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), None).unwrap(),
         sender,
         inputs,
     }

@@ -13,8 +13,7 @@ pub(super) fn fields<'a>(head: &'a str, own: &'a [String]) -> impl Iterator<Item
     lines.map(move |line| {
         let Some((name, value)) = line.split_once(':') else { return printable(line) };
         let small = name.trim().to_ascii_lowercase();
-        let is_secret =
-            SECRET_FIELDS.contains(&small.as_str()) || own.iter().any(|own| *own == small);
+        let is_secret = SECRET_FIELDS.contains(&small.as_str()) || own.contains(&small);
         match is_secret {
             true => format!("{}: {BLANK}", printable(name)),
             false => format!("{}: {}", printable(name), url(&printable(value.trim()))),
