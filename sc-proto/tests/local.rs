@@ -1,5 +1,5 @@
 //! A client's own proxy port: the same egress as the tunnel's streams, without a session.
-#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod world;
 

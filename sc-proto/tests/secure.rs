@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "a test may fail loudly"
 )]
 
@@ -145,7 +146,7 @@ impl Peer {
         };
         self.says.drain(..said);
         let n = self.pipe.ciphertext().len().min(1 + world.random(20_000));
-        world.send(self.end, &self.pipe.ciphertext()[..n].to_vec());
+        world.send(self.end, &self.pipe.ciphertext()[..n]);
         self.pipe.sent(n, &mut self.pool);
         self.decrypt();
         !came.is_empty() || said > 0 || n > 0
