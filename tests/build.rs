@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -19,6 +19,8 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("squid", "missing_squid"),
     ("haproxy", "missing_haproxy"),
     ("certutil", "missing_certutil"),
+    ("faketime", "missing_faketime"),
+    ("prometheus", "missing_prometheus"),
     // These are made by `.ci/run install`, not by Debian.
     ("schemathesis", "missing_schemathesis"),
     ("node-with-saucelabs", "missing_saucelabs"),
@@ -27,6 +29,9 @@ const PROGRAMS: [(&str, &str); 13] = [
 
 /// Where Debian's python3-websockets is.
 const WEBSOCKETS: &str = "/usr/lib/python3/dist-packages/websockets";
+
+/// Where Debian puts PostgreSQL, a folder for each version.
+const POSTGRES: &str = "/usr/lib/postgresql";
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PATH");
@@ -55,6 +60,11 @@ fn main() {
         println!("cargo::rustc-cfg=missing_websockets");
     }
     println!("cargo::rerun-if-changed={WEBSOCKETS}");
+    println!("cargo::rustc-check-cfg=cfg(missing_postgres)");
+    if !probe::postgres() && !all_required {
+        println!("cargo::rustc-cfg=missing_postgres");
+    }
+    println!("cargo::rerun-if-changed={POSTGRES}");
     // What is possible depends on who builds.
     println!("cargo::rerun-if-env-changed=USER");
     println!("cargo::rerun-if-env-changed=HOME");
@@ -84,6 +94,13 @@ mod probe {
     /// Whether Debian's Python has h11.
     pub(crate) fn h11() -> bool {
         shell("/usr/bin/python3 -c 'import h11'")
+    }
+
+    /// Whether any version of PostgreSQL is there with its server.
+    pub(crate) fn postgres() -> bool {
+        std::fs::read_dir(super::POSTGRES).is_ok_and(|versions| {
+            versions.flatten().any(|version| version.path().join("bin/initdb").is_file())
+        })
     }
 
     /// Whether network namespaces and pairs of interfaces can be made.

@@ -202,7 +202,10 @@ fn bash_completes_commands_and_options() {
             text(&script.stdout),
             index - 1
         );
-        let output = Command::new("bash").args(["-c", &ask]).output().expect("bash is there");
+        // Longer than one argument may be.
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(file.path(), ask).expect("our own file");
+        let output = Command::new("bash").arg(file.path()).output().expect("bash is there");
         assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
         text(&output.stdout)
     };

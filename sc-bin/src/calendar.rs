@@ -68,6 +68,29 @@ pub(crate) fn http_date(unix: u64) -> String {
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
+/// Seconds since 1970 of a moment as [`http_date`] writes it; `None` for anything else.
+#[cfg(feature = "operations")]
+pub(crate) fn parse_http_date(text: &str) -> Option<u64> {
+    let words: Vec<_> = text.split(' ').collect();
+    let [_, day, month, year, time, "GMT"] = *words.as_slice() else { return None };
+    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
+    if !(1970..=9999).contains(&year) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Whose month is not known is refused by the last line.
+    let month = u64::try_from("JanFebMarAprMayJunJulAugSepOctNovDec".find(month)?).ok()? / 3 + 1;
+    let mut parts = time.split(':').map(|part| part.parse::<u64>().ok());
+    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
+    // The reverse of what `of_unix` does.
+    let year_from_march = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year_from_march / 400, year_from_march % 400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    let unix = days * 86_400 + hour * 3600 + minute * 60 + second;
+    (http_date(unix) == text).then_some(unix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +112,16 @@ mod tests {
     fn moments_of_http() {
         assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(http_date(951_782_400), "Tue, 29 Feb 2000 00:00:00 GMT");
+    }
+
+    #[cfg(feature = "operations")]
+    #[test]
+    fn moments_of_http_are_read() {
+        for unix in [0, 784_111_777, 951_782_399, 951_782_400, 1_700_000_000, 4_107_542_400] {
+            assert_eq!(parse_http_date(&http_date(unix)), Some(unix));
+        }
+        for wrong in ["", "now", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 31 Feb 1994 08:49:37 GMT"] {
+            assert_eq!(parse_http_date(wrong), None, "{wrong}");
+        }
     }
 }

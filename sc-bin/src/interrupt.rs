@@ -1,18 +1,20 @@
-//! Signals that ask the process to end.
+//! Signals that ask a server to end, and the one that asks it to open its log file again.
 
 use std::io;
 use std::thread;
 use std::time::Duration;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
+
+use crate::logs;
 
 /// One wish may come as several signals: Ctrl-C goes to all processes of a terminal and is handed
 /// on by wrappers, `timeout` signals its child and then its group. What comes within this time of
 /// the first counts as one, or a wrapped program would be forced to end at its first Ctrl-C.
 pub(crate) const SAME: Duration = Duration::from_millis(50);
 
-/// SIGINT and SIGTERM, taken from the moment this is made.
+/// SIGINT, SIGTERM and SIGHUP, taken from the moment this is made.
 #[derive(Debug)]
 pub(crate) struct Interrupts(Signals);
 
@@ -23,7 +25,7 @@ impl Interrupts {
     ///
     /// The system refuses the handlers.
     pub(crate) fn take() -> io::Result<Self> {
-        Signals::new([SIGINT, SIGTERM]).map(Self)
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).map(Self)
     }
 
     /// Ends the waiting of [`Interrupts::next`], from another thread.
@@ -33,7 +35,10 @@ impl Interrupts {
 
     /// Waits for the next wish to end; `None` when the handle was closed.
     pub(crate) fn next(&mut self) -> Option<()> {
-        self.0.forever().next()?;
+        while self.0.forever().next()? == SIGHUP {
+            logs::reopen();
+            log::info!("SIGHUP: the log file was opened again");
+        }
         thread::sleep(SAME);
         self.0.pending().for_each(drop);
         Some(())
@@ -50,6 +55,7 @@ mod tests {
     fn signals_that_come_together_are_one() {
         let mut interrupts = Interrupts::take().unwrap();
         for _ in 0..2 {
+            raise(SIGHUP).unwrap();
             raise(SIGTERM).unwrap();
             raise(SIGINT).unwrap();
             assert_eq!(interrupts.next(), Some(()));

@@ -3,7 +3,7 @@
 //!
 //! `cli` reads the command line, `client` serves a tunnel, `server` is the other end, `dev` both
 //! at once for trying, `api` the REST API's types that client and server share, `calendar`
-//! how both write times, `interrupt` how both are told to end, `monitor` how both show their
+//! how both write times, `doctor` how both look for what is wrong, `interrupt` how both are told to end, `logs` what both write about themselves, `monitor` how both show their
 //! state, `runtime` what drives the sessions of both. Cargo's features decide what is in: `client`,
 //! `server` (`dev` needs both), and the runtimes `mio` and `smol`.
 
@@ -17,7 +17,10 @@ mod cli;
 mod client;
 #[cfg(all(feature = "client", feature = "server"))]
 mod dev;
+#[cfg(feature = "operations")]
+mod doctor;
 mod interrupt;
+mod logs;
 mod monitor;
 mod runtime;
 #[cfg(feature = "server")]

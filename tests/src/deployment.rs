@@ -54,7 +54,7 @@ pub struct Client {
     /// The process.
     pub process: Process,
     /// Its folder for temporary files, so that no two clients share any.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Which of the two command lines a client is started with.
@@ -244,7 +244,12 @@ impl Client {
     pub fn start_as(mut command: Command) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         command.env("TMPDIR", folder.path());
-        Self { process: Process::start("sc client", command), _folder: folder }
+        Self { process: Process::start("sc client", command), folder }
+    }
+
+    /// Its folder for temporary files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Waits until it says that tests may start.

@@ -36,6 +36,8 @@ pub mod outcome;
 pub mod packet_link;
 pub mod payload;
 pub mod ports;
+#[cfg(unix)]
+pub mod postgres;
 pub mod process;
 pub mod resigned;
 pub mod rest;

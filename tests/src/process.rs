@@ -34,6 +34,8 @@ pub enum Signal {
     Stop,
     /// Lets it run again.
     Continue,
+    /// Files are to be read again.
+    Hangup,
 }
 
 /// Lines read so far, and how many of the two pipes are still open.
@@ -124,6 +126,7 @@ impl Process {
             Signal::Terminate => "-TERM",
             Signal::Stop => "-STOP",
             Signal::Continue => "-CONT",
+            Signal::Hangup => "-HUP",
         };
         let status = Command::new("sh")
             .args(["-c", "kill \"$0\" \"$1\"", name, &self.pid().to_string()])

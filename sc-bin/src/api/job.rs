@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The request `POST /{user}/jobs`. An extension, as all of jobs' own calls are.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CreateJob {
     /// Name of the tunnel or pool; none: the owner's unnamed tunnel.
@@ -21,7 +21,7 @@ pub(crate) struct CreateJob {
 }
 
 /// A job, running or ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// Its id: 32 hex digits.
     pub(crate) id: String,
@@ -48,7 +48,7 @@ pub(crate) struct Job {
 }
 
 /// Whether a job counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum JobStatus {
     /// It does.

@@ -5,6 +5,10 @@
 use clap::Args;
 use clap::{Parser, Subcommand};
 
+#[cfg(all(feature = "client", feature = "operations"))]
+use super::doctor::DoctorArgs;
+#[cfg(all(feature = "client", feature = "operations"))]
+use super::manage::{ListArgs, StopArgs};
 #[cfg(feature = "manual")]
 use super::manual::{CompletionArgs, ManArgs};
 #[cfg(feature = "client")]
@@ -18,7 +22,7 @@ use crate::server::ServerArgs;
 const AFTER_HELP: &str = "Without a command, sc starts a tunnel with the options above (version 4 \
     style); `sc run` takes the options of version 5.\nExit codes: 0 orderly end, 1 start failed, 2 \
     local address not available, 3 ended by someone else, 4 connection lost, 5 forced by a second \
-    signal.";
+    signal; doctor: 6 warnings, 7 errors.";
 #[cfg(not(feature = "client"))]
 const AFTER_HELP: &str = "This sc was built without the client.";
 
@@ -66,6 +70,16 @@ pub(crate) enum Command {
     /// Wait until a tunnel is ready; fails at once when its client ends
     #[cfg(feature = "client")]
     Wait(WaitArgs),
+    /// List your tunnels
+    #[cfg(all(feature = "client", feature = "operations"))]
+    List(ListArgs),
+    /// Stop tunnels of yours, wherever their clients run
+    #[cfg(all(feature = "client", feature = "operations"))]
+    Stop(StopArgs),
+    /// Check what a tunnel with these options (version 5's) needs, say what to do about what is
+    /// wrong, and start none; `sc --doctor` takes version 4's
+    #[cfg(all(feature = "client", feature = "operations"))]
+    Doctor(Box<DoctorArgs>),
     /// Print a script that has your shell complete commands and options
     #[cfg(feature = "manual")]
     Completion(CompletionArgs),

@@ -18,6 +18,10 @@ pub(crate) enum Exit {
     ConnectionLost,
     /// 5: a second signal ended it before running jobs were done.
     Forced,
+    /// 6: the doctor found something that may become a trouble.
+    Warnings,
+    /// 7: the doctor found something that stands in the way.
+    Errors,
 }
 
 impl Exit {
@@ -30,6 +34,8 @@ impl Exit {
             Self::EndedElsewhere => 3,
             Self::ConnectionLost => 4,
             Self::Forced => 5,
+            Self::Warnings => 6,
+            Self::Errors => 7,
         }
     }
 }

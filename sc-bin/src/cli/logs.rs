@@ -8,7 +8,7 @@ use super::values::{ValueError, Values};
 
 /// What is logged, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(dead_code, reason = "read where logs are written")]
+#[allow(dead_code, reason = "read by what it is about")]
 pub(crate) struct LogSettings {
     /// The file, `-` for standard output: `--logfile` or `--log-file`.
     pub(crate) file: Option<PathBuf>,

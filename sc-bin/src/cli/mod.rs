@@ -12,6 +12,8 @@ mod config_file;
 mod connections;
 #[cfg(feature = "client")]
 pub(crate) mod data_url;
+#[cfg(all(feature = "client", feature = "operations"))]
+mod doctor;
 #[cfg(feature = "client")]
 mod egress;
 mod endurance;
@@ -30,6 +32,8 @@ mod log_http;
 mod logging;
 #[cfg(feature = "client")]
 mod logs;
+#[cfg(all(feature = "client", feature = "operations"))]
+mod manage;
 #[cfg(feature = "manual")]
 mod manual;
 #[cfg(feature = "client")]
@@ -78,27 +82,38 @@ pub(crate) use local_proxy::LocalProxy;
 pub(crate) use log_http::LogHttp;
 #[cfg(feature = "inspect")]
 pub(crate) use log_http::LogMode;
+#[cfg(feature = "server")]
+pub(crate) use logging::{LogFormat, LogLevel, ServerLog, of_server as server_log};
+#[cfg(feature = "client")]
+pub(crate) use logging::{Logging, OutputFormat};
+#[cfg(all(feature = "client", feature = "operations"))]
+pub(crate) use manage::{ListFormat, Meant, RunningJobs};
 #[cfg(feature = "client")]
 pub(crate) use monitoring::Monitoring;
-#[cfg(feature = "client")]
+#[cfg(any(feature = "client", feature = "operations"))]
 pub(crate) use open_files::limit as open_files_limit;
+#[cfg(feature = "operations")]
+pub(crate) use open_files::{GOOD as GOOD_OPEN_FILES, shown_limit as shown_open_files};
+pub(crate) use open_files::{raise_limit as raise_open_files, tell_limit as tell_open_files};
 #[cfg(feature = "client")]
 pub(crate) use readiness::{Oracle, Sign, Wait, Watched};
+#[cfg(all(feature = "client", feature = "server"))]
+pub(crate) use rest_url::InvalidRestUrl;
 #[cfg(feature = "client")]
 pub(crate) use rest_url::{Reach, RestTransport, RestUrl};
+#[cfg(feature = "client")]
+pub(crate) use settings::TunnelName;
 #[cfg(feature = "client")]
 pub(crate) use settings::{AccessKey, Dialect, Settings, SettingsError};
 #[cfg(feature = "client")]
 pub(crate) use site_tls::SiteTlsSettings;
 #[cfg(feature = "client")]
 pub(crate) use version::VERSION;
-#[cfg(all(feature = "client", feature = "server"))]
-pub(crate) use {rest_url::InvalidRestUrl, settings::TunnelName};
 
+use crate::logs as logs_of_process;
 use args::{Cli, Command};
 #[cfg(feature = "client")]
 use environment::Environment;
-use logging::Role;
 #[cfg(feature = "client")]
 use readiness::ReadinessError;
 #[cfg(feature = "client")]
@@ -120,14 +135,11 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "client")]
         Command::Legacy(args) => tunnel_or_file(args.given, args.purpose),
         #[cfg(feature = "server")]
-        Command::Server(args) => {
-            logging::start(Role::Server);
-            open_files::raise_limit();
-            crate::server::run(*args)
-        }
+        Command::Server(args) => crate::server::run(*args),
         #[cfg(all(feature = "client", feature = "server"))]
         Command::Dev(args) => {
-            logging::start(Role::Client);
+            // To standard output, which cannot fail to be had.
+            let _ = logs_of_process::start(&logging::of_dev());
             open_files::raise_limit();
             crate::dev::run(args).into()
         }
@@ -138,6 +150,22 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "client")]
         Command::Wait(args) => {
             look(args.resolve(&Environment::of_process()), crate::client::wait).into()
+        }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::List(args) => {
+            let format = args.format();
+            with_settings(args.account.given(), |settings| crate::client::list(settings, format))
+        }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::Stop(args) => {
+            let (meant, jobs) = args.meant();
+            let stop = |settings: &Settings| crate::client::stop(settings, &meant, jobs);
+            with_settings(args.account.given(), stop)
+        }
+        #[cfg(all(feature = "client", feature = "operations"))]
+        Command::Doctor(args) => {
+            let shown = args.shown();
+            with_settings(args.tunnel.given, |settings| doctor::run(settings, shown))
         }
         #[cfg(feature = "manual")]
         Command::Completion(args) => manual::completion(&args),
@@ -229,6 +257,36 @@ fn look<T>(what: Result<T, ReadinessError>, look: fn(&T) -> Exit) -> Exit {
     }
 }
 
+/// Does something else than a tunnel with the settings of one.
+#[cfg(all(feature = "client", feature = "operations"))]
+fn with_settings(given: Given, done: impl FnOnce(&Settings) -> Exit) -> ExitCode {
+    // What cannot be concealed is no reason not to do it.
+    let _ = conceal::conceal_secrets();
+    let exit = match Settings::of(given, &Environment::of_process()) {
+        Ok(settings) => done(&settings),
+        Err(error) => crate::client::refuse(&error),
+    };
+    exit.into()
+}
+
+/// The settings of this process's tunnel as they are now: from the same command line and
+/// environment, and what its files say by now.
+///
+/// # Errors
+///
+/// What cannot be used any more.
+#[cfg(feature = "client")]
+pub(crate) fn settings_again() -> Result<Settings, String> {
+    let cli = Cli::try_parse().map_err(|error| error.to_string())?;
+    let given = match cli.command {
+        None => cli.tunnel.given,
+        Some(Command::Run(args)) => args.given,
+        Some(Command::Legacy(args)) => args.given,
+        Some(_) => return Err("this command has no files to read again".to_owned()),
+    };
+    Settings::of(given, &Environment::of_process()).map_err(|error| error.to_string())
+}
+
 #[cfg(feature = "client")]
 fn tunnel(given: Given) -> Exit {
     // First, since standard input can be read once only.
@@ -237,9 +295,15 @@ fn tunnel(given: Given) -> Exit {
     match Settings::of(given, &Environment::of_process()) {
         Ok(mut settings) => {
             settings.notes.extend(visible);
-            logging::start(Role::Client);
+            #[cfg(feature = "operations")]
+            if settings.logs.doctor {
+                return doctor::run(&settings, crate::doctor::Shown::Text);
+            }
+            let started = logs_of_process::start(&settings.logging.log);
             open_files::raise_limit();
-            crate::client::run(&settings)
+            let exit = crate::client::run(&settings, started);
+            logs_of_process::flush();
+            exit
         }
         // `sc` alone is how people meet it for the first time.
         Err(error) if is_bare && error.is_incomplete() && dialect == Dialect::V4 => {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::settings::Dialect;
 use super::values::{ValueError, Values};
+use crate::logs::usual_path;
 use crate::monitor::{BasicAuth, InvalidBasicAuth, InvalidListenAddress, ListenAddress};
 
 /// How a client shows its state.
@@ -21,6 +23,8 @@ pub(crate) struct Monitoring {
     pub(crate) api_idle_timeout: Option<Duration>,
     /// Where the process id goes.
     pub(crate) pid_file: Option<PathBuf>,
+    /// Where it goes, if it can, when nobody said where: version 4 has a usual place.
+    pub(crate) usual_pid_file: Option<PathBuf>,
     /// Where it is said that the tunnel is ready.
     pub(crate) ready_file: Option<PathBuf>,
 }
@@ -55,6 +59,8 @@ impl Monitoring {
             api_basic_auth: auth.transpose()?,
             api_idle_timeout: values.duration("api-idle-timeout")?,
             pid_file: values.path("pidfile"),
+            usual_pid_file: (values.dialect() == Dialect::V4)
+                .then(|| usual_path("sc_client", values.text("tunnel-name").as_deref(), "pid")),
             ready_file: values.path("readyfile"),
         })
     }

@@ -4,9 +4,31 @@
 //! programs that use `select(2)`; `sc` does not. To be called before the data plane starts, which
 //! takes its own limits from it.
 
+/// What the original asks for at least; with less it is worth a warning.
+pub(crate) const GOOD: u64 = 8000;
+/// What a process needs for itself.
+const OWN: u64 = 64;
+
+/// Tells the log what the limit allows.
+pub(crate) fn tell_limit() {
+    match limit() {
+        None => log::info!("there is no limit of open files"),
+        Some(limit) if limit < GOOD => {
+            log::warn!("{}; {GOOD} or more are advised (ulimit -Hn)", shown_limit(limit));
+        }
+        Some(limit) => log::info!("{}", shown_limit(limit)),
+    }
+}
+
+/// A limit, and what it allows.
+pub(crate) fn shown_limit(limit: u64) -> String {
+    let connections = limit.saturating_sub(OWN);
+    format!("{limit} open files: about {connections} connections at once through the tunnel")
+}
+
 /// Raises the soft limit to the hard limit. What cannot be raised stays as it is.
 #[cfg(unix)]
-pub(super) fn raise_limit() {
+pub(crate) fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     /// The most that macOS takes where it says that there is no limit (its `OPEN_MAX`).
@@ -30,7 +52,7 @@ pub(super) fn raise_limit() {
 
 /// Elsewhere there is no such limit.
 #[cfg(not(unix))]
-pub(super) fn raise_limit() {}
+pub(crate) fn raise_limit() {}
 
 /// How many files this process may have open; `None` if there is no limit.
 #[cfg(unix)]
@@ -58,6 +80,10 @@ mod tests {
     #[test]
     fn the_limit_is_raised_and_stays() {
         let before = limit();
+        assert_eq!(
+            shown_limit(1024),
+            "1024 open files: about 960 connections at once through the tunnel"
+        );
         for _ in 0..2 {
             raise_limit();
             let after = getrlimit(Resource::Nofile);

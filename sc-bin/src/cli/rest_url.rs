@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use sc_proto::contract::Host;
+#[cfg(feature = "operations")]
+use sc_proto::contract::Target;
 use ureq::http::Uri;
 
 /// The base of the REST API, as `http(s)://HOST[:PORT]/rest/v1`, without a final slash.
@@ -11,6 +13,8 @@ use ureq::http::Uri;
 pub(crate) struct RestUrl {
     base: String,
     transport: RestTransport,
+    /// Others that lead to the same registry, if the servers are a fleet.
+    others: Vec<Self>,
 }
 
 /// How a REST API is reached.
@@ -49,8 +53,20 @@ pub(crate) enum InvalidRestUrl {
 }
 
 impl RestUrl {
-    /// Reads a URL. An empty path stands for `/rest/v1`.
+    /// Reads a URL, or several with commas between. An empty path stands for `/rest/v1`.
     pub(crate) fn parse(text: &str) -> Result<Self, InvalidRestUrl> {
+        let mut all = text.split(',').map(Self::parse_one);
+        let mut first = all.next().ok_or(InvalidRestUrl::Form)??;
+        first.others = all.collect::<Result<_, _>>()?;
+        Ok(first)
+    }
+
+    /// This one, and the others in their order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    fn parse_one(text: &str) -> Result<Self, InvalidRestUrl> {
         let uri: Uri = text.trim().parse().map_err(|_| InvalidRestUrl::Form)?;
         let scheme = uri.scheme_str().ok_or(InvalidRestUrl::Form)?;
         let authority = uri.authority().ok_or(InvalidRestUrl::Form)?;
@@ -73,7 +89,8 @@ impl RestUrl {
             "" => "/rest/v1",
             path => path,
         };
-        Ok(Self { base: format!("{scheme}://{authority}{path}"), transport })
+        let base = format!("{scheme}://{authority}{path}");
+        Ok(Self { base, transport, others: Vec::new() })
     }
 
     /// The URL of `path` under this base; `path` begins with a slash.
@@ -87,6 +104,17 @@ impl RestUrl {
         Host::parse(uri.authority()?.host()).ok()
     }
 
+    /// Its host and port.
+    #[cfg(feature = "operations")]
+    pub(crate) fn target(&self) -> Option<Target> {
+        let uri: Uri = self.base.parse().ok()?;
+        let usual = match self.transport {
+            RestTransport::Tls => 443,
+            RestTransport::Plain(_) => 80,
+        };
+        Some(Target { host: self.host()?, port: uri.port_u16().unwrap_or(usual) })
+    }
+
     /// How it is reached.
     pub(crate) fn transport(&self) -> RestTransport {
         self.transport
@@ -95,7 +123,8 @@ impl RestUrl {
 
 impl fmt::Display for RestUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)
+        f.write_str(&self.base)?;
+        self.others.iter().try_for_each(|other| write!(f, ",{other}"))
     }
 }
 
@@ -126,6 +155,15 @@ mod tests {
             assert_eq!(url.transport(), transport, "{text}");
             assert_eq!(url.join("/x"), format!("{base}/x"));
         }
+    }
+
+    #[test]
+    fn several_urls() {
+        let urls = RestUrl::parse("http://127.0.0.1:1, https://b.example/rest/v1").unwrap();
+        let all: Vec<_> = urls.all().map(|url| url.join("/x")).collect();
+        assert_eq!(all, ["http://127.0.0.1:1/rest/v1/x", "https://b.example/rest/v1/x"]);
+        assert_eq!(urls.to_string(), "http://127.0.0.1:1/rest/v1,https://b.example/rest/v1");
+        assert_eq!(RestUrl::parse("http://a.test,"), Err(InvalidRestUrl::Form));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use clap::ValueEnum as _;
 use sc_proto::rules::{Caching, UrlRules};
@@ -17,6 +18,7 @@ use super::egress::{EgressError, EgressSettings, SiteWay};
 use super::endurance::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 use super::environment::Environment;
 use super::local_proxy::{KeyLogs, LocalProxy};
+use super::logging::Logging;
 use super::logs::LogSettings;
 use super::monitoring::{Monitoring, MonitoringError};
 use super::rest_url::{InvalidRestUrl, RestUrl};
@@ -76,8 +78,10 @@ pub(crate) struct Settings {
     /// Where the keys of TLS are written.
     #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "refused then"))]
     pub(crate) key_logs: KeyLogs,
-    /// What is logged, and where.
+    /// What was said of logs, the console and the doctor.
     pub(crate) logs: LogSettings,
+    /// What it writes about itself.
+    pub(crate) logging: Logging,
     /// What to tell about options that change nothing.
     pub(crate) notes: Vec<String>,
     /// Every option with its value, for people, without secrets.
@@ -243,6 +247,7 @@ impl Settings {
             local_proxy: LocalProxy::default(),
             key_logs: KeyLogs::default(),
             logs: LogSettings::default(),
+            logging: Logging::default(),
             notes: Vec::new(),
             shown: BTreeMap::new(),
         }
@@ -277,9 +282,10 @@ impl Settings {
             shown.insert("proxy", detected.way.to_string());
         }
         let connections = values.number("tunnel-connections", CONNECTIONS)?;
+        let logs = LogSettings::of(values)?;
         let plain = Self::plain(dialect, checked_user(user)?, access_key, rest);
         Ok(Self {
-            name: name.map(named).transpose()?,
+            name: name.clone().map(named).transpose()?,
             rest_ca: values.path("rest-cainfo"),
             tunnel_ca: values.path("tunnel-cainfo"),
             rules,
@@ -303,7 +309,8 @@ impl Settings {
             sharing: Sharing::of(values)?,
             local_proxy: LocalProxy::of(values)?,
             key_logs: KeyLogs::of(values),
-            logs: LogSettings::of(values)?,
+            logging: Logging::of(dialect, name.as_deref(), &logs),
+            logs,
             notes: values.notes()?,
             shown,
             ..plain
@@ -341,12 +348,21 @@ fn access_key(values: &Values) -> Result<AccessKey, SettingsError> {
 
 /// The first line of a file or of standard input.
 fn first_line(path: &Path) -> Result<String, String> {
+    /// Standard input can be read once only, settings may be asked for again.
+    static INPUT: OnceLock<Result<String, String>> = OnceLock::new();
+    match path == Path::new("-") {
+        true => INPUT.get_or_init(|| line_of(io::stdin().lock(), "standard input")).clone(),
+        false => {
+            let shown = path.display().to_string();
+            let file = File::open(path).map_err(|error| format!("{shown}: {error}"))?;
+            line_of(file, &shown)
+        }
+    }
+}
+
+fn line_of(from: impl Read, shown: &str) -> Result<String, String> {
     let mut text = String::new();
-    let read = match path == Path::new("-") {
-        true => io::stdin().lock().take(MAX_KEY).read_to_string(&mut text),
-        false => File::open(path).and_then(|file| file.take(MAX_KEY).read_to_string(&mut text)),
-    };
-    let shown = path.display();
+    let read = from.take(MAX_KEY).read_to_string(&mut text);
     read.map_err(|error| format!("{shown}: {error}"))?;
     match text.lines().next().map(str::trim) {
         None | Some("") => Err(format!("{shown}: its first line is empty")),

@@ -3,7 +3,7 @@
 use sc_proto::contract::TunnelId;
 
 use super::rest_error::RestError;
-use crate::api::{CreateAnswer, CreateTunnel, Heartbeat, Tunnel, Updates};
+use crate::api::{CreateAnswer, CreateTunnel, Heartbeat, Rules, Tunnel, Updates};
 
 /// A REST call.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub(super) enum Call {
     Jobs(TunnelId),
     /// `POST tunnels/{id}/connected`.
     Heartbeat(TunnelId, Heartbeat),
+    /// `PUT tunnels/{id}/rules`.
+    Rules(TunnelId, Box<Rules>),
     /// `DELETE tunnels/{id}`.
     Delete {
         /// Which.
@@ -54,6 +56,8 @@ pub(crate) enum Answer {
     Jobs(Result<u32, RestError>),
     /// Of [`Call::Heartbeat`].
     Heartbeat(Result<(), RestError>),
+    /// Of [`Call::Rules`].
+    Rules(Result<(), RestError>),
     /// Of [`Call::Delete`]: what was said of jobs, and how many still run.
     Deleted(JobsAtEnd, Result<u32, RestError>),
 }
@@ -67,6 +71,7 @@ impl Call {
             Self::Poll(_) => Answer::Polled(Err(error)),
             Self::Jobs(_) => Answer::Jobs(Err(error)),
             Self::Heartbeat(..) => Answer::Heartbeat(Err(error)),
+            Self::Rules(..) => Answer::Rules(Err(error)),
             Self::Delete { jobs, .. } => Answer::Deleted(*jobs, Err(error)),
         }
     }

@@ -2,49 +2,99 @@
 //!
 //! Wrappers wait for some of these texts, so they stay as they are: `Provisioned tunnel: ID`,
 //! `Sauce Connect is up, you may start your tests` (with a full stop in version 4 only),
-//! `Goodbye.`. All goes to stdout; stderr has the cause of a failure and nothing else.
+//! `Goodbye.`. All goes to stdout; stderr has the cause of a failure and nothing else. Where the log
+//! is a file it has all of it, too.
 
-use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
+
+use log::Level;
 
 use sc_proto::contract::ConnectionNumber;
 
 use super::failure::Failure;
-use super::line::{Line, Speaker};
-use crate::calendar::Moment;
-use crate::cli::{Dialect, VERSION};
+use super::line::{Line, Speaker, Waiting};
+use crate::cli::{Dialect, Logging, OutputFormat, VERSION};
+use crate::logs::{self, Destination, Entry, Shape};
+use progress::Progress;
 
 /// Writes lines in the words of one version.
 pub(super) struct Console<Out, Err> {
     dialect: Dialect,
+    /// That of the lines; `None`: bare text, as in version 4.
+    shape: Option<Shape>,
+    progress: Progress,
+    /// Where the log is, if it is a file.
+    log_file: Option<PathBuf>,
+    /// Where the cause of a failure goes as well, if the file is there: Kubernetes shows it.
+    last_words: Option<PathBuf>,
     out: Out,
     err: Err,
     clock: fn() -> SystemTime,
 }
 
+/// The variable that names another file for [`LAST_WORDS`].
+const LAST_WORDS_VARIABLE: &str = "SC_TERMINATION_LOG";
+/// Where Kubernetes takes the reason of an end from.
+const LAST_WORDS: &str = "/dev/termination-log";
+
 impl<Out: Write, Err: Write> Console<Out, Err> {
     /// A console that writes to `out`, and failures to `err`.
     pub(super) fn new(dialect: Dialect, out: Out, err: Err) -> Self {
-        Self { dialect, out, err, clock: SystemTime::now }
+        Self {
+            dialect,
+            shape: (dialect == Dialect::V5).then_some(Shape::V5),
+            progress: Progress::off(),
+            log_file: None,
+            last_words: None,
+            out,
+            err,
+            clock: SystemTime::now,
+        }
     }
 
     /// A closed terminal or pipe is no reason to end a tunnel: write errors are ignored.
     fn print(&mut self, module: &str, text: &str) {
-        let _ = match self.dialect {
-            Dialect::V4 => writeln!(self.out, "{text}"),
-            Dialect::V5 => {
-                writeln!(self.out, "{} [{module}] [INFO] {text}", stamp((self.clock)()))
-            }
-        };
+        let module = if module.is_empty() { logs::CONSOLE } else { module };
+        let mut line = self.progress.cleared().to_owned();
+        match self.shape {
+            None => line.extend([text, "\n"]),
+            Some(shape) => shape.write(
+                &mut line,
+                &Entry {
+                    at: (self.clock)(),
+                    level: Level::Info,
+                    module,
+                    text: format_args!("{text}"),
+                },
+            ),
+        }
+        let _ = self.out.write_all(line.as_bytes());
         let _ = self.out.flush();
+        if !logs::are_on_stdout() {
+            log::info!(target: module, "{text}");
+        }
+    }
+
+    /// Leaves the cause of a failure where Kubernetes looks for it. The file is never made.
+    fn leave_last_words(&self, text: &str) {
+        if let Some(path) = &self.last_words {
+            let file = std::fs::OpenOptions::new().write(true).truncate(true).open(path);
+            let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        }
     }
 
     fn say_v4(&mut self, line: &Line) {
+        let log_file = self.log_file.as_ref().map(|path| path.display().to_string());
         let mut print = |text: &str| self.print("", text);
         match line {
             Line::Start { rest, name, warning } => {
                 print(&format!("{VERSION}, self-hosted Sauce Connect"));
                 print(&format!("PID: {}", std::process::id()));
+                if let Some(path) = log_file {
+                    print(&format!("Log file: {path}"));
+                }
                 print(&format!("REST API: {rest}"));
                 print(&format!("Tunnel name: {}", name.as_deref().unwrap_or("(none)")));
                 if let Some(warning) = warning {
@@ -105,6 +155,9 @@ impl<Out: Write, Err: Write> Console<Out, Err> {
 
 impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
     fn say(&mut self, line: &Line) {
+        if let Line::Ready | Line::Stopping | Line::Goodbye = line {
+            let _ = self.out.write_all(self.progress.over().as_bytes());
+        }
         match self.dialect {
             Dialect::V4 => self.say_v4(line),
             Dialect::V5 => self.say_v5(line),
@@ -113,18 +166,49 @@ impl<Out: Write, Err: Write> Speaker for Console<Out, Err> {
 
     fn fail(&mut self, failure: &Failure) {
         let head = match self.dialect {
-            Dialect::V4 => "Error: ".to_owned(),
-            Dialect::V5 => {
-                format!("{} [control] [ERROR] fatal error exiting: ", stamp((self.clock)()))
-            }
+            Dialect::V4 => "Error: ",
+            Dialect::V5 => "fatal error exiting: ",
         };
-        let _ = write!(
-            self.err,
-            "{head}{failure}\n  tried: {}\n  next: {}\n",
-            failure.tried(),
-            failure.next_step()
-        );
+        let mut text = String::new();
+        match self.shape {
+            None => text = format!("{head}{failure}\n"),
+            Some(shape) => shape.write(
+                &mut text,
+                &Entry {
+                    at: (self.clock)(),
+                    level: Level::Error,
+                    module: "control",
+                    text: format_args!("{head}{failure}"),
+                },
+            ),
+        }
+        let (tried, next) = (failure.tried(), failure.next_step());
+        let code = failure.exit().code();
+        text.push_str(&format!("  tried: {tried}\n  next: {next}\n  exit code: {code}\n"));
+        let _ = self.out.write_all(self.progress.over().as_bytes());
+        let _ = self.out.flush();
+        let _ = self.err.write_all(text.as_bytes());
         let _ = self.err.flush();
+        self.leave_last_words(&text);
+        if !logs::are_on_stdout() {
+            log::error!(target: logs::CONSOLE, "{head}{failure}; tried: {tried}; next: {next}");
+        }
+    }
+
+    fn wait_for(&mut self, what: Waiting) {
+        self.progress.begin(what, Instant::now());
+        self.on_time(Instant::now());
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.progress.next()
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if let Some(line) = self.progress.drawn(now) {
+            let _ = self.out.write_all(line.as_bytes());
+            let _ = self.out.flush();
+        }
     }
 }
 
@@ -208,13 +292,44 @@ fn named(connection: ConnectionNumber) -> String {
     }
 }
 
-/// `YYYY/MM/DD HH:MM:SS.uuuuuu`, in UTC.
-pub(super) fn stamp(now: SystemTime) -> String {
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let Moment { year, month, day, hour, minute, second } = Moment::of_unix(since.as_secs());
-    let micros = since.subsec_micros();
-    format!("{year:04}/{month:02}/{day:02} {hour:02}:{minute:02}:{second:02}.{micros:06}")
+impl Console<std::io::Stdout, std::io::Stderr> {
+    /// That of a process, as its settings want it.
+    pub(super) fn of_process(dialect: Dialect, logging: &Logging) -> Self {
+        let mut console = Self::new(dialect, std::io::stdout(), std::io::stderr());
+        #[cfg(feature = "operations")]
+        if logging.log.to == Destination::Stdout && logging.log.shape == Shape::Json {
+            console.shape = Some(Shape::Json);
+        }
+        console.progress = match logging.output {
+            Some(OutputFormat::Text) => Progress::off(),
+            #[cfg(feature = "operations")]
+            Some(OutputFormat::Pretty) => Progress::on(),
+            // A line that is drawn again and again is nothing for files and machines.
+            None if std::io::stdout().is_terminal() && console.is_text() => Progress::on(),
+            None => Progress::off(),
+        };
+        console.log_file = match &logging.log.to {
+            Destination::File(_, path) | Destination::Usual(path) => Some(path.clone()),
+            Destination::Stdout | Destination::Stderr => None,
+        };
+        if dialect == Dialect::V5 {
+            let other = std::env::var_os(LAST_WORDS_VARIABLE).map(PathBuf::from);
+            console.last_words = Some(other.unwrap_or_else(|| LAST_WORDS.into()));
+        }
+        console
+    }
+
+    fn is_text(&self) -> bool {
+        matches!(self.shape, None | Some(Shape::V4 | Shape::V5))
+    }
 }
+
+#[cfg(feature = "operations")]
+mod progress;
+/// A program without it draws none.
+#[cfg(not(feature = "operations"))]
+#[path = "console/no_progress.rs"]
+mod progress;
 
 #[cfg(test)]
 mod tests;

@@ -95,7 +95,7 @@ pub(super) fn about(settings: &EgressSettings) -> Vec<String> {
 }
 
 /// A script's source for people: without user and password, and not the script itself.
-fn shown_source(source: &str) -> String {
+pub(super) fn shown_source(source: &str) -> String {
     match source.split_once("://") {
         _ if source.starts_with("data:") => "in a data: URL".to_owned(),
         _ if source == "-" => "of standard input".to_owned(),

@@ -10,8 +10,9 @@ use std::time::Instant;
 use super::call::{Answer, Call};
 use super::controller::{Controller, Effect, Input};
 use super::inputs::{Receiver, Sender};
-use super::line::Speaker;
+use super::line::{Speaker, Waiting};
 use super::plane::DataPlane;
+use super::reload::{self, Hangup, Meaning};
 use super::rest_error::RestError;
 use super::status::Status;
 use crate::cli::Exit;
@@ -37,6 +38,7 @@ pub(super) struct EventLoop<'a, R, P> {
     pub(super) status: Status,
     pub(super) sender: Sender,
     pub(super) inputs: Receiver,
+    pub(super) hangup: Hangup,
 }
 
 impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
@@ -60,22 +62,39 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
                 None => self.inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match input {
-                Ok(input) => {
-                    self.status.on_input(&input);
-                    self.controller.handle(input, Instant::now());
+                Ok(Input::Hangup) => self.hang_up(),
+                Ok(Input::Reloaded(mut reloaded)) => {
+                    self.controller.set_rules(std::mem::take(&mut reloaded.rules));
+                    self.status.set_configuration(std::mem::take(&mut reloaded.configuration));
+                    self.plane.reload(*reloaded);
                 }
+                Ok(input) => self.take(input),
                 Err(RecvTimeoutError::Timeout) => {}
                 // Cannot be: this loop holds a sender itself.
                 Err(RecvTimeoutError::Disconnected) => return Exit::Failed,
             }
             self.controller.on_time(Instant::now());
             self.status.on_time(Instant::now());
+            self.speaker.on_time(Instant::now());
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        self.status.on_input(&input);
+        self.controller.handle(input, Instant::now());
+    }
+
+    fn hang_up(&mut self) {
+        match self.hangup.meaning() {
+            Meaning::Reload => reload::begin(&self.sender),
+            Meaning::End => self.take(Input::Signal),
         }
     }
 
     fn next_deadline(&self) -> Option<Instant> {
         let status = self.status.next_deadline();
-        [self.controller.next_deadline(), status].into_iter().flatten().min()
+        let deadlines = [self.controller.next_deadline(), status, self.speaker.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Exit> {
@@ -83,12 +102,19 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
         match effect {
             Effect::Say(line) => self.speaker.say(&line),
             Effect::Fail(failure) => self.speaker.fail(&failure),
-            Effect::Call(call) => self.call(call),
+            Effect::Call(call) => {
+                if let Some(what) = awaited(&call) {
+                    self.speaker.wait_for(what);
+                }
+                self.call(call);
+            }
             Effect::Connect(place, connection) => {
+                self.speaker.wait_for(Waiting::Connection(place.server.to_string()));
                 if let Err(failure) = self.plane.connect(&place, connection) {
                     self.controller.cannot_connect(connection, failure, Instant::now());
                 }
             }
+            Effect::GiveUp(tunnel) => self.plane.give_up(tunnel),
             Effect::Stop(stop) => self.plane.stop(stop),
             Effect::Exit(exit) => return Some(exit),
         }
@@ -108,6 +134,16 @@ impl<R: Rest, P: DataPlane> EventLoop<'_, R, P> {
             let answer = call.failed(RestError::Local(error.to_string()));
             self.controller.handle(Input::Answer(answer), Instant::now());
         }
+    }
+}
+
+/// What a call's answer brings to a start.
+fn awaited(call: &Call) -> Option<Waiting> {
+    match call {
+        Call::Updates { .. } => Some(Waiting::Configuration),
+        Call::Create(_) => Some(Waiting::Tunnel),
+        Call::Poll(_) => Some(Waiting::Running),
+        Call::Jobs(_) | Call::Heartbeat(..) | Call::Rules(..) | Call::Delete { .. } => None,
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) struct Sender {
     /// Does not block: when it is full it rings already.
     bell: Arc<UnixStream>,
     signalled: Arc<AtomicBool>,
+    hung_up: Arc<AtomicBool>,
 }
 
 /// Where the event loop takes them.
@@ -41,6 +42,16 @@ pub(crate) struct Receiver {
     queue: mpsc::Receiver<Input>,
     bell: UnixStream,
     signalled: Arc<AtomicBool>,
+    hung_up: Arc<AtomicBool>,
+}
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// To end: [`Input::Signal`].
+    End,
+    /// To open the log file again and to read the rules again: [`Input::Hangup`].
+    Reload,
 }
 
 /// The client has ended.
@@ -59,9 +70,15 @@ impl Inputs {
         ringing.set_nonblocking(true)?;
         heard.set_nonblocking(true)?;
         let signalled = Arc::new(AtomicBool::new(false));
+        let hung_up = Arc::new(AtomicBool::new(false));
         Ok(Self {
-            sender: Sender { queue, bell: Arc::new(ringing), signalled: Arc::clone(&signalled) },
-            receiver: Receiver { queue: inputs, bell: heard, signalled },
+            sender: Sender {
+                queue,
+                bell: Arc::new(ringing),
+                signalled: Arc::clone(&signalled),
+                hung_up: Arc::clone(&hung_up),
+            },
+            receiver: Receiver { queue: inputs, bell: heard, signalled, hung_up },
         })
     }
 }
@@ -87,8 +104,12 @@ impl Sender {
     }
 
     /// What a signal sets and rings.
-    pub(super) fn alarm(&self) -> io::Result<(Arc<AtomicBool>, UnixStream)> {
-        Ok((Arc::clone(&self.signalled), self.bell.try_clone()?))
+    pub(super) fn alarm(&self, wish: Wish) -> io::Result<(Arc<AtomicBool>, UnixStream)> {
+        let mark = match wish {
+            Wish::End => &self.signalled,
+            Wish::Reload => &self.hung_up,
+        };
+        Ok((Arc::clone(mark), self.bell.try_clone()?))
     }
 
     fn ring(&self) {
@@ -114,6 +135,9 @@ impl Receiver {
                 thread::sleep(interrupt::SAME);
                 self.signalled.store(false, Ordering::Release);
                 return Ok(Input::Signal);
+            }
+            if self.hung_up.swap(false, Ordering::AcqRel) {
+                return Ok(Input::Hangup);
             }
             match self.queue.try_recv() {
                 Ok(input) => return Ok(input),
@@ -193,7 +217,7 @@ mod tests {
     #[test]
     fn signals_that_come_together_are_one_input() {
         let Inputs { sender, mut receiver } = Inputs::new().unwrap();
-        let _ids = register(SIGUSR1, &sender).unwrap();
+        let _ids = register(SIGUSR1, Wish::End, &sender).unwrap();
         for _ in 0..2 {
             raise(SIGUSR1).unwrap();
             raise(SIGUSR1).unwrap();

@@ -1,7 +1,8 @@
 //! What a run tells its user, before any wording.
 
+use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sc_proto::contract::{ConnectionNumber, TunnelId};
 
@@ -145,10 +146,42 @@ pub(crate) enum Line {
     Goodbye,
 }
 
+/// What a start waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// The REST API's first word.
+    Configuration,
+    /// The answer that there is a tunnel.
+    Tunnel,
+    /// The tunnel's server to be ready for it.
+    Running,
+    /// A connection to this server.
+    Connection(String),
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration => f.write_str("waiting for the REST API"),
+            Self::Tunnel => f.write_str("waiting for the server to make the tunnel"),
+            Self::Running => f.write_str("waiting for the tunnel to run"),
+            Self::Connection(server) => write!(f, "connecting to {server}"),
+        }
+    }
+}
+
 /// Someone who words lines and failures, and puts them where people or wrappers look.
 pub(crate) trait Speaker {
     /// Tells that all is well, or nearly.
     fn say(&mut self, line: &Line);
     /// Tells why the run ends.
     fn fail(&mut self, failure: &Failure);
+    /// From now on this is waited for.
+    fn wait_for(&mut self, _what: Waiting) {}
+    /// When [`Speaker::on_time`] is due, if ever.
+    fn next_deadline(&self) -> Option<Instant> {
+        None
+    }
+    /// Shows how long it has waited.
+    fn on_time(&mut self, _now: Instant) {}
 }

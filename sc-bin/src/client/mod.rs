@@ -3,8 +3,8 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `inspect` what
-//! lets people look into it, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `reload` what SIGHUP changes,
+//! `inspect` what lets people look into it, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -12,6 +12,8 @@ mod backoff;
 mod call;
 mod console;
 mod controller;
+#[cfg(feature = "operations")]
+mod doctor;
 mod egress;
 mod event_loop;
 mod failure;
@@ -23,6 +25,8 @@ mod inspect;
 mod inspect;
 mod life;
 mod line;
+#[cfg(feature = "operations")]
+mod manage;
 #[cfg(not(feature = "pac"))]
 #[path = "no_pac.rs"]
 mod pac;
@@ -30,6 +34,7 @@ mod pac;
 mod pac;
 mod plane;
 mod readiness;
+mod reload;
 mod rest;
 mod rest_error;
 mod signals;
@@ -41,30 +46,45 @@ use std::io::{self, Write as _};
 use std::time::Instant;
 
 pub(crate) use console::common as spoken;
+#[cfg(feature = "operations")]
+pub(crate) use doctor::doctor;
 pub(crate) use failure::Failure;
 pub(crate) use inputs::Inputs;
 pub(crate) use line::{Line, Speaker};
+#[cfg(feature = "operations")]
+pub(crate) use manage::{list, stop};
 pub(crate) use readiness::{ready, wait};
 pub(crate) use signals::SignalWatch;
 
-use crate::cli::{Exit, PacSettings, Reach, RestTransport, Settings, SettingsError, SiteWay};
+use crate::cli::{
+    self, Exit, PacSettings, Reach, RestTransport, RestUrl, Settings, SettingsError, SiteWay,
+};
+use crate::logs::LogError;
 use crate::runtime::NameServers;
 use console::Console;
 use controller::Controller;
 use event_loop::EventLoop;
 use pac::Pac;
 use plane::WorkerPlane;
+use reload::Hangup;
 use rest::Rest;
 use status::Status;
 
 /// Runs a tunnel until it ends; tells about it on stdout and stderr.
-pub(crate) fn run(settings: &Settings) -> Exit {
-    let mut console = Console::new(settings.dialect, io::stdout(), io::stderr());
+pub(crate) fn run(settings: &Settings, log: Result<(), LogError>) -> Exit {
+    let mut console = Console::of_process(settings.dialect, &settings.logging);
     let inputs = Inputs::new().and_then(|inputs| Ok((SignalWatch::start(&inputs.sender)?, inputs)));
-    let run = inputs
-        .map_err(|error| Failure::Machine {
-            what: "signals cannot be taken",
-            error: error.to_string(),
+    let log = log.map_err(|LogError { flag, path, error }| Failure::File {
+        flag,
+        path: path.display().to_string(),
+        error: error.to_string(),
+    });
+    let run = log
+        .and_then(|()| {
+            inputs.map_err(|error| Failure::Machine {
+                what: "signals cannot be taken",
+                error: error.to_string(),
+            })
         })
         .and_then(|(_watch, inputs)| serve(settings, &mut console, inputs));
     run.unwrap_or_else(|failure| {
@@ -89,6 +109,7 @@ pub(crate) fn serve(
         name: settings.name.as_ref().map(|name| name.as_str().to_owned()),
         warning: warning(settings),
     });
+    cli::tell_open_files();
     let looks = inspect::warnings(settings);
     for line in egress::about(&settings.egress).into_iter().chain(looks) {
         speaker.say(&Line::Egress(line));
@@ -112,7 +133,7 @@ pub(crate) fn serve(
     for line in local.into_iter().flat_map(inspect::about) {
         speaker.say(&Line::Egress(line));
     }
-    let status = Status::start(settings, &plane.workers(), local)?;
+    let status = Status::start(settings, &plane.workers(), local, plane.script())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),
@@ -122,8 +143,16 @@ pub(crate) fn serve(
         Instant::now(),
     );
     let Inputs { sender, receiver } = inputs;
-    let event_loop =
-        EventLoop { controller, rest, plane, speaker, status, sender, inputs: receiver };
+    let event_loop = EventLoop {
+        controller,
+        rest,
+        plane,
+        speaker,
+        status,
+        sender,
+        inputs: receiver,
+        hangup: Hangup::of_process(),
+    };
     Ok(event_loop.run())
 }
 
@@ -145,12 +174,10 @@ fn pac(settings: &Settings, names: Option<NameServers>) -> Result<Option<Pac>, F
 }
 
 fn warning(settings: &Settings) -> Option<&'static str> {
-    match settings.rest.transport() {
-        RestTransport::Plain(Reach::Network) => Some(
-            "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
-        ),
-        RestTransport::Plain(Reach::Loopback) | RestTransport::Tls => None,
-    }
+    let is_open = |url: &RestUrl| url.transport() == RestTransport::Plain(Reach::Network);
+    settings.rest.all().any(is_open).then_some(
+        "the REST URL is plain HTTP over a network: anyone on the way can read the access key",
+    )
 }
 
 /// Tells that the settings are not complete or not right.

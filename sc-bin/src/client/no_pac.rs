@@ -31,6 +31,11 @@ impl Pac {
     }
 
     /// Nobody can call it.
+    pub(crate) fn script(&self) -> &std::sync::Arc<str> {
+        match *self {}
+    }
+
+    /// Nobody can call it.
     pub(crate) fn ask(
         &self,
         _kind: StreamKind,

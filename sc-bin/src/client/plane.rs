@@ -5,13 +5,13 @@ use std::net::TcpListener;
 #[cfg(feature = "mio")]
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{AddressGuard, ClientId, Connect, ConnectionNumber, Stop};
+use sc_proto::contract::{AddressGuard, ClientId, Connect, ConnectionNumber, Stop, TunnelId};
 use sc_proto::egress::{Egress, Exchanged, Watch};
 use sc_proto::tls::{KeyLog, TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
@@ -23,6 +23,8 @@ use super::egress;
 use super::failure::Failure;
 use super::inputs::Sender;
 use super::pac::Pac;
+use super::reload::Reloaded;
+use super::status::AskScript;
 use super::trust;
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
@@ -38,8 +40,14 @@ pub(super) trait DataPlane {
     /// Something that trying again does not help.
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure>;
 
+    /// Ends the sessions of a tunnel.
+    fn give_up(&mut self, tunnel: TunnelId);
+
     /// Ends all sessions.
     fn stop(&mut self, stop: Stop);
+
+    /// Goes by other rules from now on. What is under way goes on as it began.
+    fn reload(&mut self, reloaded: Reloaded);
 }
 
 /// Takes what is told of an exchange with a site. It never waits.
@@ -74,6 +82,14 @@ pub(super) struct WorkerPlane {
     roots: Option<Vec<Vec<u8>>>,
     /// Where the keys of the tunnel's TLS go.
     keys: Option<Arc<dyn KeyLog>>,
+    /// Where those of TLS with sites and proxies go.
+    site_keys: Option<Arc<dyn KeyLog>>,
+    /// What is told of exchanges.
+    watch: Watch,
+    /// The script that is asked now.
+    pac: Arc<Mutex<Option<Pac>>>,
+    /// What it will be asked, as long as there was none.
+    questions: Option<Receiver<(WorkerId, Event)>>,
 }
 
 impl WorkerPlane {
@@ -98,7 +114,7 @@ impl WorkerPlane {
             drain_timeout: DRAIN_LIMIT,
             egress: Egress {
                 watch,
-                ..egress::rules(&settings.egress, &settings.local_proxy, site_keys)
+                ..egress::rules(&settings.egress, &settings.local_proxy, site_keys.clone())
             },
             agent: "sc_client",
             // The egress decides about the local proxy port, as it does about the tunnel.
@@ -137,17 +153,48 @@ impl WorkerPlane {
             }
             event => match inputs.offer(Input::Tunnel(event)) {
                 Err(Input::Tunnel(event)) => Err(event),
-                Ok(()) | Err(Input::Signal | Input::Answer(_)) => Ok(()),
+                Ok(()) | Err(_) => Ok(()),
             },
         };
         let runtime = Runtime::start(settings.runtime, cores, names, events)
             .map_err(|error| machine("the data plane does not start", &error))?;
         let handle = runtime.handle();
-        if let Some(pac) = pac {
-            answer_questions(pac, questions, handle.clone())?;
-        }
         let client = ClientId(random()?);
-        Ok(Self { _runtime: runtime, handle, workers, client, roots, keys: tunnel_keys })
+        let mut plane = Self {
+            _runtime: runtime,
+            handle,
+            workers,
+            client,
+            roots,
+            keys: tunnel_keys,
+            site_keys,
+            watch,
+            pac: Arc::default(),
+            questions: Some(questions),
+        };
+        plane.ask(pac)?;
+        Ok(plane)
+    }
+
+    /// Asks another script from now on.
+    fn ask(&mut self, pac: Option<Pac>) -> Result<(), Failure> {
+        let is_wanted = pac.is_some();
+        *self.pac.lock().unwrap_or_else(PoisonError::into_inner) = pac;
+        match self.questions.take_if(|_| is_wanted) {
+            Some(questions) => {
+                answer_questions(Arc::clone(&self.pac), questions, self.handle.clone())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The way to ask for the script that is asked now.
+    pub(super) fn script(&self) -> AskScript {
+        let pac = Arc::clone(&self.pac);
+        Arc::new(move || {
+            let pac = pac.lock().unwrap_or_else(PoisonError::into_inner);
+            pac.as_ref().map(|pac| Arc::clone(pac.script()))
+        })
     }
 
     /// The way to ask how they stand.
@@ -196,11 +243,37 @@ impl DataPlane for WorkerPlane {
             .map_err(|error| machine("the data plane has ended", &error))
     }
 
+    fn give_up(&mut self, tunnel: TunnelId) {
+        for worker in 0..self.workers {
+            let command = Command::RemoveTunnel(tunnel);
+            let _: Result<(), Stopped> = self.handle.command(WorkerId(worker), command);
+        }
+    }
+
     fn stop(&mut self, stop: Stop) {
         for worker in 0..self.workers {
             // One that has stopped has nothing left to stop.
             let _: Result<(), Stopped> = self.handle.command(WorkerId(worker), Command::Stop(stop));
         }
+    }
+
+    fn reload(&mut self, reloaded: Reloaded) {
+        let Reloaded { egress, limits, pac, roots, rules: _, configuration: _ } = reloaded;
+        let rules = egress::rules(&egress, &limits, self.site_keys.clone());
+        let egress = Egress { watch: self.watch, ..rules };
+        // First the script, so that nobody asks where there is none yet.
+        if pac.is_some()
+            && let Err(failure) = self.ask(pac)
+        {
+            return log::warn!("the rules stay as they are: {failure}");
+        }
+        self.roots = roots;
+        for worker in 0..self.workers {
+            let command = Command::SetEgress(Box::new(egress.clone()));
+            // One that has stopped has no rules.
+            let _: Result<(), Stopped> = self.handle.command(WorkerId(worker), command);
+        }
+        log::info!("the rules were read again and are in effect for all that comes from now on");
     }
 }
 
@@ -230,7 +303,7 @@ fn workers_for(runtime: RuntimeKind, connections: u8) -> u16 {
 /// since an answer may come at once and the worker must not wait for itself. It ends with the
 /// workers.
 fn answer_questions(
-    pac: Pac,
+    pac: Arc<Mutex<Option<Pac>>>,
     questions: Receiver<(WorkerId, Event)>,
     answers: Handle,
 ) -> Result<(), Failure> {
@@ -238,10 +311,15 @@ fn answer_questions(
         for (worker, event) in questions {
             if let Event::WayWanted { socket, kind, target } = event {
                 let answers = answers.clone();
-                pac.ask(kind, target, move |ways| {
+                let tell = move |ways| {
                     // A worker that has ended needs no way.
                     let _ = answers.command(worker, Command::Ways { socket, ways });
-                });
+                };
+                let pac = pac.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                match pac {
+                    Some(pac) => pac.ask(kind, target, tell),
+                    None => tell(Vec::new()),
+                }
             }
         }
     };
@@ -249,7 +327,7 @@ fn answer_questions(
     thread.map(drop).map_err(|error| machine("no thread for the PAC script", &error))
 }
 
-fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
+pub(super) fn ders(file: Option<&Path>) -> Result<Vec<Vec<u8>>, Failure> {
     let roots = trust::roots(file)?;
     Ok(roots.iter().map(|root| root.to_vec()).collect())
 }

@@ -1,6 +1,7 @@
 //! The REST API from the client's side: blocking calls, each with a time limit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -9,9 +10,9 @@ use sc_proto::contract::TunnelId;
 use sc_proto::egress::Way;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::http::{Response, header};
+use ureq::http::{Method, Request, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, ProxyProtocol};
+use ureq::{Agent, AsSendBody, Body, ProxyProtocol};
 
 use super::call::{Answer, Call, JobsAtEnd};
 use super::egress;
@@ -30,36 +31,45 @@ const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
 const POLL_TIMEOUT: Duration = Duration::from_secs(5);
 const SAY_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A client of one REST API for one user. Clones share its connections.
+/// A client of a REST API for one user. Clones share its connections.
 #[derive(Clone)]
 pub(super) struct Rest {
-    agent: Agent,
-    base: RestUrl,
+    /// Those that serve it, in the order they are tried in.
+    servers: Arc<[(Agent, RestUrl)]>,
+    /// The one that answered last.
+    at: Arc<AtomicUsize>,
     user: String,
     authorization: String,
     log: ControlLog,
 }
 
+/// Whether a call that may have been done may be made again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    Harmless,
+    Harmful,
+}
+
 impl Rest {
     /// Prepares calls; makes none yet.
     pub(super) fn new(settings: &Settings) -> Result<Self, TrustError> {
-        let proxy = proxy(settings);
-        let by_tls = proxy.as_ref().is_some_and(|proxy| proxy.protocol() == ProxyProtocol::Https);
-        let mut roots = match settings.rest.transport() {
-            RestTransport::Tls => trust::roots(settings.rest_ca.as_deref())?,
-            RestTransport::Plain(_) if by_tls => trust::roots(settings.rest_ca.as_deref())?,
-            RestTransport::Plain(_) => Vec::new(),
+        let proxies: Vec<_> = settings.rest.all().map(|url| proxy(settings, url)).collect();
+        let is_tls = settings.rest.all().any(|url| url.transport() == RestTransport::Tls);
+        let by_tls = proxies.iter().flatten().any(|by| by.protocol() == ProxyProtocol::Https);
+        let mut roots = match is_tls || by_tls {
+            true => trust::roots(settings.rest_ca.as_deref())?,
+            false => Vec::new(),
         };
         if by_tls {
             let given = settings.egress.tls.authorities.iter().cloned();
             roots.extend(given.map(CertificateDer::from));
         }
-        let agent = agent(&roots, proxy);
+        let server = |(url, proxy): (&RestUrl, _)| (agent(&roots, proxy), url.clone());
         let credentials = format!("{}:{}", settings.user, settings.access_key.expose());
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
         Ok(Self {
-            agent,
-            base: settings.rest.clone(),
+            servers: settings.rest.all().zip(proxies).map(server).collect(),
+            at: Arc::default(),
             user: settings.user.clone(),
             authorization: format!("Basic {encoded}"),
             log: inspect::control(settings),
@@ -73,9 +83,9 @@ impl Rest {
                 let path = format!("/tunnels/info/updates?{query}");
                 Answer::Updates(self.get(&path, POLL_TIMEOUT).map(Box::new))
             }
-            Call::Create(body) => {
-                Answer::Created(self.post("/tunnels", body, CREATE_TIMEOUT).map(Box::new))
-            }
+            Call::Create(body) => Answer::Created(
+                self.post("/tunnels", body, CREATE_TIMEOUT, Repeat::Harmful).map(Box::new),
+            ),
             Call::Poll(id) => {
                 Answer::Polled(self.get::<Tunnel>(&tunnel(*id, ""), POLL_TIMEOUT).map(Box::new))
             }
@@ -84,8 +94,16 @@ impl Rest {
                     .map(|answer| answer.jobs_running),
             ),
             Call::Heartbeat(id, body) => Answer::Heartbeat(
-                self.post::<HeartbeatAnswer>(&tunnel(*id, "/connected"), body, SAY_TIMEOUT)
-                    .map(|_| ()),
+                self.post::<HeartbeatAnswer>(
+                    &tunnel(*id, "/connected"),
+                    body,
+                    SAY_TIMEOUT,
+                    Repeat::Harmless,
+                )
+                .map(|_| ()),
+            ),
+            Call::Rules(id, rules) => Answer::Rules(
+                self.put::<HeartbeatAnswer>(&tunnel(*id, "/rules"), rules).map(|_| ()),
             ),
             Call::Delete { id, jobs, reason } => {
                 let wait = match jobs {
@@ -102,24 +120,27 @@ impl Rest {
         }
     }
 
-    /// The URL of `path` below the user's own.
-    fn url(&self, path: &str) -> String {
-        self.base.join(&format!("/{}{path}", self.user))
+    /// The user's live tunnels.
+    #[cfg(feature = "operations")]
+    pub(super) fn tunnels(&self) -> Result<Vec<Tunnel>, RestError> {
+        self.get("/tunnels?full=1", SAY_TIMEOUT)
+    }
+
+    /// The server's clock, as HTTP writes it.
+    #[cfg(feature = "operations")]
+    pub(super) fn date(&self) -> Option<String> {
+        let (agent, url) = self.servers.get(self.at.load(Ordering::Relaxed))?;
+        let request = agent.get(url.join("/public/tunnels/info/versions"));
+        let answer = request.config().timeout_global(Some(POLL_TIMEOUT)).build().call().ok()?;
+        Some(answer.headers().get(header::DATE)?.to_str().ok()?.to_owned())
     }
 
     fn get<T: DeserializeOwned>(&self, path: &str, limit: Duration) -> Result<T, RestError> {
-        let (url, began) = (self.url(path), Instant::now());
-        let request = self.agent.get(&url).config().timeout_global(Some(limit));
-        let request = request.build().header(header::AUTHORIZATION, &self.authorization);
-        self.read("GET", &url, began, request.call())
+        self.send(Method::GET, path, None, limit, Repeat::Harmless)
     }
 
     fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, RestError> {
-        let (url, began) = (self.url(path), Instant::now());
-        let request = self.agent.delete(&url).config();
-        let request = request.timeout_global(Some(SAY_TIMEOUT)).build();
-        let answer = request.header(header::AUTHORIZATION, &self.authorization).call();
-        self.read("DELETE", &url, began, answer)
+        self.send(Method::DELETE, path, None, SAY_TIMEOUT, Repeat::Harmless)
     }
 
     fn post<T: DeserializeOwned>(
@@ -127,24 +148,69 @@ impl Rest {
         path: &str,
         body: &impl Serialize,
         limit: Duration,
+        repeat: Repeat,
     ) -> Result<T, RestError> {
-        let (url, began) = (self.url(path), Instant::now());
-        let request = self.agent.post(&url).config().timeout_global(Some(limit));
-        let request = request.build().header(header::AUTHORIZATION, &self.authorization);
-        self.read("POST", &url, began, request.send_json(body))
+        self.send(Method::POST, path, Some(json(body)?), limit, repeat)
     }
 
-    fn read<T: DeserializeOwned>(
-        &self,
-        method: &str,
-        url: &str,
-        began: Instant,
-        answer: Result<Response<ureq::Body>, ureq::Error>,
-    ) -> Result<T, RestError> {
-        let head = answer.as_ref().ok().map(|answer| (answer.status().as_u16(), answer.headers()));
-        self.log.tell(method, url, began, head);
-        read(answer?)
+    fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, RestError> {
+        self.send(Method::PUT, path, Some(json(body)?), SAY_TIMEOUT, Repeat::Harmless)
     }
+
+    /// Asks the server that answered last, then each of the others once. What may not be done twice
+    /// is asked of the next one only by the next call.
+    fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        limit: Duration,
+        repeat: Repeat,
+    ) -> Result<T, RestError> {
+        let mut left = self.servers.len();
+        loop {
+            left = left.saturating_sub(1);
+            let at = self.at.load(Ordering::Relaxed);
+            let Some((agent, url)) = self.servers.get(at) else {
+                return Err(RestError::NameNotFound);
+            };
+            let (place, began) = (url.join(&format!("/{}{path}", self.user)), Instant::now());
+            let request = Request::builder()
+                .method(&method)
+                .uri(&place)
+                .header(header::AUTHORIZATION, &self.authorization);
+            let answer = match body.clone() {
+                Some(body) => {
+                    let request = request.header(header::CONTENT_TYPE, "application/json");
+                    run(agent, request.body(body), limit)
+                }
+                None => run(agent, request.body(()), limit),
+            };
+            let head = answer.as_ref().ok().map(|head| (head.status().as_u16(), head.headers()));
+            self.log.tell(method.as_str(), &place, began, head);
+            let error = match answer.map_err(RestError::from).and_then(read) {
+                Err(error) if error.is_of_server() => error,
+                done => return done,
+            };
+            self.at.store((at + 1) % self.servers.len(), Ordering::Relaxed);
+            let may_harm = repeat == Repeat::Harmful && error.may_have_been_done();
+            if left == 0 || may_harm {
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn json(body: &impl Serialize) -> Result<String, RestError> {
+    serde_json::to_string(body).map_err(|error| RestError::Local(error.to_string()))
+}
+
+fn run(
+    agent: &Agent,
+    request: Result<Request<impl AsSendBody>, ureq::http::Error>,
+    limit: Duration,
+) -> Result<Response<Body>, ureq::Error> {
+    agent.run(agent.configure_request(request?).timeout_global(Some(limit)).build())
 }
 
 /// A client of HTTP that trusts `roots` and goes by `proxy`, and by no other that it finds itself.
@@ -169,8 +235,8 @@ pub(super) fn agent(roots: &[CertificateDer<'static>], proxy: Option<ureq::Proxy
 }
 
 /// The proxy for the REST API: that of the settings, and never one that the library finds itself.
-fn proxy(settings: &Settings) -> Option<ureq::Proxy> {
-    let host = settings.rest.host()?;
+fn proxy(settings: &Settings, url: &RestUrl) -> Option<ureq::Proxy> {
+    let host = url.host()?;
     let way = egress::own_proxy(settings.egress.rest.as_ref()?, &host)?;
     let (protocol, proxy) = match way {
         Way::Direct => return None,
@@ -194,7 +260,7 @@ fn tunnel(id: TunnelId, rest: &str) -> String {
     format!("/tunnels/{id}{rest}")
 }
 
-fn read<T: DeserializeOwned>(mut response: Response<ureq::Body>) -> Result<T, RestError> {
+fn read<T: DeserializeOwned>(mut response: Response<Body>) -> Result<T, RestError> {
     let status = response.status();
     let body = response.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec();
     if status.is_success() {

@@ -60,6 +60,20 @@ impl RestError {
         }
     }
 
+    /// Whether another server of a fleet may do better.
+    pub(super) fn is_of_server(&self) -> bool {
+        match self {
+            Self::NameNotFound
+            | Self::Unreachable(_)
+            | Self::TimedOut
+            | Self::NoTls
+            | Self::Tls(_)
+            | Self::Answer(_) => true,
+            Self::Status { code, .. } => *code >= 500,
+            Self::Local(_) => false,
+        }
+    }
+
     /// Whether the server says that there is no such tunnel (any more).
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Self::Status { code: 404 | 410, .. })

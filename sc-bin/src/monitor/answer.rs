@@ -78,6 +78,12 @@ impl Answer {
         Self { status: Status::Ok, kind: "application/json", body: format!("{value}\n") }
     }
 
+    /// A PAC script.
+    pub(crate) fn script(text: &str) -> Self {
+        let kind = "application/x-ns-proxy-autoconfig";
+        Self { status: Status::Ok, kind, body: text.to_owned() }
+    }
+
     /// A page.
     pub(crate) fn html(body: String) -> Self {
         Self { status: Status::Ok, kind: "text/html; charset=utf-8", body }

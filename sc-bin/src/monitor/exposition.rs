@@ -31,14 +31,18 @@ impl Samples {
 
     /// With one more.
     pub(crate) fn add(&mut self, labels: Labels<'_>, value: f64) {
-        let pair = |(name, value): &(&str, &str)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
-            pair
-        };
-        self.0.push((labels.iter().map(pair).collect(), value));
+        self.0.push((pairs(labels), value));
     }
+}
+
+fn pairs(labels: Labels<'_>) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    labels.iter().map(pair).collect()
 }
 
 /// Whether a metric may go down.

@@ -1,10 +1,13 @@
 //! The command line of `sc server`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::accounts::{DEFAULT_ORGANISATION, Role};
+use super::registry::{DatabaseUrl, GivenUrl};
 use super::settings::{Options, SettingsError};
+#[cfg(feature = "operations")]
+use crate::doctor::Shown;
 
 /// Run the server: REST API, tunnel listener and the tunnels' proxy ports
 #[derive(Clone, Debug, clap::Args)]
@@ -23,6 +26,10 @@ pub(crate) struct ServerArgs {
 
 #[derive(Clone, Debug, clap::Subcommand)]
 pub(super) enum ServerCommand {
+    /// Check what a server with these options needs, say what to do about what is wrong, and start
+    /// none: exit code 0, 6 for warnings, 7 for errors
+    #[cfg(feature = "operations")]
+    Doctor(Box<DoctorArgs>),
     /// Add, change, list and remove users, and change their access keys; also while the server runs
     User {
         #[command(subcommand)]
@@ -39,6 +46,14 @@ pub(super) enum ServerCommand {
         #[command(flatten)]
         place: DataPlace,
     },
+    /// See the servers that share a database, and keep new tunnels from one of them
+    Fleet {
+        #[command(subcommand)]
+        action: FleetAction,
+
+        #[command(flatten)]
+        place: DataPlace,
+    },
     /// Add, list and remove organisations; also while the server runs
     #[command(visible_alias = "org")]
     Organisation {
@@ -50,12 +65,47 @@ pub(super) enum ServerCommand {
     },
 }
 
+/// `sc server doctor`.
+#[cfg(feature = "operations")]
 #[derive(Clone, Debug, clap::Args)]
+pub(super) struct DoctorArgs {
+    /// The server's YAML file
+    #[arg(long, short, value_name = "FILE", env = "SC_SERVER_CONFIG_FILE")]
+    config_file: Option<PathBuf>,
+
+    #[command(flatten)]
+    options: Options,
+
+    /// Print the findings as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[cfg(feature = "operations")]
+impl DoctorArgs {
+    /// The server's options, and how to print.
+    pub(super) fn options(self) -> Result<(Options, Shown), SettingsError> {
+        let shown = if self.json { Shown::Json } else { Shown::Text };
+        Ok((with_file(self.options, self.config_file.as_deref())?, shown))
+    }
+}
+
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct DataPlace {
     /// The server's data directory
     /// [default: $XDG_DATA_HOME/sc-server or ~/.local/share/sc-server]
     #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR", global = true)]
     pub(super) data_dir: Option<PathBuf>,
+
+    /// PostgreSQL database that several servers share, postgres://USER:PASSWORD@HOST:PORT/NAME;
+    /// better by --database-file or the environment [default: SQLite in the data directory]
+    #[arg(long, value_name = "URL", env = DatabaseUrl::VARIABLE, hide_env_values = true,
+        value_parser = GivenUrl::take, global = true)]
+    pub(super) database: Option<GivenUrl>,
+
+    /// File with the URL of that database
+    #[arg(long, value_name = "FILE", env = "SC_DATABASE_FILE", global = true)]
+    pub(super) database_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -131,6 +181,22 @@ impl InOrganisation {
     pub(super) fn name(&self) -> &str {
         self.organisation.as_deref().unwrap_or(DEFAULT_ORGANISATION)
     }
+}
+
+#[derive(Clone, Debug, clap::Subcommand)]
+pub(super) enum FleetAction {
+    /// List the servers, their tunnels and last signs of life
+    List,
+    /// Give a server no new tunnels; those it has go on
+    Drain {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
+    /// Give it new tunnels again
+    Resume {
+        /// Its address or id, as the list shows it
+        server: String,
+    },
 }
 
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -236,10 +302,14 @@ impl FromStr for Limit {
 impl ServerArgs {
     /// Flags and environment, then the configuration file.
     pub(super) fn options(self) -> Result<Options, SettingsError> {
-        match &self.config_file {
-            None => Ok(self.options),
-            Some(file) => Ok(self.options.or(Options::from_file(file)?)),
-        }
+        with_file(self.options, self.config_file.as_deref())
+    }
+}
+
+fn with_file(options: Options, file: Option<&Path>) -> Result<Options, SettingsError> {
+    match file {
+        None => Ok(options),
+        Some(file) => Ok(options.or(Options::from_file(file)?)),
     }
 }
 
@@ -286,6 +356,7 @@ mod tests {
             "user set bob --tunnel-limit none",
             "team join web bob --data-dir /d",
             "org set default --tunnel-limit 7",
+            "fleet drain sc-1.test:8443 --database-file /d",
         ] {
             assert!(parse(good).unwrap().command.is_some(), "{good}");
         }

@@ -62,7 +62,7 @@ pub(crate) struct TunnelCertificate {
 
 const CA: &str = "ca.pem";
 const CA_KEY: &str = "ca-key.pem";
-const LEAF: &str = "tunnel.pem";
+pub(super) const LEAF: &str = "tunnel.pem";
 const LEAF_KEY: &str = "tunnel-key.pem";
 const ISSUED: &str = "issued.json";
 
@@ -115,7 +115,8 @@ impl TunnelCertificate {
     }
 }
 
-fn read(files: &CertificateFiles) -> Result<TlsServer, CertificateError> {
+/// The certificate and key of two files.
+pub(super) fn read(files: &CertificateFiles) -> Result<TlsServer, CertificateError> {
     let content = |what, path: &Path| std::fs::read(path).map_err(data_dir::doing(what, path));
     let chain = content("read the certificate", &files.certificate)?;
     let key = content("read the private key", &files.key)?;

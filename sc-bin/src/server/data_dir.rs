@@ -87,6 +87,22 @@ impl DataDir {
         self.path.join(name)
     }
 
+    /// As which member of a fleet a server last ran here; empty: none is known.
+    pub(crate) fn last_member(&self) -> String {
+        // Whoever cannot be read is found dead by the others.
+        let text = std::fs::read_to_string(self.member_file()).unwrap_or_default();
+        text.trim().to_owned()
+    }
+
+    /// Remembers as which member of a fleet this server runs.
+    pub(crate) fn remember_member(&self, member: &str) -> Result<(), DataDirError> {
+        write_private_file(&self.member_file(), member.as_bytes())
+    }
+
+    fn member_file(&self) -> PathBuf {
+        self.path.join("fleet-member")
+    }
+
     /// Makes this process the one server of the directory.
     pub(crate) fn lock_server(&self) -> Result<ServerLock, DataDirError> {
         let path = self.path.join("server.lock");

@@ -149,6 +149,16 @@ impl DataPlane {
             .map(|()| place)
     }
 
+    /// Has the requests of a tunnel go by other rules from now on.
+    pub(crate) fn set_routing(&self, tunnel: TunnelId, routing: Routing) {
+        let routing = Arc::new(routing);
+        for worker in self.workers() {
+            let routing = Arc::clone(&routing);
+            // A worker that has ended routes nothing.
+            let _ = self.handle.command(worker, Command::SetRouting { tunnel, routing });
+        }
+    }
+
     /// Answers a question about a visitor.
     pub(crate) fn tell_access(&self, worker: WorkerId, socket: SocketId, access: Access) {
         // With the worker its browsers are gone, too.

@@ -10,8 +10,12 @@ mod announcements;
 mod args;
 mod byte_size;
 mod certificate;
+mod conceal;
 mod data_dir;
 mod data_plane;
+#[cfg(feature = "operations")]
+mod doctor;
+mod fleet;
 mod guesses;
 mod log_limit;
 mod metrics;

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::tunnels::MAX_TUNNELS;
+
 /// Which ports tunnels' proxies may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "RangeText")]
@@ -18,6 +20,18 @@ pub(crate) enum PortRange {
     Any,
     /// From the first to the last, both included; neither is 0.
     Between(u16, u16),
+}
+
+impl PortRange {
+    /// How many tunnels can have one, as far as is known.
+    pub(crate) fn count(self) -> u32 {
+        match self {
+            Self::Any => u32::from(MAX_TUNNELS),
+            Self::Between(first, last) => {
+                u32::from(MAX_TUNNELS).min(u32::from(last.saturating_sub(first)) + 1)
+            }
+        }
+    }
 }
 
 /// A text is not a port range.

@@ -3,11 +3,18 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+#[cfg(feature = "operations")]
+use super::args::DoctorArgs;
 use super::args::{ServerArgs, ServerCommand};
+use super::conceal;
+#[cfg(feature = "operations")]
+use super::doctor::doctor;
 use super::running::{Running, StartError, start};
 use super::settings::SettingsError;
 use super::user_command::{self, Action, Output, UserCommandError};
+use crate::cli;
 use crate::interrupt::Interrupts;
+use crate::logs::{self, LogError};
 use crate::monitor::{Notice, ServiceManager};
 
 /// `sc server` ends with a failure.
@@ -19,6 +26,8 @@ enum RunError {
     Start(#[from] StartError),
     #[error(transparent)]
     User(#[from] UserCommandError),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("cannot watch for signals: {0}")]
     Signals(io::Error),
     #[error("cannot print: {0}")]
@@ -28,20 +37,32 @@ enum RunError {
 /// Runs `sc server` or one of its commands. Exit code 0 after an orderly end, 1 after a failure,
 /// which is printed to standard error.
 pub(crate) fn run(args: ServerArgs) -> ExitCode {
+    conceal::conceal_database();
     let done = match args.command.clone() {
+        #[cfg(feature = "operations")]
+        Some(ServerCommand::Doctor(args)) => match examine(*args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
         Some(command) => {
+            // To standard error, which cannot fail to be had.
+            let _ = logs::start(&cli::server_log(cli::ServerLog::default()));
             let (action, place) = match command {
+                #[cfg(feature = "operations")]
+                ServerCommand::Doctor(_) => return ExitCode::FAILURE,
                 ServerCommand::User { action, place } => (Action::User(action), place),
+                ServerCommand::Fleet { action, place } => (Action::Fleet(action), place),
                 ServerCommand::Team { action, place } => (Action::Team(action), place),
                 ServerCommand::Organisation { action, place } => {
                     (Action::Organisation(action), place)
                 }
             };
             let mut out = Output { answer: &mut io::stdout().lock(), notes: &mut io::stderr() };
-            user_command::run(action, place.data_dir, &mut out).map_err(RunError::from)
+            user_command::run(action, place, &mut out).map_err(RunError::from)
         }
         None => serve(args),
     };
+    logs::flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -51,9 +72,20 @@ pub(crate) fn run(args: ServerArgs) -> ExitCode {
     }
 }
 
+/// `sc server doctor`.
+#[cfg(feature = "operations")]
+fn examine(args: DoctorArgs) -> Result<u8, RunError> {
+    let (options, shown) = args.options()?;
+    Ok(doctor(&options.settings()?, shown))
+}
+
 /// Serves until SIGINT or SIGTERM, then stops in order; a second signal cuts that short.
 fn serve(args: ServerArgs) -> Result<(), RunError> {
-    let settings = args.options()?.settings()?;
+    let options = args.options()?;
+    logs::start(&options.log())?;
+    cli::raise_open_files();
+    cli::tell_open_files();
+    let settings = options.settings()?;
     // Before the start, so that a signal during it is not lost.
     let mut interrupts = Interrupts::take().map_err(RunError::Signals)?;
     let (data_dir, proxies) = (

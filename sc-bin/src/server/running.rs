@@ -18,6 +18,7 @@ use super::access_key::AccessKey;
 use super::certificate::{CertificateError, TunnelCertificate};
 use super::data_dir::{DataDir, DataDirError, ServerLock};
 use super::data_plane::{DataPlane, Listeners};
+use super::fleet::{self, Fleet, FleetSettings, JoinError, Leaving};
 use super::guesses::Guesses;
 use super::log_limit::{self, LogLimit};
 use super::metrics;
@@ -27,7 +28,9 @@ use super::registry::{Registry, RegistryError, UserError};
 use super::resign::{ResignCa, ResignError};
 use super::rest::{self, Rates, RestState, RestTlsError};
 use super::settings::{RestSecurity, Settings, TunnelsPage};
-use super::tunnels::{Announced, Draining, EndReason, JobEnd, Question, Tunnels, unix_now};
+use super::tunnels::{
+    Announced, Draining, EndReason, JobEnd, Question, Tunnels, host_and_port, unix_now,
+};
 use super::user_command;
 use super::watchdog;
 use crate::api::BASE;
@@ -58,6 +61,9 @@ pub(crate) enum StartError {
     /// Its registry cannot be used.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Its fleet does not take it.
+    #[error(transparent)]
+    Fleet(#[from] JoinError),
     /// It has no certificate for tunnels.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -195,20 +201,25 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
         .build()
         .map_err(StartError::Threads)?;
     let handle = runtime.handle().clone();
-    let registry = runtime.block_on(open_registry(&dir))?;
+    let registry = runtime.block_on(open_registry(&dir, settings.fleet.as_ref()))?;
     let (drain_limit, announced_port) = (settings.drain_limit, tunnel_address.port());
+    let fleet = runtime.block_on(join_fleet(&settings, &registry, &dir, announced_port))?;
     let page = settings.page;
     let announcements = settings.announcements.clone();
     let guesses = Arc::default();
     let (tunnels, events) = start_tunnels(
         settings,
-        registry.clone(),
+        Kept { registry: registry.clone(), fleet: fleet.clone() },
         certificate,
         Arc::clone(&resign),
         listeners,
         announced_port,
         &guesses,
     )?;
+    if let Some(fleet) = fleet {
+        handle.spawn(fleet::listen(Arc::clone(&fleet)));
+        handle.spawn(fleet::attend(fleet, Arc::clone(&tunnels)));
+    }
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let rest = Rest {
@@ -257,10 +268,16 @@ pub(crate) fn start(settings: Settings) -> Result<Running, StartError> {
 
 type Events = Receiver<(WorkerId, Event)>;
 
+/// What is written down about tunnels, and with whom that is shared.
+struct Kept {
+    registry: Registry,
+    fleet: Option<Arc<Fleet>>,
+}
+
 /// Starts the data plane, and what keeps tunnels on it.
 fn start_tunnels(
     settings: Settings,
-    registry: Registry,
+    Kept { registry, fleet }: Kept,
     certificate: TunnelCertificate,
     resign: Arc<ResignCa>,
     listeners: Listeners,
@@ -289,7 +306,7 @@ fn start_tunnels(
     let ports = ProxyPorts::new(settings.proxy_ip, settings.proxy_ports);
     let limit = settings.unconnected_limit;
     let guesses = Arc::clone(guesses);
-    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit, guesses);
+    let tunnels = Tunnels::new(registry, data_plane, announced, ports, limit, guesses, fleet);
     Ok((Arc::new(tunnels), events))
 }
 
@@ -393,6 +410,9 @@ impl Running {
         log::info!("the server stops; running connections may finish, for {seconds} s at most");
         let mut hurry = self.hurry.subscribe();
         self.runtime.block_on(async {
+            if let Some(fleet) = self.tunnels.fleet() {
+                fleet::leave(fleet, Leaving::Begins).await;
+            }
             let draining = self.tunnels.begin_stop().await;
             let drain = async {
                 if draining == Draining::Sessions {
@@ -406,6 +426,9 @@ impl Running {
                 () = is_true(&mut hurry) => {}
             }
             self.tunnels.finish_stop().await;
+            if let Some(fleet) = self.tunnels.fleet() {
+                fleet::leave(fleet, Leaving::Done).await;
+            }
             let _ = tokio::time::timeout(LAST_WORDS, self.tunnels.drained()).await;
             if draining == Draining::Sessions {
                 // A client that lost its session asks for its tunnel's record at once.
@@ -456,15 +479,37 @@ fn listen(
     listened.map_err(|source| StartError::Listen { address, purpose, source })
 }
 
-async fn open_registry(dir: &DataDir) -> Result<Registry, RegistryError> {
-    let registry = Registry::open(dir).await?;
-    let end = EndReason::ServerRestart.at(unix_now());
-    let left_over = registry.end_left_over_tunnels(&end).await?;
-    registry.end_left_over_jobs(unix_now(), JobEnd::ServerRestart.name()).await?;
+async fn open_registry(
+    dir: &DataDir,
+    fleet: Option<&FleetSettings>,
+) -> Result<Registry, RegistryError> {
+    let registry = Registry::open(dir, fleet.map(|fleet| &fleet.database)).await?;
+    let before = match fleet {
+        Some(_) => dir.last_member(),
+        None => String::new(),
+    };
+    let now = registry.now();
+    let left_over =
+        registry.end_left_over_tunnels(&before, &EndReason::ServerRestart.at(now)).await?;
+    registry.end_left_over_jobs(&before, now, JobEnd::ServerRestart.name()).await?;
+    registry.forget_member(&before).await?;
     if left_over > 0 {
         log::info!("tunnels that an earlier run left open, now ended: {left_over}");
     }
     Ok(registry)
+}
+
+/// Becomes a member of the fleet, if there is to be one.
+async fn join_fleet(
+    settings: &Settings,
+    registry: &Registry,
+    dir: &DataDir,
+    tunnel_port: u16,
+) -> Result<Option<Arc<Fleet>>, StartError> {
+    let Some(of_fleet) = settings.fleet.clone() else { return Ok(None) };
+    let address = host_and_port(&settings.tunnel_host, tunnel_port);
+    let joined = Fleet::join(registry.clone(), of_fleet, dir.clone(), address).await?;
+    Ok(Some(Arc::new(joined)))
 }
 
 /// Nobody can dial "all addresses".
@@ -530,7 +575,7 @@ async fn keep_house(state: Arc<RestState>) {
             tunnels.end_of_removed_owners().await;
         }
         if tick % PRUNE_TICKS == 0 {
-            let before = unix_now().saturating_sub(PRUNE_AGE);
+            let before = registry.now().saturating_sub(PRUNE_AGE);
             if let Err(error) = registry.prune_tunnels(before).await {
                 log::warn!("old records of tunnels are not removed: {error}");
             }

@@ -2,7 +2,7 @@
 //! [`Settings`] they come to.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,9 +17,14 @@ use super::announcements::{Announcements, AnnouncementsError};
 use super::byte_size::ByteSize;
 use super::certificate::CertificateFiles;
 use super::data_dir::{DataDir, DataDirError};
+use super::fleet::{FLEET_TIMEOUT, FleetSettings};
 use super::metrics::{MetricsServer, MetricsSettingsError};
 use super::ports::PortRange;
-use crate::cli::{Endurance, KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
+use super::registry::{DatabaseUrl, DatabaseUrlError, GivenUrl};
+use crate::cli::{
+    self, Endurance, KEEPALIVE, LogFormat, LogLevel, MAX_MISSED_ACKS, RECONNECT, ServerLog,
+};
+use crate::logs::LogSettings;
 use crate::runtime::RuntimeKind;
 
 /// The options of `sc server`, each from a flag, the environment, or the configuration file,
@@ -118,6 +123,26 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR", env = "SC_SERVER_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
 
+    /// PostgreSQL database that several servers share, postgres://USER:PASSWORD@HOST:PORT/NAME;
+    /// better by --database-file or the environment [default: SQLite in the data directory]
+    #[arg(long, value_name = "URL", env = DatabaseUrl::VARIABLE, hide_env_values = true,
+        value_parser = GivenUrl::take)]
+    database: Option<GivenUrl>,
+
+    /// File with the URL of that database
+    #[arg(long, value_name = "FILE", env = "SC_DATABASE_FILE")]
+    database_file: Option<PathBuf>,
+
+    /// Most tunnels that the servers of that database give to this one
+    /// [default: one for each port of --proxy-ports, 10000 at most]
+    #[arg(long, value_name = "N", env = "SC_SERVER_CAPACITY")]
+    capacity: Option<NonZeroU32>,
+
+    /// Seconds without a sign of life after which they take one another for dead [default: 6]
+    #[arg(long, value_name = "SECONDS", env = "SC_SERVER_FLEET_TIMEOUT",
+        value_parser = clap::value_parser!(u32).range(FLEET_TIMEOUT))]
+    fleet_timeout: Option<u32>,
+
     /// Threads that carry tunnels [default: the number of CPUs]
     #[arg(long, value_name = "N", env = "SC_SERVER_WORKERS")]
     workers: Option<NonZeroU16>,
@@ -157,6 +182,22 @@ pub(crate) struct Options {
         value_parser = clap::value_parser!(u32).range(MAX_MISSED_ACKS))]
     max_missed_acks: Option<u32>,
 
+    /// Log to this file, which SIGHUP opens again; - is standard output [default: standard error]
+    #[arg(long, value_name = "FILE", env = "SC_SERVER_LOG_FILE")]
+    log_file: Option<PathBuf>,
+
+    /// Log lines as text or as JSON, an object a line [default: text]
+    #[arg(long, value_name = "FORMAT", env = "SC_SERVER_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// What is logged [default: info]
+    #[arg(long, value_name = "LEVEL", env = "SC_SERVER_LOG_LEVEL")]
+    log_level: Option<LogLevel>,
+
+    /// Size in bytes at which --log-file is put away under its name with a serial number; 0: never
+    /// [default: 0]
+    #[arg(long, value_name = "BYTES", env = "SC_SERVER_MAX_LOGSIZE")]
+    max_logsize: Option<u64>,
     /// Serve no Tunnels page beside the REST API
     #[arg(
         long, value_name = "BOOL", env = "SC_SERVER_NO_PAGE",
@@ -222,6 +263,8 @@ pub(crate) struct Settings {
     pub(crate) announcements: Announcements,
     /// The Tunnels page.
     pub(crate) page: TunnelsPage,
+    /// With which others it works, if it does.
+    pub(crate) fleet: Option<FleetSettings>,
 }
 
 /// Whether people can see their tunnels in a browser.
@@ -301,6 +344,9 @@ pub(crate) enum SettingsError {
     /// Announcements.
     #[error(transparent)]
     Announcements(#[from] AnnouncementsError),
+    /// The database of a fleet.
+    #[error(transparent)]
+    Database(#[from] DatabaseUrlError),
     /// Metrics.
     #[error(transparent)]
     Metrics(#[from] MetricsSettingsError),
@@ -337,6 +383,7 @@ impl Settings {
             endurance: Endurance::default(),
             metrics: None,
             announcements: Announcements::default(),
+            fleet: None,
             page: TunnelsPage::Served,
         }
     }
@@ -395,6 +442,10 @@ impl Options {
             proxy_auth: self.proxy_auth.or(other.proxy_auth),
             proxy_networks: self.proxy_networks.or(other.proxy_networks),
             data_dir: self.data_dir.or(other.data_dir),
+            database: self.database.or(other.database),
+            database_file: self.database_file.or(other.database_file),
+            capacity: self.capacity.or(other.capacity),
+            fleet_timeout: self.fleet_timeout.or(other.fleet_timeout),
             workers: self.workers.or(other.workers),
             runtime: self.runtime.or(other.runtime),
             drain_timeout: self.drain_timeout.or(other.drain_timeout),
@@ -404,8 +455,22 @@ impl Options {
             metrics_address: self.metrics_address.or(other.metrics_address),
             metrics_auth_file: self.metrics_auth_file.or(other.metrics_auth_file),
             announcements: self.announcements.or(other.announcements),
+            log_file: self.log_file.or(other.log_file),
+            log_format: self.log_format.or(other.log_format),
+            log_level: self.log_level.or(other.log_level),
+            max_logsize: self.max_logsize.or(other.max_logsize),
             no_page: self.no_page.or(other.no_page),
         }
+    }
+
+    /// How it logs.
+    pub(super) fn log(&self) -> LogSettings {
+        cli::server_log(ServerLog {
+            file: self.log_file.clone(),
+            format: self.log_format,
+            level: self.log_level,
+            max_size: self.max_logsize,
+        })
     }
 
     /// What the options come to, with defaults for what they do not say.
@@ -431,6 +496,13 @@ impl Options {
             Some(dir) => dir,
             None => DataDir::default_path()?,
         };
+        let proxy_ports = self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999));
+        let fleet_timeout = in_range("fleet-timeout", self.fleet_timeout, FLEET_TIMEOUT)?;
+        let database = DatabaseUrl::of(self.database, self.database_file.as_deref())?;
+        let fleet = database.map(|database| {
+            let capacity = self.capacity.map_or(proxy_ports.count(), NonZeroU32::get);
+            FleetSettings::new(database, capacity, fleet_timeout)
+        });
         Ok(Settings {
             rest_address: self.rest_address.unwrap_or(on_loopback(8033)),
             rest_security: match (rest_files, self.insecure_rest) {
@@ -458,7 +530,7 @@ impl Options {
             },
             direct: AddressGuard::Public(self.direct_networks.unwrap_or_default().into()),
             cache: cache_limits(self.cache_size, self.cache_tunnel_size, self.cache_object_size),
-            proxy_ports: self.proxy_ports.unwrap_or(PortRange::Between(20000, 20999)),
+            proxy_ports,
             workers: self.workers.unwrap_or_else(cpus),
             runtime: self.runtime.unwrap_or_default(),
             drain_limit: Duration::from_secs(self.drain_timeout.unwrap_or(30).into()),
@@ -474,6 +546,7 @@ impl Options {
                 Some(file) => Announcements::from_file(file)?,
                 None => Announcements::default(),
             },
+            fleet,
             ..Settings::local(data_dir)
         })
     }

@@ -1,16 +1,20 @@
-//! `sc server user|team|organisation …`: works on the registry's file, whether a server runs or
-//! not.
+//! `sc server user|team|organisation|fleet …`: works on the registry, whether a server runs or not.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use super::access_key::{AccessKey, sha256_of_key};
 use super::accounts::{Account, DEFAULT_ORGANISATION};
-use super::args::{Limit, OrganisationAction, TeamAction, UserAction, UserOptions};
+use super::args::{
+    DataPlace, FleetAction, Limit, OrganisationAction, TeamAction, UserAction, UserOptions,
+};
 use super::data_dir::{DataDir, DataDirError};
+use super::fleet::{self, FleetCommandError};
 use super::random;
-use super::registry::{Deed, NewUser, Registry, RegistryError, Team, TeamError, UserError};
-use super::tunnels::unix_now;
+use super::registry::{
+    DatabaseUrl, DatabaseUrlError, Deed, NewUser, Registry, RegistryError, Team, TeamError,
+    UserError,
+};
+
 use crate::calendar::Moment;
 
 /// A command failed.
@@ -19,6 +23,9 @@ pub(super) enum UserCommandError {
     /// No data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// No address of a database.
+    #[error(transparent)]
+    Database(#[from] DatabaseUrlError),
     /// No registry.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -28,6 +35,9 @@ pub(super) enum UserCommandError {
     /// It was not done.
     #[error(transparent)]
     Team(#[from] TeamError),
+    /// It is about the fleet, and was not done.
+    #[error(transparent)]
+    Fleet(#[from] FleetCommandError),
     /// The answer could not be printed, or no runtime made.
     #[error("cannot print: {0}")]
     Io(#[from] io::Error),
@@ -40,6 +50,8 @@ pub(super) enum Action {
     User(UserAction),
     /// Teams.
     Team(TeamAction),
+    /// The servers of a fleet.
+    Fleet(FleetAction),
     /// Organisations.
     Organisation(OrganisationAction),
 }
@@ -55,19 +67,23 @@ pub(super) struct Output<'a> {
 /// Carries out a command.
 pub(super) fn run(
     action: Action,
-    data_dir: Option<PathBuf>,
+    place: DataPlace,
     out: &mut Output<'_>,
 ) -> Result<(), UserCommandError> {
-    let path = match data_dir {
+    let database = DatabaseUrl::of(place.database, place.database_file.as_deref())?;
+    let path = match place.data_dir {
         Some(path) => path,
         None => DataDir::default_path()?,
     };
     let dir = DataDir::open(&path)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let registry = Registry::open(&dir).await?;
+        let registry = Registry::open(&dir, database.as_ref()).await?;
         let done = match action {
             Action::User(action) => on_user(action, &registry, out).await,
+            Action::Fleet(action) => {
+                fleet::run_command(action, &registry, out.answer).await.map_err(Into::into)
+            }
             Action::Team(action) => on_team(action, &registry, out).await,
             Action::Organisation(action) => on_organisation(action, &registry, out).await,
         };
@@ -96,7 +112,7 @@ async fn on_user(
         UserAction::Rotate { name } => {
             let account = known(registry, &name).await?;
             let key = AccessKey::generate().map_err(UserError::from)?;
-            registry.rotate_key(&name, &sha256_of_key(key.expose()), unix_now()).await?;
+            registry.rotate_key(&name, &sha256_of_key(key.expose()), registry.now()).await?;
             note(registry, &account.organisation, "key-rotated", &name).await;
             out.key(&key, &format!("new access key of {name}, the old one is void"))?;
         }
@@ -124,7 +140,7 @@ async fn on_team(
     match action {
         TeamAction::Add { name, organisation } => {
             let team = new_team(&name, organisation.name()).map_err(UserError::from)?;
-            registry.add_team(&team, unix_now()).await?;
+            registry.add_team(&team, registry.now()).await?;
             note(registry, &team.organisation, "team-added", &name).await;
             writeln!(out.answer, "{}", team.id)?;
         }
@@ -167,7 +183,7 @@ async fn on_organisation(
     match action {
         OrganisationAction::Add { name, tunnel_limit } => {
             let limit = tunnel_limit.and_then(Limit::number);
-            registry.add_organisation(&name, limit, unix_now()).await?;
+            registry.add_organisation(&name, limit, registry.now()).await?;
             writeln!(out.notes, "organisation {name} is added")?;
         }
         OrganisationAction::Set { name, tunnel_limit } => {
@@ -199,7 +215,7 @@ pub(super) async fn add_account(
     new: &NewUser,
 ) -> Result<AccessKey, UserError> {
     let key = AccessKey::generate()?;
-    registry.add_user(new, &sha256_of_key(key.expose()), unix_now()).await?;
+    registry.add_user(new, &sha256_of_key(key.expose()), registry.now()).await?;
     Ok(key)
 }
 
@@ -254,7 +270,7 @@ async fn known(registry: &Registry, name: &str) -> Result<Account, UserError> {
 /// Writes down what a command on the server's machine did.
 async fn note(registry: &Registry, organisation: &str, action: &str, subject: &str) {
     let deed = Deed {
-        time: unix_now(),
+        time: registry.now(),
         actor: None,
         action: action.to_owned(),
         subject: subject.to_owned(),

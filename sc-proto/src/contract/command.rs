@@ -12,7 +12,7 @@ use super::id::{
 };
 use super::spread::Spread;
 use super::target::Target;
-use crate::egress::Way;
+use crate::egress::{Egress, Way};
 use crate::rules::Routing;
 use crate::tls::TlsClient;
 
@@ -91,7 +91,8 @@ pub enum Command {
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new
     /// session begins. [`Command::RemoveTunnel`] is still to follow.
     DrainTunnel(TunnelId),
-    /// Server: the tunnel ended. Its sessions are closed, their streams are reset.
+    /// The tunnel ended. Its sessions are closed, their streams are reset. Of a client each that
+    /// waits for its server is given up, too.
     RemoveTunnel(TunnelId),
     /// Client: connect to a server and serve a tunnel's streams. A tunnel may have several
     /// connections, each with a session of its own; the command is given once for each.
@@ -112,6 +113,8 @@ pub enum Command {
         /// Whether its request may go on.
         access: Access,
     },
+    /// Client: other rules for what comes from now on. What is under way goes on as it began.
+    SetEgress(Box<Egress>),
     /// End all sessions: see [`Stop`].
     Stop(Stop),
 }

@@ -9,6 +9,7 @@ mod event;
 mod guard;
 mod id;
 mod reason;
+mod request_id;
 mod spread;
 mod target;
 
@@ -23,6 +24,7 @@ pub use id::{
     SocketId, TunnelId, TunnelSecret, WorkerId,
 };
 pub use reason::{ConnectFailure, DialFailure, Refusal, ResetReason, TransportLoss};
+pub use request_id::RequestId;
 pub(crate) use spread::{News, Seated, Standing};
 pub use spread::{Note, Spread};
 pub use target::{Host, InvalidTarget, StreamKind, Target};

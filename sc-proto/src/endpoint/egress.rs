@@ -184,6 +184,12 @@ impl Core {
     /// The peer opened a stream: its target is judged and dialled.
     pub(super) fn begin_egress(&mut self, link: Link, tunnel: TunnelId, open: Open, now: Time) {
         self.counters.streams += 1;
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            let target = &open.target;
+            log::debug!(target: "request", "a stream came target={target} request={id}");
+        }
         let Some(entry) = self.sessions.get_mut(link.session) else { return };
         let route = self.config.egress.route(&open.target.host);
         let route = match route {
@@ -191,6 +197,7 @@ impl Core {
             Err(failure) => {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
+                self.note_failed(link, failure);
                 let story = Story::begin(&open.target, open.kind, self.config.egress.watch, now);
                 self.tell_refused(*story, open.kind, failure, now);
                 return self.note_drained(link.session);
@@ -216,6 +223,15 @@ impl Core {
             StreamKind::Http | StreamKind::Https => {
                 self.set_timer(key, until, DeadlineReason::Upstream);
             }
+        }
+    }
+
+    /// Tells the log of a request that did not reach its site.
+    pub(super) fn note_failed(&self, link: Link, failure: DialFailure) {
+        if log::log_enabled!(target: "request", log::Level::Debug)
+            && let Some(id) = self.request_id(link)
+        {
+            log::debug!(target: "request", "the site was not reached: {failure} request={id}");
         }
     }
 

@@ -80,6 +80,9 @@ impl Core {
         else {
             return;
         };
+        if let Err(failure) = outcome {
+            self.note_failed(link, failure);
+        }
         if let Some(entry) = self.sessions.get_mut(link.session) {
             if outcome.is_err() && entry.session.is_answered(link.stream) {
                 // A second connection for a request whose first was at its end.

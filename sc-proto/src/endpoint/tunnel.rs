@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 
 use super::placing::NoPlace;
 use super::resume::{Outage, Reach};
-use super::socket::{Proxied, Role, Socket, SocketKey};
+use super::socket::{Link, Proxied, Role, Socket, SocketKey};
 use super::timers::Timer;
 use super::{Core, SessionKey};
 use crate::Time;
 use crate::contract::{
-    Action, ClientId, Command, ConnectionNumber, Event, Refusal, ResumeSecret, Spread, Stop,
-    TunnelEnd, TunnelId, TunnelSecret, WorkerId,
+    Action, ClientId, Command, ConnectionNumber, Event, Refusal, RequestId, ResumeSecret, Spread,
+    Stop, TunnelEnd, TunnelId, TunnelSecret, WorkerId,
 };
 use crate::http1::Failure;
 use crate::kgp::Session;
@@ -142,6 +142,14 @@ impl SessionEntry {
 }
 
 impl Core {
+    /// What both sides call the request of a stream; `None` if it does not go through a tunnel.
+    pub(super) fn request_id(&self, link: Link) -> Option<RequestId> {
+        let entry = self.sessions.get(link.session)?;
+        let stream = entry.session.id_of(link.stream)?.get();
+        let (tunnel, connection) = (entry.tunnel, entry.connection);
+        (entry.carrier == Carrier::Transport).then_some(RequestId { tunnel, connection, stream })
+    }
+
     pub(super) fn carry_out(&mut self, command: Command, now: Time) {
         match command {
             Command::AddTunnel { tunnel, secret, home } => {
@@ -181,6 +189,12 @@ impl Core {
                     self.end_direct_streams(tunnel, now);
                     self.cache.remove_tunnel(tunnel);
                 }
+                // A client's are in no list.
+                for key in self.sessions.keys() {
+                    if self.sessions.get(key).is_some_and(|entry| entry.tunnel == tunnel) {
+                        self.end_session(key, TunnelEnd::Local, now);
+                    }
+                }
             }
             Command::Connect(connect) => self.connect(*connect, now),
             Command::Label { listener, fields } => {
@@ -190,6 +204,7 @@ impl Core {
             }
             Command::Ways { socket, ways } => self.ways_named(socket.into(), ways, now),
             Command::Access { socket, access } => self.access_told(socket.into(), access, now),
+            Command::SetEgress(egress) => self.config.egress = *egress,
             Command::Stop(stop) => self.stop(stop, now),
         }
     }

@@ -11,7 +11,7 @@ use super::front::{After, Failure};
 use super::message::{Method, Reader};
 use super::refused::Refused;
 use super::response::Broken;
-use crate::contract::{AccessRefused, DialFailure, MAX_NAMED, ResetReason, Target};
+use crate::contract::{AccessRefused, DialFailure, MAX_NAMED, RequestId, ResetReason, Target};
 
 /// The question for a user and password (RFC 7617, section 2.1).
 const CHALLENGE: &str = "Proxy-Authenticate: Basic realm=\"sc\", charset=\"UTF-8\"\r\n";
@@ -32,6 +32,14 @@ impl Page {
     fn new(code: ErrorCode, what: String, advice: &str) -> Self {
         let (hop, fields) = (code.hop(), String::new());
         Self { code, hop, what, advice: advice.into(), fields }
+    }
+
+    /// With what the logs of both sides call the request.
+    pub(super) fn about(mut self, request: Option<RequestId>) -> Self {
+        if let Some(id) = request {
+            self.fields.push_str(&format!("X-Sc-Request: {id}\r\n"));
+        }
+        self
     }
 
     pub(super) fn refused(reason: Refused) -> Self {

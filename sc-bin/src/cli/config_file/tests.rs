@@ -1,18 +1,20 @@
 use std::fs;
+use std::path::PathBuf;
 
 use super::*;
 use crate::cli::values::Values;
 
-/// A file in a folder that lives as long as the test.
-fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> std::path::PathBuf {
+/// A file, in a folder that lives as long as the test.
+fn file(name: &str, text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, text).unwrap();
-    path
+    (folder, path)
 }
 
 fn read_text(name: &str, text: &str, dialect: Dialect) -> Result<Vec<(String, String)>, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let entries = read(&file(&folder, name, text), dialect).map_err(|error| error.to_string())?;
+    let (_folder, path) = file(name, text);
+    let entries = read(&path, dialect).map_err(|error| error.to_string())?;
     let text = |entry: Entry| {
         let items: Vec<_> = entry.items.into_iter().map(|i| i.into_string().unwrap()).collect();
         (entry.row.long.to_owned(), items.join("|"))
@@ -139,8 +141,7 @@ fn the_template_has_every_option_and_its_defaults() {
         let template = template(dialect);
         assert_eq!(read_text("t.yaml", &template, dialect), Ok(Vec::new()));
         assert!(template.lines().all(|line| line.len() <= 120), "{template}");
-        let folder = tempfile::tempdir().unwrap();
-        let path = file(&folder, "t.yaml", &in_force(&template));
+        let (_folder, path) = file("t.yaml", &in_force(&template));
         let keys = read(&path, dialect).unwrap();
         let all =
             table::rows(dialect).filter(|row| !matches!(row.effect, table::Effect::Refused(_)));

@@ -18,6 +18,8 @@ mod shared;
 mod v4;
 mod v5;
 
+#[cfg(feature = "operations")]
+pub(crate) use parser::CheckedArgs;
 pub(crate) use parser::{Given, LegacyArgs, Purpose, V4Args, V5Args, misunderstood, other_form};
 
 use std::ffi::OsStr;

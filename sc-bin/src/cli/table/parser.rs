@@ -71,6 +71,13 @@ pub(crate) struct Legacy;
 /// `sc run …`.
 #[derive(Debug)]
 pub(crate) struct Run;
+/// `sc doctor …`.
+#[cfg(feature = "operations")]
+#[derive(Debug)]
+pub(crate) struct Checked;
+/// The options of `sc doctor`.
+#[cfg(feature = "operations")]
+pub(crate) type CheckedArgs = TunnelArgs<Checked>;
 /// The options of bare `sc`.
 pub(crate) type V4Args = TunnelArgs<Bare>;
 /// The options of `sc legacy`.
@@ -84,6 +91,11 @@ const TEMPLATE: &str = "config-file";
 /// The option that only `sc legacy` has.
 #[cfg(feature = "config")]
 const CONVERTED: &str = "output-config-file";
+
+#[cfg(feature = "operations")]
+impl Version for Checked {
+    const DIALECT: Dialect = Dialect::V5;
+}
 
 impl Version for Bare {
     const DIALECT: Dialect = Dialect::V4;
@@ -199,8 +211,10 @@ fn argument(row: &'static Row) -> Arg {
 /// The help of an option, with its default and its variables.
 fn help(row: &Row) -> String {
     let mut text = row.help.to_owned();
-    if let Effect::Nothing(_) | Effect::Refused(_) = row.effect {
-        text.push_str(" (no effect)");
+    match row.effect {
+        Effect::Works => {}
+        Effect::Nothing(_) => text.push_str(" (no effect)"),
+        Effect::Refused(_) => text.push_str(" (refused)"),
     }
     if !row.default.is_empty() {
         text.push_str(&format!(" [default: {}]", row.default));
@@ -232,8 +246,8 @@ pub(crate) fn misunderstood(error: &Error, dialect: Dialect) -> Option<String> {
         None => format!("{this_command} has nothing in its place"),
     };
     Some(format!(
-        "{shown} is an option of version {number}: {form}. {other_command} takes the options of \
-         version {number}."
+        "{shown} is an option of version {number}: {form}. Options of version {number} are for \
+         {other_command}."
     ))
 }
 

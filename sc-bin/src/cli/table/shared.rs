@@ -9,6 +9,23 @@ const RUNTIMES: &[&str] = &[
     #[cfg(feature = "smol")]
     "smol",
 ];
+/// The shapes of a log of this build.
+const FORMATS: &[&str] = &[
+    "text",
+    #[cfg(feature = "operations")]
+    "json",
+];
+/// The consoles of this build.
+const CONSOLES: &[&str] = &[
+    #[cfg(feature = "operations")]
+    "pretty",
+    "text",
+];
+/// What becomes of options about what only this feature has.
+pub(super) const OPERATIONS: Effect = match cfg!(feature = "operations") {
+    true => Effect::Works,
+    false => Effect::Refused("this sc was built without the feature `operations`"),
+};
 const DEFAULT_CONNECTIONS: &str = if cfg!(feature = "mio") { "2" } else { "1" };
 const DEFAULT_RUNTIME: &str = if cfg!(feature = "mio") { "mio" } else { "smol" };
 
@@ -34,7 +51,7 @@ pub(super) const REST_URL: Row = Row::new(
     "rest-url",
     Kind::Text,
     "URL",
-    "Where your server's REST API is, as http(s)://HOST:PORT/rest/v1",
+    "Where your server's REST API is, as http(s)://HOST:PORT/rest/v1; of a fleet several, with commas",
 );
 pub(super) const NAME: Row = Row::new("tunnel-name", Kind::Text, "NAME", "Name of the tunnel")
     .short('i')
@@ -178,7 +195,7 @@ pub(super) const DNS: Row = Row::new(
 
 pub(super) const LOG_FORMAT: Row = Row::new(
     "log-format",
-    Kind::Choice(&["text", "json"]),
+    Kind::Choice(FORMATS),
     "FORMAT",
     "How a line of the log is written: for people, or as an object a line",
 )
@@ -196,6 +213,7 @@ pub(super) const MAX_LOGSIZE: Row = Row::new(
     "BYTES",
     "Put the log file away under a serial number when it is so large; 0 is never",
 )
+.effect(OPERATIONS)
 .default("0");
 pub(super) const LOG_STATS: Row = Row::new(
     "log-stats",
@@ -204,10 +222,11 @@ pub(super) const LOG_STATS: Row = Row::new(
     "Write figures of the traffic to the log so often; 0 is never",
 )
 .short('z')
+.effect(OPERATIONS)
 .default("0");
 pub(super) const OUTPUT_FORMAT: Row = Row::new(
     "output-format",
-    Kind::Choice(&["pretty", "text"]),
+    Kind::Choice(CONSOLES),
     "FORMAT",
     "How the console looks: for people, or for pipes and CI",
 );

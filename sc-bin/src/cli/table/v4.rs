@@ -241,7 +241,8 @@ static LOGS: &[Row] = &[
         "Write some JSON there when the tunnel is ready, and remove the file at the end",
     )
     .short('f'),
-    Row::new("doctor", Kind::Switch, "", "Check everything a tunnel needs, tell, and end"),
+    Row::new("doctor", Kind::Switch, "", "Check everything a tunnel needs, tell, and end")
+        .effect(shared::OPERATIONS),
 ];
 
 static MEANINGLESS: &[Row] = &[

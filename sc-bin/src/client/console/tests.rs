@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use sc_proto::contract::{ConnectionNumber, TunnelId};
 

@@ -33,7 +33,8 @@ use super::backoff::Backoff;
 use super::call::{Answer, Call};
 use super::failure::Failure;
 use super::line::Line;
-use crate::api::{CertificateSha256, Configuration, CreateTunnel};
+use super::reload::Reloaded;
+use crate::api::{CertificateSha256, Configuration, CreateTunnel, Rules};
 use crate::cli::Exit;
 use links::{Link, Links};
 
@@ -42,6 +43,10 @@ use links::{Link, Links};
 pub(crate) enum Input {
     /// SIGINT or SIGTERM.
     Signal,
+    /// SIGHUP. The event loop's affair.
+    Hangup,
+    /// What the files say now. The event loop's affair, too.
+    Reloaded(Box<Reloaded>),
     /// A REST call is done.
     Answer(Answer),
     /// The data plane says something.
@@ -55,6 +60,8 @@ pub(super) enum Effect {
     Call(Call),
     /// Make this connection to the tunnel's server; what becomes of it is an input.
     Connect(Box<Place>, ConnectionNumber),
+    /// End the sessions of a tunnel that is gone from its server: nothing can be resumed.
+    GiveUp(TunnelId),
     /// End all sessions.
     Stop(Stop),
     /// Tell the user.
@@ -278,6 +285,7 @@ impl Controller {
     pub(super) fn handle(&mut self, input: Input, now: Instant) {
         match input {
             Input::Signal => self.on_signal(now),
+            Input::Hangup | Input::Reloaded(_) => {}
             Input::Answer(answer) => self.on_answer(answer, now),
             Input::Tunnel(event) => self.on_event(event, now),
         }
@@ -290,6 +298,10 @@ impl Controller {
             Answer::Polled(result) => self.on_polled(result, now),
             Answer::Jobs(result) => self.on_jobs(result, now),
             Answer::Heartbeat(result) => self.on_heartbeat(result, now),
+            Answer::Rules(Ok(())) => log::info!("the server goes by the new rules, too"),
+            Answer::Rules(Err(error)) => {
+                log::warn!("the server still goes by the old rules: {error}");
+            }
             Answer::Deleted(jobs, result) => self.on_deleted(jobs, result, now),
         }
     }
@@ -314,6 +326,17 @@ impl Controller {
             Event::Stopped => self.on_stopped(now),
             // A server's affair, and what is not known here. `WayWanted` is answered before it comes here.
             _ => {}
+        }
+    }
+
+    /// The tunnel is to have other rules: the server is told, now or when it makes the tunnel again.
+    pub(super) fn set_rules(&mut self, rules: Rules) {
+        if self.request.rules == rules {
+            return;
+        }
+        self.request.rules = rules.clone();
+        if let Some(place) = &self.place {
+            self.effects.push_back(Effect::Call(Call::Rules(place.tunnel, Box::new(rules))));
         }
     }
 

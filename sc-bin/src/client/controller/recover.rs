@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use super::start::{Asking, Purpose};
-use super::{Controller, LOST_POLL, Link, Stage, Timer};
+use super::{Controller, Effect, LOST_POLL, Link, Stage, Timer};
 use crate::api::Tunnel;
 use crate::client::failure::Failure;
 use crate::client::line::Line;
@@ -17,8 +17,15 @@ impl Controller {
     /// The server has no such tunnel any more, for reasons of its own.
     pub(super) fn recover(&mut self, now: Instant) {
         match self.links.all() {
-            // The core is about to learn it, too.
-            Link::Up | Link::Interrupted | Link::Dialling => self.poll = Timer::At(now + LOST_POLL),
+            // What works is kept: perhaps the others only took its server for dead.
+            Link::Up | Link::Dialling => self.poll = Timer::At(now + LOST_POLL),
+            // The server may be gone for good, so the core must not wait for it; its word that the
+            // session is over brings this here again.
+            Link::Interrupted => {
+                let tunnel = self.place.as_ref().map(|place| place.tunnel);
+                self.effects.extend(tunnel.map(Effect::GiveUp));
+                self.poll = Timer::At(now + LOST_POLL);
+            }
             Link::Down | Link::Waiting(_) => {
                 self.tell_loss();
                 if !self.recovering {

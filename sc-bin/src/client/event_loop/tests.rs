@@ -14,6 +14,7 @@ use crate::client::controller::Place;
 use crate::client::failure::Failure;
 use crate::client::inputs::Inputs;
 use crate::client::line::Line;
+use crate::client::reload::Reloaded;
 
 const ID: &str = "0123456789abcdef0123456789abcdef";
 
@@ -137,11 +138,15 @@ impl DataPlane for FakePlane {
         Ok(())
     }
 
+    fn give_up(&mut self, _: TunnelId) {}
+
     fn stop(&mut self, stop: Stop) {
         if stop == Stop::Drain {
             self.0.send(Input::Tunnel(Event::Stopped)).unwrap();
         }
     }
+
+    fn reload(&mut self, _: Reloaded) {}
 }
 
 /// Records what is told, and passes it on.
@@ -200,9 +205,16 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), None).unwrap(),
+        status: Status::start(
+            &settings,
+            &(Arc::new(|| Ok(Vec::new())) as _),
+            None,
+            Arc::new(|| None),
+        )
+        .unwrap(),
         sender,
         inputs,
+        hangup: Hangup::of_process(),
     }
     .run();
     Outcome { exit, lines: recorder.lines, failures: recorder.failures }

@@ -18,9 +18,9 @@ use ureq::http::HeaderMap;
 
 use super::redact::{fields, printable, url};
 use crate::cli::{LogMode, Settings};
-use crate::client::console::stamp;
 use crate::client::failure::Failure;
 use crate::client::plane::TellExchange;
+use crate::logs::{Entry, Shape};
 use crate::monitor::Handler;
 
 /// Exchanges that may wait to be worded.
@@ -162,7 +162,11 @@ fn print(module: &str, text: &str) {
     if text.is_empty() {
         return;
     }
-    let record = format!("{} [{module}] [INFO] {text}", stamp(SystemTime::now()));
+    let (line, more) = text.split_once('\n').unwrap_or((text, ""));
+    let mut record = String::new();
+    let (at, level) = (SystemTime::now(), log::Level::Info);
+    Shape::V5.write(&mut record, &Entry { at, level, module, text: format_args!("{line}") });
+    record.push_str(more);
     let mut out = std::io::stdout().lock();
     // A closed terminal is no reason to end.
     let _ = out.write_all(record.as_bytes()).and_then(|()| out.flush());

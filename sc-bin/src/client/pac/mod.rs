@@ -8,6 +8,7 @@ mod engine;
 mod source;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,6 +72,7 @@ type Question = (StreamKind, Target, Box<dyn FnOnce(Vec<Way>) + Send>);
 #[derive(Clone)]
 pub(crate) struct Pac {
     questions: SyncSender<Question>,
+    script: Arc<str>,
 }
 
 impl Pac {
@@ -86,7 +88,8 @@ impl Pac {
         logins: Logins,
         names: Option<NameServers>,
     ) -> Result<Self, PacError> {
-        let script = source::read(source, ca)?;
+        let script: Arc<str> = source::read(source, ca)?.into();
+        let text = Arc::clone(&script);
         let (questions, asked) = mpsc::sync_channel(QUEUE);
         let (loaded, outcome) = mpsc::sync_channel(1);
         thread::Builder::new()
@@ -103,7 +106,12 @@ impl Pac {
             Ok(loaded) => loaded?,
             Err(error) => return Err(PacError::Thread(error.to_string())),
         }
-        Ok(Self { questions })
+        Ok(Self { questions, script: text })
+    }
+
+    /// The script itself.
+    pub(crate) fn script(&self) -> &Arc<str> {
+        &self.script
     }
 
     /// Asks for the ways to a site. `tell` hears them on another thread, or none at once if too

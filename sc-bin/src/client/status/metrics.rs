@@ -21,16 +21,37 @@ pub(super) fn text(snapshot: &Snapshot, meters: &Meters, workers: &[WorkerReport
     identity(&mut all, snapshot);
     link(&mut all, snapshot);
     meters.expose(&mut all);
-    if let Some(worker) = workers.first() {
-        let counters = &worker.core.counters;
-        tunnel(&mut all, snapshot, counters);
-        sites(&mut all, counters);
+    if !workers.is_empty() {
+        let counted = Counted(workers);
+        tunnel(&mut all, snapshot, &counted);
+        sites(&mut all, &counted);
         exchanges::expose(&mut all, workers);
-        sessions(&mut all, counters, &worker.sessions);
+        sessions(&mut all, &counted);
         worker::expose(&mut all, workers);
     }
     process::expose(&mut all);
     all.text()
+}
+
+/// What all workers have counted together: a tunnel's connections are spread over them.
+struct Counted<'a>(&'a [WorkerReport]);
+
+impl Counted<'_> {
+    fn sum(&self, of: impl Fn(&Counters) -> u64) -> u64 {
+        self.0.iter().map(|worker| of(&worker.core.counters)).sum()
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &SessionStatistics> {
+        self.0.iter().flat_map(|worker| &worker.sessions)
+    }
+
+    fn dial_failures(&self, wanted: DialFailure) -> u64 {
+        let of = |counters: &Counters| {
+            let mut all = counters.dial_failures.iter();
+            all.find(|(failure, _)| *failure == wanted).map_or(0, |(_, count)| count)
+        };
+        self.sum(of)
+    }
 }
 
 fn identity(all: &mut Exposition, snapshot: &Snapshot) {
@@ -86,26 +107,25 @@ fn link(all: &mut Exposition, snapshot: &Snapshot) {
 }
 
 /// Connections to the server.
-fn tunnel(all: &mut Exposition, snapshot: &Snapshot, counters: &Counters) {
-    let transports = counters.transports;
+fn tunnel(all: &mut Exposition, snapshot: &Snapshot, counted: &Counted<'_>) {
     let dials = "Connections to the server that were begun.";
-    all.counter("tunnel_dials_total", dials, number(transports.dials));
+    all.counter("tunnel_dials_total", dials, number(counted.sum(|c| c.transports.dials)));
     let host = snapshot.tunnel.as_ref().map(|tunnel| tunnel.address()).unwrap_or_default();
     for (name, help, value) in [
         (
             "tunnel_dialer_dialed_total",
             "Connections to the server that were made.",
-            transports.sockets.connected,
+            counted.sum(|c| c.transports.sockets.connected),
         ),
         (
             "tunnel_dialer_closed_total",
             "Connections to the server that have ended.",
-            transports.sockets.closed,
+            counted.sum(|c| c.transports.sockets.closed),
         ),
         (
             "tunnel_dialer_errors_total",
             "Connections to the server that could not be made.",
-            transports.dial_failures,
+            counted.sum(|c| c.transports.dial_failures),
         ),
     ] {
         let mut samples = Samples::new();
@@ -113,21 +133,20 @@ fn tunnel(all: &mut Exposition, snapshot: &Snapshot, counters: &Counters) {
         all.counters(name, help, samples);
     }
     let help = "Bytes that came from the server, TLS included.";
-    all.counter("tunnel_received_bytes", help, number(transports.sockets.read));
+    all.counter("tunnel_received_bytes", help, number(counted.sum(|c| c.transports.sockets.read)));
     let help = "Bytes that went to the server, TLS included.";
-    all.counter("tunnel_sent_bytes", help, number(transports.sockets.written));
+    all.counter("tunnel_sent_bytes", help, number(counted.sum(|c| c.transports.sockets.written)));
 }
 
 /// Connections to the applications under test.
-fn sites(all: &mut Exposition, counters: &Counters) {
-    let sites = counters.proxied;
+fn sites(all: &mut Exposition, counted: &Counted<'_>) {
     let dialled = "Connections to sites that were made.";
-    all.counter("dialer_dialed_total", dialled, number(sites.connected));
+    all.counter("dialer_dialed_total", dialled, number(counted.sum(|c| c.proxied.connected)));
     let closed = "Connections to sites that have ended.";
-    all.counter("dialer_closed_total", closed, number(sites.closed));
+    all.counter("dialer_closed_total", closed, number(counted.sum(|c| c.proxied.closed)));
     let mut errors = Samples::new();
-    for (failure, count) in counters.dial_failures.iter() {
-        errors.add(&[("reason", reason(failure))], number(count));
+    for failure in DialFailure::ALL {
+        errors.add(&[("reason", reason(failure))], number(counted.dial_failures(failure)));
     }
     all.counters(
         "dialer_errors_total",
@@ -136,38 +155,46 @@ fn sites(all: &mut Exposition, counters: &Counters) {
     );
     let mut proxy = Samples::new();
     for (reason, count) in [
-        ("net_dial", counters.dial_failures.total()),
-        ("net_read", sites.read_failures),
-        ("net_write", sites.write_failures),
+        ("net_dial", counted.sum(|c| c.dial_failures.total())),
+        ("net_read", counted.sum(|c| c.proxied.read_failures)),
+        ("net_write", counted.sum(|c| c.proxied.write_failures)),
     ] {
         proxy.add(&[("reason", reason)], number(count));
     }
     all.counters("proxy_errors_total", "What failed between client and sites.", proxy);
     let received = "Bytes that came from sites.";
-    all.counter("site_received_bytes_total", received, number(sites.read));
-    all.counter("site_sent_bytes_total", "Bytes that went to sites.", number(sites.written));
+    all.counter("site_received_bytes_total", received, number(counted.sum(|c| c.proxied.read)));
+    all.counter(
+        "site_sent_bytes_total",
+        "Bytes that went to sites.",
+        number(counted.sum(|c| c.proxied.written)),
+    );
 }
 
-fn sessions(all: &mut Exposition, counters: &Counters, sessions: &[SessionStatistics]) {
-    let stalls: u64 = sessions.iter().map(|session| session.credit_stalls).sum();
+fn sessions(all: &mut Exposition, counted: &Counted<'_>) {
+    let stalls: u64 = counted.sessions().map(|session| session.credit_stalls).sum();
     for (name, help, value) in [
-        ("kgp_sessions_total", "Sessions that began.", counters.sessions),
+        ("kgp_sessions_total", "Sessions that began.", counted.sum(|c| c.sessions)),
         (
             "kgp_resumes_total",
             "How often a session went on with another connection.",
-            counters.resumes,
+            counted.sum(|c| c.resumes),
         ),
-        ("kgp_replayed_bytes_total", "Bytes sent again after that.", counters.replayed),
-        ("kgp_streams_opened_total", "Streams: one for each proxied connection.", counters.streams),
+        ("kgp_replayed_bytes_total", "Bytes sent again after that.", counted.sum(|c| c.replayed)),
+        (
+            "kgp_streams_opened_total",
+            "Streams: one for each proxied connection.",
+            counted.sum(|c| c.streams),
+        ),
         (
             "kgp_credit_stalls_total",
             "How often a stream had to wait for the server's reader.",
-            counters.credit_stalls + stalls,
+            counted.sum(|c| c.credit_stalls) + stalls,
         ),
     ] {
         all.counter(name, help, number(value));
     }
-    let sum = |of: fn(&SessionStatistics) -> usize| sessions.iter().map(of).sum::<usize>();
+    let sum = |of: fn(&SessionStatistics) -> usize| counted.sessions().map(of).sum::<usize>();
     let mut streams = Samples::new();
     for (state, count) in [
         ("opening", sum(|session| session.streams.opening)),
@@ -185,14 +212,14 @@ fn sessions(all: &mut Exposition, counters: &Counters, sessions: &[SessionStatis
     all.gauge(
         "kgp_unacknowledged_bytes",
         "Bytes that the server has not acknowledged: they are kept for sending again.",
-        number(sessions.iter().map(|session| session.unacknowledged).sum()),
+        number(counted.sessions().map(|session| session.unacknowledged).sum()),
     );
     all.gauge(
         "kgp_unsent_bytes",
         "Of these, bytes that wait for the connection.",
-        number(sessions.iter().map(|session| session.unsent).sum()),
+        number(counted.sessions().map(|session| session.unsent).sum()),
     );
-    if let Some(rtt) = sessions.iter().filter_map(|session| session.rtt).max() {
+    if let Some(rtt) = counted.sessions().filter_map(|session| session.rtt).max() {
         let help = "Smoothed round trip time to the server; absent until it was measured.";
         all.gauge("kgp_rtt_seconds", help, rtt.as_secs_f64());
     }

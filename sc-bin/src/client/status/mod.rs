@@ -7,6 +7,8 @@
 
 mod board;
 mod exchanges;
+#[cfg(feature = "operations")]
+mod figures;
 mod link;
 mod links;
 mod meters;
@@ -33,13 +35,18 @@ use crate::monitor::worker::AskWorkers;
 use crate::monitor::{ListenAddress, Listener, Monitor, Options};
 use board::Board;
 use signs::Signs;
+pub(super) use views::AskScript;
 use views::Views;
+pub(super) use views::configuration;
 
 /// The status of one run: the event loop tells it everything, and it tells the others. All that
 /// it serves and has written ends with it.
 pub(super) struct Status {
     board: Arc<Board>,
+    views: Arc<Views>,
     signs: Signs,
+    #[cfg(feature = "operations")]
+    figures: Option<figures::Figures>,
     // Kept for their end.
     _monitors: Vec<Monitor>,
     /// What was started, to be told.
@@ -48,6 +55,7 @@ pub(super) struct Status {
 
 impl Status {
     /// Starts what the settings ask for. `local_proxy`: where the client's own proxy port is.
+    /// `script`: asks for the PAC script.
     ///
     /// # Errors
     ///
@@ -56,15 +64,22 @@ impl Status {
         settings: &Settings,
         workers: &AskWorkers,
         local_proxy: Option<SocketAddr>,
+        script: AskScript,
     ) -> Result<Self, Failure> {
         let board = Arc::new(Board::new(
             settings.name.as_ref().map(|name| name.as_str().into()),
             settings.connections,
         ));
-        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers)));
+        let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers), script));
         let mut status = Self {
             signs: Signs::new(&settings.monitoring, Arc::clone(workers), local_proxy)?,
+            #[cfg(feature = "operations")]
+            figures: settings
+                .logging
+                .stats
+                .map(|every| figures::Figures::new(every, Arc::clone(workers))),
             board,
+            views: Arc::clone(&views),
             _monitors: Vec::new(),
             lines: Vec::new(),
         };
@@ -107,6 +122,11 @@ impl Status {
         Ok(status)
     }
 
+    /// Other options are in effect.
+    pub(super) fn set_configuration(&self, text: String) {
+        self.views.set_configuration(text);
+    }
+
     /// What was started, to be told.
     pub(super) fn lines(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.lines)
@@ -120,7 +140,7 @@ impl Status {
                     self.signs.on_change(&self.board.read());
                 }
             }
-            Input::Signal | Input::Answer(_) => {}
+            Input::Signal | Input::Hangup | Input::Reloaded(_) | Input::Answer(_) => {}
         }
     }
 
@@ -149,18 +169,27 @@ impl Status {
                 self.board.on_end();
                 self.signs.on_end();
             }
-            Effect::Say(_) | Effect::Call(_) | Effect::Stop(_) => {}
+            Effect::Say(_) | Effect::Call(_) | Effect::GiveUp(_) | Effect::Stop(_) => {}
         }
     }
 
-    /// When [`Status::on_time`] is due, if a service manager wants signs of life.
+    /// When [`Status::on_time`] is due, if a service manager wants signs of life, or the log
+    /// figures.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.signs.next_deadline()
+        let signs = self.signs.next_deadline();
+        #[cfg(feature = "operations")]
+        let signs =
+            signs.into_iter().chain(self.figures.as_ref().map(figures::Figures::next)).min();
+        signs
     }
 
-    /// Gives a sign of life if one is due.
+    /// Gives a sign of life and logs figures if they are due.
     pub(super) fn on_time(&mut self, now: Instant) {
         self.signs.on_time(now);
+        #[cfg(feature = "operations")]
+        if let Some(figures) = &mut self.figures {
+            figures.on_time(&self.board.read(), now);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::link::State;
 use crate::calendar::Moment;
 use crate::cli::Monitoring;
 use crate::client::failure::Failure;
+use crate::client::life;
 use crate::monitor::worker::AskWorkers;
 use crate::monitor::{Notice, ServiceManager};
 
@@ -67,7 +68,7 @@ impl Signs {
                         .map_err(|error| failed("--pidfile", path, &error))?,
                 )
             }
-            None => None,
+            None => monitoring.usual_pid_file.as_deref().and_then(usual_pid_file),
         };
         if let Some(path) = &monitoring.ready_file {
             remove_left_over(path).map_err(|error| failed("--readyfile", path, &error))?;
@@ -173,6 +174,25 @@ impl Drop for OwnFile {
     }
 }
 
+/// The pid file that nobody asked for: in its usual place, or, where another process that lives has
+/// its own, with this process's id in its name. One that cannot be had stops nobody.
+fn usual_pid_file(path: &Path) -> Option<OwnFile> {
+    let own = std::process::id();
+    let of_another = fs::read_to_string(path)
+        .ok()
+        .and_then(|text| text.trim().parse::<u32>().ok())
+        .is_some_and(|pid| pid != own && life::of(pid).is_some());
+    let path = match of_another {
+        true => path.with_extension(format!("{own}.pid")),
+        false => path.to_owned(),
+    };
+    let written = OwnFile::write(&path, format!("{own}\n"));
+    if let Err(error) = &written {
+        log::debug!("no pid file {}: {error}", path.display());
+    }
+    written.ok()
+}
+
 /// Removes a ready file of an earlier run: one that is empty or has a tunnel's id in it. Whatever
 /// else is there was put there by someone else, and stays until it is written over.
 fn remove_left_over(path: &Path) -> io::Result<()> {
@@ -258,6 +278,26 @@ mod tests {
         assert_eq!(json["tunnelName"], "ci");
         signs.on_end();
         assert!(!pid.exists() && !ready.exists());
+    }
+
+    #[test]
+    fn the_usual_pid_file_never_stops_a_start_and_never_collides() {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = folder.path().join("sc_client-ci.pid");
+        let own = format!("{}\n", std::process::id());
+        // One of a process that was killed, above the largest id there can be.
+        for stale in ["8388608\n", "", "no number"] {
+            fs::write(&usual, stale).unwrap();
+            let file = usual_pid_file(&usual).unwrap();
+            assert_eq!(fs::read_to_string(&usual).unwrap(), own, "{stale}");
+            drop(file);
+            assert!(!usual.exists());
+        }
+        fs::write(&usual, "1\n").unwrap();
+        let file = usual_pid_file(&usual).unwrap();
+        assert_eq!(fs::read_to_string(&usual).unwrap(), "1\n", "another tunnel's");
+        assert_eq!(fs::read_to_string(&file.path).unwrap(), own);
+        assert!(usual_pid_file(Path::new("/nowhere/at/all.pid")).is_none());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::views::Views;
 use crate::monitor::{Answer, Handler, Status, build};
 
 /// The pages, for the index.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/healthz", "whether the process does its work"),
     ("/readyz", "whether tests may use the tunnel"),
     ("/info", "the tunnel"),
@@ -17,13 +17,14 @@ const PAGES: [(&str, &str); 7] = [
     ("/version", "this program"),
     ("/configz", "every option in effect, without secrets"),
     ("/metrics", "figures for Prometheus"),
+    ("/pac", "the PAC script in use, if there is one"),
 ];
 
 /// Answers version 5's paths, and `/status`, which is ours.
 pub(super) fn handler(views: &Arc<Views>) -> Handler {
     let views = Arc::clone(views);
     Arc::new(move |request| match request.path.as_str() {
-        "/" => index(),
+        "/" => index(&views),
         "/healthz" => views.alive(),
         "/readyz" => readiness(&views),
         "/info" => info(&views),
@@ -31,6 +32,7 @@ pub(super) fn handler(views: &Arc<Views>) -> Handler {
         "/version" => version(),
         "/configz" => views.configuration(),
         "/metrics" => views.metrics(),
+        "/pac" => views.script().unwrap_or_else(|| absent("/pac")),
         path => absent(path),
     })
 }
@@ -64,11 +66,12 @@ fn version() -> Answer {
     }))
 }
 
-fn index() -> Answer {
+fn index(views: &Views) -> Answer {
     let mut page = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
                     <title>sc</title></head>\n<body><h1>sc</h1>\n<ul>\n"
         .to_owned();
-    for (path, what) in PAGES {
+    let has_script = views.script().is_some();
+    for (path, what) in PAGES.into_iter().filter(|(path, _)| has_script || *path != "/pac") {
         // Writing to a string does not fail.
         let _ = writeln!(page, "<li><a href=\"{path}\">{path}</a>: {what}</li>");
     }

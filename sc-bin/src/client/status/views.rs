@@ -1,6 +1,6 @@
 //! What both versions' servers answer from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use serde_json::{Map, Value, json};
@@ -17,13 +17,36 @@ use crate::monitor::{Answer, Status};
 pub(super) struct Views {
     board: Arc<Board>,
     workers: AskWorkers,
-    configuration: String,
+    script: AskScript,
+    configuration: Mutex<String>,
+}
+
+/// Asks for the PAC script in use.
+pub(crate) type AskScript = Arc<dyn Fn() -> Option<Arc<str>> + Send + Sync>;
+
+/// Every option and value in effect, a line each.
+pub(in crate::client) fn configuration(settings: &Settings) -> String {
+    settings.shown.iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
 }
 
 impl Views {
-    pub(super) fn new(settings: &Settings, board: Arc<Board>, workers: AskWorkers) -> Self {
-        let lines = settings.shown.iter().map(|(name, value)| format!("{name}: {value}\n"));
-        Self { board, workers, configuration: lines.collect() }
+    pub(super) fn new(
+        settings: &Settings,
+        board: Arc<Board>,
+        workers: AskWorkers,
+        script: AskScript,
+    ) -> Self {
+        Self { board, workers, script, configuration: Mutex::new(configuration(settings)) }
+    }
+
+    /// Other options are in effect.
+    pub(super) fn set_configuration(&self, text: String) {
+        *self.configuration.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// The PAC script in use, if there is one.
+    pub(super) fn script(&self) -> Option<Answer> {
+        (self.script)().map(|script| Answer::script(&script))
     }
 
     /// How the run stands.
@@ -33,7 +56,8 @@ impl Views {
 
     /// Every option and value in effect, without secrets.
     pub(super) fn configuration(&self) -> Answer {
-        Answer::text(Status::Ok, self.configuration.as_str())
+        let text = self.configuration.lock().unwrap_or_else(PoisonError::into_inner);
+        Answer::text(Status::Ok, text.as_str())
     }
 
     /// Whether the process does its work. A link that is being restored is work: who asks may

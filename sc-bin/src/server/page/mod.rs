@@ -23,6 +23,7 @@ mod sessions;
 mod sign_in;
 mod stop;
 mod tunnel;
+mod users;
 mod visitor;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use super::rest::{RestState, answer_in_time};
 use health::Health;
 use listeners::Listeners;
 use sessions::Sessions;
+use users::Users;
 
 /// Largest form, in bytes.
 const MAX_FORM: usize = 16 * 1024;
@@ -65,6 +67,7 @@ pub(crate) struct Page {
     sessions: Sessions,
     listeners: Arc<Listeners>,
     health: Health,
+    users: Users,
     /// Becomes true when the server stops.
     stopping: watch::Receiver<bool>,
 }
@@ -77,6 +80,7 @@ impl Page {
             sessions: Sessions::default(),
             listeners: Arc::default(),
             health: Health::default(),
+            users: Users::default(),
             stopping,
         })
     }

@@ -102,7 +102,8 @@ impl Standing {
 impl Page {
     /// The rows that a user sees: all that REST would tell of, pools together, own ones first.
     pub(super) async fn rows(&self, user: &Account) -> Result<Vec<Row>, PageError> {
-        let found = usable_by(&self.rest, user).await?;
+        let users = self.users.of(&self.rest.registry, user).await?;
+        let found = usable_by(&self.rest, user, &users).await?;
         let figures = self.rest.tunnels.figures().into_iter();
         let mut figures: BTreeMap<TunnelId, TunnelFigures> =
             figures.map(|figures| (figures.id, figures)).collect();

@@ -96,7 +96,7 @@ pub(super) async fn take(
         }
         Err(other) => return Err(other.into()),
     };
-    admit_call(&page.rest, user)?;
+    admit_call(&page.rest, &holder.account).await?;
     let session = Session { user: holder.account.name, key_sha256: holder.key_sha256 };
     let token = page.sessions.begin(session, Instant::now())?;
     let cookie = [(SET_COOKIE, page.cookie(Some(&token)))];

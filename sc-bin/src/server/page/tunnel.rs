@@ -19,7 +19,7 @@ use super::{LIST, Page};
 use crate::api::{Job, Tunnel};
 use crate::server::accounts::Account;
 use crate::server::registry::Deed;
-use crate::server::rest::{find_for, usable_by};
+use crate::server::rest::find_for;
 use crate::server::tunnels::{Happening, unix_now};
 
 /// Jobs that are listed.
@@ -86,16 +86,10 @@ async fn story(
     id: String,
     deeds_before: &Deeds,
 ) -> Result<Story, PageError> {
-    // What runs is in memory: no question to the registry for it.
-    let running = usable_by(&page.rest, account).await?;
-    let running = running.into_iter().find(|found| found.tunnel.id.to_string() == id);
-    let found = match running {
-        Some(found) => found,
-        None => find_for(&page.rest, account, id).await?,
-    };
+    let found = find_for(&page.rest, account, id).await?;
     let (id, organisation) = (found.tunnel.id, found.owner.organisation.clone());
     let tunnels = &page.rest.tunnels;
-    let figures = tunnels.figures().into_iter().find(|figures| figures.id == id);
+    let figures = tunnels.figures_of(id);
     let moments = (found.tunnel.launch_time, found.tunnel.shutdown_time);
     let deeds = match deeds_before.get(&moments) {
         Some(deeds) => deeds,

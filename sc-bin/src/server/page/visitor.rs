@@ -55,7 +55,7 @@ impl FromRequestParts<Arc<Page>> for Visitor {
             page.sessions.end(token.hash());
             return Err(refused());
         };
-        admit_call(&page.rest, &account.name)?;
+        admit_call(&page.rest, &account).await?;
         Ok(Self { account, token, host: host(&parts.headers) })
     }
 }

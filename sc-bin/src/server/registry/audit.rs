@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
@@ -91,7 +91,7 @@ impl Registry {
     }
 }
 
-fn deed_of(row: &SqliteRow) -> Result<Deed, RegistryError> {
+fn deed_of(row: &AnyRow) -> Result<Deed, RegistryError> {
     Ok(Deed {
         time: from_sql(row.try_get("at")?),
         actor: row.try_get("actor")?,

@@ -80,19 +80,21 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::registry;
+    use super::super::test_support::on_each_store;
     use super::*;
 
     #[tokio::test]
     async fn the_newest_are_kept() {
-        let (registry, _dir) = registry().await;
-        for number in 0..=MAX_OF_USER {
-            let report = serde_json::json!({"Info": number});
-            registry.add_crash_report("jane", 7, &report).await.unwrap();
-        }
-        let kept = registry.crash_reports("jane").await.unwrap();
-        assert_eq!(kept.len(), MAX_OF_USER as usize);
-        assert_eq!(kept[0].report["Info"], MAX_OF_USER);
-        assert!(registry.crash_reports("bob").await.unwrap().is_empty());
+        on_each_store(async |registry| {
+            for number in 0..=MAX_OF_USER {
+                let report = serde_json::json!({"Info": number});
+                registry.add_crash_report("jane", 7, &report).await.unwrap();
+            }
+            let kept = registry.crash_reports("jane").await.unwrap();
+            assert_eq!(kept.len(), MAX_OF_USER as usize);
+            assert_eq!(kept[0].report["Info"], MAX_OF_USER);
+            assert!(registry.crash_reports("bob").await.unwrap().is_empty());
+        })
+        .await;
     }
 }

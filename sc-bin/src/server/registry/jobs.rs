@@ -1,7 +1,7 @@
 //! Records of jobs, running and ended.
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
 use super::{Registry, RegistryError};
@@ -12,8 +12,8 @@ impl Registry {
     pub(crate) async fn insert_job(&self, job: &Job) -> Result<(), RegistryError> {
         sqlx::query(
             "INSERT INTO jobs
-                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                (id, owner, name, tunnel_id, tunnel_name, tunnel_owner, proxy_address, created, member)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(&job.id)
         .bind(&job.owner)
@@ -23,6 +23,7 @@ impl Registry {
         .bind(&job.tunnel_owner)
         .bind(&job.proxy_address)
         .bind(to_sql(job.creation_time))
+        .bind(&*self.member())
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -54,17 +55,16 @@ impl Registry {
         Ok(())
     }
 
-    /// Ends all jobs that a server before this one left open.
+    /// Ends all jobs that a member of the fleet, or without one a server before this one, left
+    /// open.
     pub(crate) async fn end_left_over_jobs(
         &self,
+        member: &str,
         at: u64,
         reason: &str,
     ) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE jobs SET ended = $1, end_reason = $2 WHERE ended IS NULL")
-            .bind(to_sql(at))
-            .bind(reason)
-            .execute(&self.pool)
-            .await?;
+        let sql = "UPDATE jobs SET ended = $1, end_reason = $2 WHERE ended IS NULL AND member = $3";
+        sqlx::query(sql).bind(to_sql(at)).bind(reason).bind(member).execute(&self.pool).await?;
         Ok(())
     }
 
@@ -75,6 +75,15 @@ impl Registry {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    /// One job, whose ever it is.
+    pub(crate) async fn job_of_anybody(&self, id: &str) -> Result<Option<Job>, RegistryError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(job_of).transpose()
     }
 
     /// One job of a user.
@@ -88,7 +97,7 @@ impl Registry {
     }
 }
 
-fn job_of(row: &SqliteRow) -> Result<Job, RegistryError> {
+pub(super) fn job_of(row: &AnyRow) -> Result<Job, RegistryError> {
     let ended: Option<i64> = row.try_get("ended")?;
     Ok(Job {
         id: row.try_get("id")?,

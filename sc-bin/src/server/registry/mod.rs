@@ -1,38 +1,47 @@
 //! The registry: organisations, users, teams, the records of tunnels and jobs, what was done and by whom; in
-//! SQLite in the data directory.
+//! SQLite in the data directory, or in a PostgreSQL database that the servers of a fleet share
+//! ([`store`]).
 //!
 //! The server and the `sc server user` commands open it at the same time; SQLite's write-ahead
 //! log and a busy timeout let them. What a *running* tunnel needs (its secret, its socket) is not
 //! here but in [`tunnels`](super::tunnels): it dies with the process anyway.
 
+#[cfg(all(test, unix))]
+#[path = "../../../../tests/src/postgres.rs"]
+#[allow(dead_code, unreachable_pub, clippy::expect_used, reason = "of the tests from outside")]
+mod postgres;
+
 mod audit;
+mod clock;
 mod crashes;
+mod database_url;
+mod elsewhere;
 mod jobs;
+mod members;
+mod orders;
+mod store;
 mod teams;
 mod tunnels;
 mod users;
 
-use std::path::Path;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
 
 use super::data_dir::{self, DataDir};
 pub(crate) use audit::Deed;
+use clock::Clock;
 pub(crate) use crashes::CrashReport;
+pub(crate) use database_url::{DatabaseUrl, DatabaseUrlError, GivenUrl};
+pub(crate) use elsewhere::{Recorded, SERVER_LOST, Turn};
+pub(crate) use members::{Member, MemberStatus, Newcomer, Standing};
+pub(crate) use orders::Order;
+use store::{BUSY_TIMEOUT, Kind};
 pub(crate) use teams::{Team, TeamError};
-pub(crate) use tunnels::{End, was_given_up};
+pub(crate) use tunnels::{Client, End, was_given_up};
 pub(crate) use users::{KeyHolder, NewUser, UserError};
-
-// `migrate!` reads the folder when this file is compiled. A new migration needs a change here to
-// be seen by an incremental build, for example of this number: 6.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/server/registry/migrations");
-
-/// How long a write waits for the writer of another process.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Connections to the file: one writes at a time, the rest read.
-const CONNECTIONS: u32 = 4;
 
 /// The registry cannot be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,14 @@ pub(crate) enum RegistryError {
     /// Its tables cannot be brought up to date.
     #[error("cannot bring the registry up to date: {0}. Was it written by a newer version of sc?")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database of a fleet does not answer.
+    #[error("cannot reach the database {database}: {source}")]
+    Unreachable {
+        /// Where it is, without its password.
+        database: String,
+        /// Why not.
+        source: sqlx::Error,
+    },
     /// Another process writes and does not come to an end.
     #[error(
         "the registry is busy: another process has been writing to it for {} s. Try again",
@@ -63,7 +80,12 @@ pub(crate) enum RegistryError {
 impl From<sqlx::Error> for RegistryError {
     fn from(error: sqlx::Error) -> Self {
         // SQLite's primary result code is the low byte of what it tells (https://sqlite.org/rescode.html).
-        let code = error.as_database_error().and_then(|inner| inner.code()?.parse::<u32>().ok());
+        let of_file = |inner: &sqlx::sqlite::SqliteError| {
+            sqlx::error::DatabaseError::code(inner)?.parse::<u32>().ok()
+        };
+        let code = error
+            .as_database_error()
+            .and_then(|inner| of_file(inner.try_downcast_ref::<sqlx::sqlite::SqliteError>()?));
         match code.map(|code| code & 0xff) {
             Some(5) => Self::Busy,
             Some(13) => Self::Full,
@@ -72,53 +94,140 @@ impl From<sqlx::Error> for RegistryError {
     }
 }
 
-/// Users and tunnels on disk. Cheap to clone.
+/// Users, tunnels and jobs, written down. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Registry {
-    pool: sqlx::SqlitePool,
+    pool: sqlx::AnyPool,
+    kind: Kind,
+    clock: Arc<Clock>,
+    /// As which member of a fleet this process writes; empty: there is none.
+    member: Arc<Mutex<Arc<str>>>,
 }
 
 impl Registry {
-    /// Opens the registry of a data directory, makes it if there is none, and brings its tables
-    /// up to date.
-    pub(crate) async fn open(dir: &DataDir) -> Result<Self, RegistryError> {
+    /// Opens the registry of a fleet, or that of a data directory; makes it if there is none, and
+    /// brings its tables up to date.
+    pub(crate) async fn open(
+        dir: &DataDir,
+        shared: Option<&DatabaseUrl>,
+    ) -> Result<Self, RegistryError> {
+        match shared {
+            Some(url) => Self::open_shared(url).await,
+            None => Self::open_file(dir).await,
+        }
+    }
+
+    async fn open_file(dir: &DataDir) -> Result<Self, RegistryError> {
         let file = dir.registry_file();
         // Two processes must not migrate at once. Freed at the end of this function.
         let _lock = dir.lock_registry()?;
         // SQLite would make it readable for all; its WAL takes over the mode of this file.
         data_dir::make_private_file_once(&file)?;
-        let registry = Self::connect(&file).await?;
-        MIGRATIONS.run(&registry.pool).await?;
+        Ok(Self::new(store::open_file(&file).await?, Kind::File))
+    }
+
+    /// Opens the registry of a fleet.
+    pub(crate) async fn open_shared(url: &DatabaseUrl) -> Result<Self, RegistryError> {
+        let registry = Self::new(store::open_shared(url).await?, Kind::Shared);
+        registry.ask_time().await?;
         Ok(registry)
     }
 
-    async fn connect(file: &Path) -> Result<Self, RegistryError> {
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .journal_mode(SqliteJournalMode::Wal)
-            // In WAL mode NORMAL can lose the last writes at a power cut, but breaks nothing.
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool =
-            SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
-        Ok(Self { pool })
+    /// Whether it is that of a fleet.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.kind == Kind::Shared
     }
 
-    /// Waits for running statements and closes the file.
+    fn new(pool: sqlx::AnyPool, kind: Kind) -> Self {
+        let member = Arc::new(Mutex::new(Arc::from("")));
+        Self { pool, kind, clock: Arc::default(), member }
+    }
+
+    /// Now, in Unix seconds, by the clock of a shared database, or else of this machine.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.at(Instant::now())
+    }
+
+    /// Asks a shared database for its time.
+    pub(crate) async fn ask_time(&self) -> Result<(), RegistryError> {
+        if self.kind == Kind::File {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let sql = sqlx::AssertSqlSafe(format!("SELECT {} AS now", self.kind.now()));
+        let row = sqlx::query(sql).fetch_one(&self.pool).await?;
+        self.clock.set(users::from_sql(row.try_get("now")?), asked);
+        Ok(())
+    }
+
+    /// As which member of a fleet this process writes; empty: there is none.
+    pub(crate) fn member(&self) -> Arc<str> {
+        Arc::clone(&self.member.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From now on this process writes as that member.
+    pub(crate) fn write_as(&self, member: &str) {
+        *self.member.lock().unwrap_or_else(PoisonError::into_inner) = Arc::from(member);
+    }
+
+    /// Waits for running statements and closes the connections.
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
 }
 
+/// A column that is a flag: the number 0 or 1.
+fn flag(row: &AnyRow, column: &str) -> Result<bool, sqlx::Error> {
+    Ok(row.try_get::<i64, _>(column)? != 0)
+}
+
+/// The same, where nothing may be said.
+fn optional_flag(row: &AnyRow, column: &str) -> Result<Option<bool>, sqlx::Error> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(|number| number != 0))
+}
+
 #[cfg(test)]
-pub(super) mod test_support {
+pub(in crate::server) mod test_support {
     use super::*;
 
     /// A registry in a temporary directory, which lives as long as the second part.
     pub(crate) async fn registry() -> (Registry, tempfile::TempDir) {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::open(temporary.path()).unwrap();
-        (Registry::open(&dir).await.unwrap(), temporary)
+        (Registry::open(&dir, None).await.unwrap(), temporary)
+    }
+
+    /// Runs a test on a registry of each kind; on PostgreSQL where that is installed.
+    pub(crate) async fn on_each_store(test: impl AsyncFn(Registry)) {
+        let (of_file, _dir) = registry().await;
+        test(of_file).await;
+        match database() {
+            Some(url) => {
+                let shared = Registry::open_shared(&url).await.unwrap();
+                test(shared.clone()).await;
+                shared.close().await;
+            }
+            None => eprintln!("not tested on PostgreSQL, which is not installed"),
+        }
+    }
+
+    /// An empty database of a PostgreSQL server that ends with this process.
+    #[cfg(unix)]
+    pub(crate) fn database() -> Option<DatabaseUrl> {
+        use std::sync::OnceLock;
+
+        use super::postgres::Postgres;
+
+        static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
+        let started = || Postgres::is_installed().then(|| Postgres::start(""));
+        let server = SERVER.get_or_init(started).as_ref()?;
+        Some(server.new_database().parse().unwrap())
+    }
+
+    /// Debian's package is what is tested with.
+    #[cfg(not(unix))]
+    pub(crate) fn database() -> Option<DatabaseUrl> {
+        None
     }
 }
 
@@ -130,13 +239,13 @@ mod tests {
     async fn it_opens_twice_and_again() {
         let temporary = tempfile::tempdir().unwrap();
         let dir = DataDir::open(temporary.path()).unwrap();
-        let first = Registry::open(&dir).await.unwrap();
-        let second = Registry::open(&dir).await.unwrap();
+        let first = Registry::open(&dir, None).await.unwrap();
+        let second = Registry::open(&dir, None).await.unwrap();
         first.add_user(&NewUser::member("jane"), &[1; 32], 7).await.unwrap();
         assert!(second.account("jane").await.unwrap().is_some());
         first.close().await;
         second.close().await;
-        let third = Registry::open(&dir).await.unwrap();
+        let third = Registry::open(&dir, None).await.unwrap();
         assert_eq!(third.users(None).await.unwrap().len(), 1);
     }
 

@@ -249,7 +249,7 @@ fn check_name(name: &str) -> Result<(), TeamError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::registry;
+    use super::super::test_support::on_each_store;
     use super::super::users::NewUser;
     use super::*;
 
@@ -260,38 +260,42 @@ mod tests {
 
     #[tokio::test]
     async fn members_come_and_go() {
-        let (registry, _dir) = registry().await;
-        registry.add_organisation("far", Some(3), 1).await.unwrap();
-        let (web, far) = (team("t1", "web", "default"), team("t2", "web", "far"));
-        registry.add_team(&web, 1).await.unwrap();
-        registry.add_team(&far, 1).await.unwrap();
-        let again = registry.add_team(&team("t3", "web", "far"), 1).await;
-        assert!(matches!(again, Err(TeamError::Exists(_))), "{again:?}");
-        registry.add_user(&NewUser::member("jane"), &[1; 32], 1).await.unwrap();
-        registry.join_team(&web, "jane").await.unwrap();
-        registry.join_team(&web, "jane").await.unwrap();
-        let stranger = registry.join_team(&far, "jane").await;
-        assert!(matches!(stranger, Err(TeamError::Stranger(_))), "{stranger:?}");
-        let teams = async || registry.account("jane").await.unwrap().unwrap().teams;
-        assert_eq!(teams().await.into_iter().collect::<Vec<_>>(), ["t1"]);
-        registry.leave_team(&web, "jane").await.unwrap();
-        assert!(registry.leave_team(&web, "jane").await.is_err());
-        registry.join_team(&web, "jane").await.unwrap();
-        registry.remove_team("t1").await.unwrap();
-        assert!(teams().await.is_empty());
+        on_each_store(async |registry| {
+            registry.add_organisation("far", Some(3), 1).await.unwrap();
+            let (web, far) = (team("t1", "web", "default"), team("t2", "web", "far"));
+            registry.add_team(&web, 1).await.unwrap();
+            registry.add_team(&far, 1).await.unwrap();
+            let again = registry.add_team(&team("t3", "web", "far"), 1).await;
+            assert!(matches!(again, Err(TeamError::Exists(_))), "{again:?}");
+            registry.add_user(&NewUser::member("jane"), &[1; 32], 1).await.unwrap();
+            registry.join_team(&web, "jane").await.unwrap();
+            registry.join_team(&web, "jane").await.unwrap();
+            let stranger = registry.join_team(&far, "jane").await;
+            assert!(matches!(stranger, Err(TeamError::Stranger(_))), "{stranger:?}");
+            let teams = async || registry.account("jane").await.unwrap().unwrap().teams;
+            assert_eq!(teams().await.into_iter().collect::<Vec<_>>(), ["t1"]);
+            registry.leave_team(&web, "jane").await.unwrap();
+            assert!(registry.leave_team(&web, "jane").await.is_err());
+            registry.join_team(&web, "jane").await.unwrap();
+            registry.remove_team("t1").await.unwrap();
+            assert!(teams().await.is_empty());
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn an_organisation_with_users_stays() {
-        let (registry, _dir) = registry().await;
-        registry.add_user(&NewUser::member("jane"), &[1; 32], 1).await.unwrap();
-        let refused = registry.remove_organisation("default").await;
-        assert!(matches!(refused, Err(TeamError::HasUsers(_))), "{refused:?}");
-        registry.set_organisation("default", Some(2)).await.unwrap();
-        let limit = registry.organisation("default").await.unwrap().unwrap().tunnel_limit;
-        assert_eq!(limit, Some(2));
-        registry.remove_user("jane").await.unwrap();
-        registry.remove_organisation("default").await.unwrap();
-        assert!(registry.set_organisation("default", None).await.is_err());
+        on_each_store(async |registry| {
+            registry.add_user(&NewUser::member("jane"), &[1; 32], 1).await.unwrap();
+            let refused = registry.remove_organisation("default").await;
+            assert!(matches!(refused, Err(TeamError::HasUsers(_))), "{refused:?}");
+            registry.set_organisation("default", Some(2)).await.unwrap();
+            let limit = registry.organisation("default").await.unwrap().unwrap().tunnel_limit;
+            assert_eq!(limit, Some(2));
+            registry.remove_user("jane").await.unwrap();
+            registry.remove_organisation("default").await.unwrap();
+            assert!(registry.set_organisation("default", None).await.is_err());
+        })
+        .await;
     }
 }

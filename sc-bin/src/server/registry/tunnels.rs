@@ -2,11 +2,11 @@
 
 use sc_proto::contract::TunnelId;
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::users::{from_sql, to_sql};
-use super::{Registry, RegistryError};
-use crate::api::{Protocol, SHARED, Status, Tunnel, ip_address};
+use super::{Registry, RegistryError, flag, optional_flag};
+use crate::api::{Protocol, Rules, SHARED, Status, Tunnel, ip_address};
 
 /// How and when a tunnel ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,24 +19,38 @@ pub(crate) struct End {
     pub(crate) reason: String,
 }
 
+/// Whether a tunnel's client is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    /// It is.
+    Here,
+    /// It was until now.
+    Gone,
+}
+
 impl Registry {
-    /// Writes a new record, or one anew whose tunnel comes back.
-    pub(crate) async fn insert_tunnel(&self, tunnel: &Tunnel) -> Result<(), RegistryError> {
+    /// Writes a new record, or one anew whose tunnel comes back. Its owner belongs to
+    /// `organisation`.
+    pub(crate) async fn insert_tunnel(
+        &self,
+        tunnel: &Tunnel,
+        organisation: &str,
+    ) -> Result<(), RegistryError> {
         let broken = |_| RegistryError::Broken(format!("tunnel {}", tunnel.id));
         let metadata = serde_json::to_string(&tunnel.metadata).map_err(broken)?;
         let rules = serde_json::to_string(&tunnel.rules).map_err(broken)?;
         let team_ids = serde_json::to_string(&tunnel.team_ids).map_err(broken)?;
-        // Whoever comes back under an old id begins anew.
+        // Whoever comes back under an old id begins anew; what runs stays.
         let mut statements = self.pool.begin().await?;
-        sqlx::query("DELETE FROM tunnels WHERE id = $1")
+        sqlx::query("DELETE FROM tunnels WHERE id = $1 AND ended IS NOT NULL")
             .bind(tunnel.id.to_string())
             .execute(&mut *statements)
             .await?;
         sqlx::query(
             "INSERT INTO tunnels
                 (id, owner, name, status, host, port, proxy_address, created, extra_info, metadata,
-                 rules, pool, shared, team_ids, no_proxy_caching, vm_version)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                 rules, pool, shared, team_ids, no_proxy_caching, vm_version, member, organisation)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         )
         .bind(tunnel.id.to_string())
         .bind(&tunnel.owner)
@@ -49,11 +63,13 @@ impl Registry {
         .bind(&tunnel.extra_info)
         .bind(metadata)
         .bind(rules)
-        .bind(tunnel.tunnel_pool)
-        .bind(tunnel.shared_tunnel)
+        .bind(i64::from(tunnel.tunnel_pool))
+        .bind(i64::from(tunnel.shared_tunnel))
         .bind(team_ids)
-        .bind(tunnel.no_proxy_caching)
+        .bind(tunnel.no_proxy_caching.map(i64::from))
         .bind(&tunnel.vm_version)
+        .bind(&*self.member())
+        .bind(organisation)
         .execute(&mut *statements)
         .await?;
         statements.commit().await?;
@@ -67,24 +83,60 @@ impl Registry {
         now: u64,
     ) -> Result<(), RegistryError> {
         sqlx::query(
-            "UPDATE tunnels SET status = 'running', launched = ?
-             WHERE id = ? AND status = 'booting'",
+            "UPDATE tunnels SET status = 'running', launched = $1
+             WHERE id = $2 AND status = 'booting' AND member = $3",
         )
         .bind(to_sql(now))
         .bind(id.to_string())
+        .bind(&*self.member())
         .execute(&self.pool)
         .await?;
         Ok(())
     }
 
-    /// The tunnel's client is, or was until now, connected.
+    /// The tunnel's client is connected. Whichever server it told may say so.
     pub(crate) async fn tunnel_connected(
         &self,
         id: TunnelId,
         now: u64,
     ) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE tunnels SET last_connected = ? WHERE id = ? AND ended IS NULL")
+        sqlx::query("UPDATE tunnels SET last_connected = $1 WHERE id = $2 AND ended IS NULL")
             .bind(to_sql(now))
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// The tunnel's client has come or gone.
+    pub(crate) async fn tunnel_client(
+        &self,
+        id: TunnelId,
+        now: u64,
+        client: Client,
+    ) -> Result<(), RegistryError> {
+        sqlx::query(
+            "UPDATE tunnels SET last_connected = $1, ready = $2
+             WHERE id = $3 AND ended IS NULL AND member = $4",
+        )
+        .bind(to_sql(now))
+        .bind(i64::from(client == Client::Here))
+        .bind(id.to_string())
+        .bind(&*self.member())
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The tunnel's requests go by other rules.
+    pub(crate) async fn tunnel_rules(
+        &self,
+        id: TunnelId,
+        rules: &Rules,
+    ) -> Result<(), RegistryError> {
+        let broken = |_| RegistryError::Broken(format!("tunnel {id}"));
+        sqlx::query("UPDATE tunnels SET rules = $1 WHERE id = $2 AND ended IS NULL")
+            .bind(serde_json::to_string(rules).map_err(broken)?)
             .bind(id.to_string())
             .execute(&self.pool)
             .await?;
@@ -98,12 +150,13 @@ impl Registry {
         why: &End,
     ) -> Result<(), RegistryError> {
         sqlx::query(
-            "UPDATE tunnels SET status = 'halting', user_shutdown = ?, shutdown_reason = ?
-             WHERE id = ? AND ended IS NULL AND shutdown_reason IS NULL",
+            "UPDATE tunnels SET status = 'halting', user_shutdown = $1, shutdown_reason = $2
+             WHERE id = $3 AND ended IS NULL AND shutdown_reason IS NULL AND member = $4",
         )
-        .bind(why.user_shutdown)
+        .bind(i64::from(why.user_shutdown))
         .bind(&why.reason)
         .bind(id.to_string())
+        .bind(&*self.member())
         .execute(&self.pool)
         .await?;
         Ok(())
@@ -116,8 +169,8 @@ impl Registry {
         name: Option<&str>,
     ) -> Result<Option<Tunnel>, RegistryError> {
         let row = sqlx::query(
-            "SELECT * FROM tunnels WHERE owner = ? AND name IS NOT DISTINCT FROM ?
-             ORDER BY COALESCE(launched, created) DESC, ended DESC LIMIT 1",
+            "SELECT * FROM tunnels WHERE owner = $1 AND name IS NOT DISTINCT FROM $2
+             ORDER BY COALESCE(launched, created) DESC, ended DESC NULLS LAST LIMIT 1",
         )
         .bind(owner)
         .bind(name)
@@ -135,8 +188,8 @@ impl Registry {
         let row = sqlx::query(
             "SELECT * FROM tunnels
              WHERE owner = $1 AND name IS NOT DISTINCT FROM $2 AND ended IS NOT NULL
-               AND user_shutdown = FALSE AND shutdown_reason LIKE 'server%'
-             ORDER BY COALESCE(launched, created) DESC, ended DESC LIMIT 1",
+               AND user_shutdown = 0 AND shutdown_reason LIKE 'server%'
+             ORDER BY COALESCE(launched, created) DESC, ended DESC NULLS LAST LIMIT 1",
         )
         .bind(owner)
         .bind(name)
@@ -149,7 +202,7 @@ impl Registry {
     pub(crate) async fn proxies_given_up(&self, since: u64) -> Result<Vec<String>, RegistryError> {
         let rows = sqlx::query(
             "SELECT proxy_address FROM tunnels
-             WHERE ended >= ? AND user_shutdown = 0 AND shutdown_reason LIKE 'server%'",
+             WHERE ended >= $1 AND user_shutdown = 0 AND shutdown_reason LIKE 'server%'",
         )
         .bind(to_sql(since))
         .fetch_all(&self.pool)
@@ -159,7 +212,8 @@ impl Registry {
 
     /// All tunnels that run are asked to end.
     pub(crate) async fn tunnels_halting(&self) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE tunnels SET status = 'halting' WHERE ended IS NULL")
+        sqlx::query("UPDATE tunnels SET status = 'halting' WHERE ended IS NULL AND member = $1")
+            .bind(&*self.member())
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -169,31 +223,37 @@ impl Registry {
     pub(crate) async fn tunnel_ended(&self, id: TunnelId, end: &End) -> Result<(), RegistryError> {
         sqlx::query(
             "UPDATE tunnels
-             SET status = 'terminated', ended = ?, user_shutdown = ?, shutdown_reason = ?
-             WHERE id = ? AND ended IS NULL",
+             SET status = 'terminated', ended = $1, user_shutdown = $2, shutdown_reason = $3
+             WHERE id = $4 AND ended IS NULL AND member = $5",
         )
         .bind(to_sql(end.at))
-        .bind(end.user_shutdown)
+        .bind(i64::from(end.user_shutdown))
         .bind(&end.reason)
         .bind(id.to_string())
+        .bind(&*self.member())
         .execute(&self.pool)
         .await?;
         Ok(())
     }
 
-    /// Ends all records that a server before this one left open. Says how many. Those that were
-    /// asked to end keep their reason.
-    pub(crate) async fn end_left_over_tunnels(&self, end: &End) -> Result<u64, RegistryError> {
+    /// Ends all records that a member of the fleet, or without one a server before this one, left
+    /// open. Says how many. Those that were asked to end keep their reason.
+    pub(crate) async fn end_left_over_tunnels(
+        &self,
+        member: &str,
+        end: &End,
+    ) -> Result<u64, RegistryError> {
         let done = sqlx::query(
             "UPDATE tunnels
-             SET status = 'terminated', ended = ?,
-                 user_shutdown = COALESCE(user_shutdown, ?),
-                 shutdown_reason = COALESCE(shutdown_reason, ?)
-             WHERE ended IS NULL",
+             SET status = 'terminated', ended = $1,
+                 user_shutdown = COALESCE(user_shutdown, $2),
+                 shutdown_reason = COALESCE(shutdown_reason, $3)
+             WHERE ended IS NULL AND member = $4",
         )
         .bind(to_sql(end.at))
-        .bind(end.user_shutdown)
+        .bind(i64::from(end.user_shutdown))
         .bind(&end.reason)
+        .bind(member)
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected())
@@ -201,7 +261,7 @@ impl Registry {
 
     /// Removes records of tunnels that ended before a moment. Says how many.
     pub(crate) async fn prune_tunnels(&self, ended_before: u64) -> Result<u64, RegistryError> {
-        let done = sqlx::query("DELETE FROM tunnels WHERE ended < ?")
+        let done = sqlx::query("DELETE FROM tunnels WHERE ended < $1")
             .bind(to_sql(ended_before))
             .execute(&self.pool)
             .await?;
@@ -216,21 +276,6 @@ impl Registry {
             .await?;
         row.as_ref().map(tunnel_of).transpose()
     }
-
-    /// The newest tunnels of a user, ended ones included.
-    pub(crate) async fn newest_tunnels(
-        &self,
-        owner: &str,
-        limit: u32,
-    ) -> Result<Vec<Tunnel>, RegistryError> {
-        let rows =
-            sqlx::query("SELECT * FROM tunnels WHERE owner = ? ORDER BY created DESC, id LIMIT ?")
-                .bind(owner)
-                .bind(i64::from(limit))
-                .fetch_all(&self.pool)
-                .await?;
-        rows.iter().map(tunnel_of).collect()
-    }
 }
 
 fn status_text(status: Status) -> &'static str {
@@ -242,8 +287,9 @@ fn status_text(status: Status) -> &'static str {
     }
 }
 
-/// Whether a client is connected is not on disk: the caller knows.
-fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
+/// Whether a client is connected is as the tunnel's server last said, which may be gone: who
+/// carries the tunnel knows better.
+pub(super) fn tunnel_of(row: &AnyRow) -> Result<Tunnel, RegistryError> {
     let id: String = row.try_get("id")?;
     let broken = || RegistryError::Broken(format!("tunnel {id}"));
     let status = match row.try_get("status")? {
@@ -254,14 +300,14 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         _ => return Err(broken()),
     };
     let time = |column: &str| row.try_get::<Option<i64>, _>(column).map(|t| t.map(from_sql));
-    let (shared, host): (bool, String) = (row.try_get("shared")?, row.try_get("host")?);
-    let (no_proxy_caching, ip_address): (Option<bool>, _) =
-        (row.try_get("no_proxy_caching")?, ip_address(&host));
+    let (shared, host): (bool, String) = (flag(row, "shared")?, row.try_get("host")?);
+    let (no_proxy_caching, ip_address) =
+        (optional_flag(row, "no_proxy_caching")?, ip_address(&host));
     Ok(Tunnel {
         id: id.parse().map_err(|_| broken())?,
         owner: row.try_get("owner")?,
         status,
-        is_ready: false,
+        is_ready: status == Status::Running && flag(row, "ready")?,
         protocol: Protocol::Kgp,
         tunnel_identifier: row.try_get("name")?,
         host,
@@ -271,11 +317,11 @@ fn tunnel_of(row: &SqliteRow) -> Result<Tunnel, RegistryError> {
         launch_time: time("launched")?,
         last_connected: time("last_connected")?,
         shutdown_time: time("ended")?,
-        user_shutdown: row.try_get("user_shutdown")?,
+        user_shutdown: optional_flag(row, "user_shutdown")?,
         shutdown_reason: row.try_get("shutdown_reason")?,
         rules: serde_json::from_str(row.try_get("rules")?).map_err(|_| broken())?,
         team_ids: serde_json::from_str(row.try_get("team_ids")?).map_err(|_| broken())?,
-        tunnel_pool: row.try_get("pool")?,
+        tunnel_pool: flag(row, "pool")?,
         shared_tunnel: shared,
         shared: shared.then(|| SHARED.to_owned()),
         ip_address,
@@ -298,12 +344,12 @@ pub(crate) fn was_given_up(tunnel: &Tunnel) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::test_support::registry;
+pub(super) mod tests {
+    use super::super::test_support::on_each_store;
     use super::*;
     use crate::api::{Metadata, Rules};
 
-    fn tunnel(id: u8, owner: &str) -> Tunnel {
+    pub(crate) fn tunnel(id: u8, owner: &str) -> Tunnel {
         Tunnel {
             id: TunnelId([id; 16]),
             owner: owner.to_owned(),
@@ -335,79 +381,85 @@ mod tests {
         }
     }
 
-    fn end(at: u64, reason: &str) -> End {
+    pub(crate) fn end(at: u64, reason: &str) -> End {
         End { at, user_shutdown: true, reason: reason.to_owned() }
     }
 
     #[tokio::test]
     async fn a_life_is_recorded() {
-        let (registry, _dir) = registry().await;
-        let mut expected = tunnel(1, "jane");
-        let id = expected.id;
-        registry.insert_tunnel(&expected).await.unwrap();
-        assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected.clone()));
+        on_each_store(async |registry| {
+            let mut expected = tunnel(1, "jane");
+            let id = expected.id;
+            registry.insert_tunnel(&expected, "default").await.unwrap();
+            assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected.clone()));
 
-        registry.tunnel_launched(id, 2000).await.unwrap();
-        registry.tunnel_connected(id, 2001).await.unwrap();
-        registry.tunnel_ended(id, &end(2002, "sigterm")).await.unwrap();
-        // What comes late changes nothing.
-        registry.tunnel_connected(id, 2003).await.unwrap();
-        registry.tunnel_ended(id, &end(2004, "late")).await.unwrap();
-        registry.tunnel_launched(id, 2005).await.unwrap();
-        registry.tunnels_halting().await.unwrap();
+            registry.tunnel_launched(id, 2000).await.unwrap();
+            registry.tunnel_connected(id, 2001).await.unwrap();
+            registry.tunnel_ended(id, &end(2002, "sigterm")).await.unwrap();
+            // What comes late changes nothing.
+            registry.tunnel_connected(id, 2003).await.unwrap();
+            registry.tunnel_ended(id, &end(2004, "late")).await.unwrap();
+            registry.tunnel_launched(id, 2005).await.unwrap();
+            registry.tunnels_halting().await.unwrap();
 
-        expected.status = Status::Terminated;
-        expected.launch_time = Some(2000);
-        expected.last_connected = Some(2001);
-        expected.shutdown_time = Some(2002);
-        expected.user_shutdown = Some(true);
-        expected.shutdown_reason = Some("sigterm".to_owned());
-        assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected));
+            expected.status = Status::Terminated;
+            expected.launch_time = Some(2000);
+            expected.last_connected = Some(2001);
+            expected.shutdown_time = Some(2002);
+            expected.user_shutdown = Some(true);
+            expected.shutdown_reason = Some("sigterm".to_owned());
+            assert_eq!(registry.tunnel(id).await.unwrap(), Some(expected));
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn what_the_server_gave_up_can_come_back() {
-        let (registry, _dir) = registry().await;
-        let name = tunnel(1, "jane").tunnel_identifier;
-        let given_up = async || {
-            let newest = registry.newest_tunnel("jane", name.as_deref()).await.unwrap();
-            newest.filter(was_given_up).map(|tunnel| tunnel.id.0[0])
-        };
-        registry.insert_tunnel(&tunnel(1, "jane")).await.unwrap();
-        assert_eq!(given_up().await, None, "it runs");
-        let mut left = end(2000, "serverRestart");
-        left.user_shutdown = false;
-        registry.end_left_over_tunnels(&left).await.unwrap();
-        assert_eq!(given_up().await, Some(1));
-        assert_eq!(registry.newest_tunnel("jane", None).await.unwrap(), None);
-        assert_eq!(registry.proxies_given_up(2000).await.unwrap(), ["127.0.0.1:20000"]);
-        assert!(registry.proxies_given_up(2001).await.unwrap().is_empty());
+        on_each_store(async |registry| {
+            let name = tunnel(1, "jane").tunnel_identifier;
+            let given_up = async || {
+                let newest = registry.newest_tunnel("jane", name.as_deref()).await.unwrap();
+                newest.filter(was_given_up).map(|tunnel| tunnel.id.0[0])
+            };
+            registry.insert_tunnel(&tunnel(1, "jane"), "default").await.unwrap();
+            assert_eq!(given_up().await, None, "it runs");
+            let mut left = end(2000, "serverRestart");
+            left.user_shutdown = false;
+            registry.end_left_over_tunnels("", &left).await.unwrap();
+            assert_eq!(given_up().await, Some(1));
+            assert_eq!(registry.newest_tunnel("jane", None).await.unwrap(), None);
+            assert_eq!(registry.proxies_given_up(2000).await.unwrap(), ["127.0.0.1:20000"]);
+            assert!(registry.proxies_given_up(2001).await.unwrap().is_empty());
 
-        // It comes back, and is asked to end by its owner when the server crashes.
-        registry.insert_tunnel(&tunnel(1, "jane")).await.unwrap();
-        assert!(registry.proxies_given_up(0).await.unwrap().is_empty());
-        let id = TunnelId([1; 16]);
-        registry.tunnel_halting(id, &end(0, "serverlike")).await.unwrap();
-        registry.tunnel_halting(id, &end(0, "second")).await.unwrap();
-        registry.end_left_over_tunnels(&left).await.unwrap();
-        assert_eq!(given_up().await, None);
-        let record = registry.tunnel(id).await.unwrap().unwrap();
-        assert_eq!(record.shutdown_reason.as_deref(), Some("serverlike"));
+            // It comes back, and is asked to end by its owner when the server crashes.
+            registry.insert_tunnel(&tunnel(1, "jane"), "default").await.unwrap();
+            assert!(registry.proxies_given_up(0).await.unwrap().is_empty());
+            let id = TunnelId([1; 16]);
+            registry.tunnel_halting(id, &end(0, "serverlike")).await.unwrap();
+            registry.tunnel_halting(id, &end(0, "second")).await.unwrap();
+            registry.end_left_over_tunnels("", &left).await.unwrap();
+            assert_eq!(given_up().await, None);
+            let record = registry.tunnel(id).await.unwrap().unwrap();
+            assert_eq!(record.shutdown_reason.as_deref(), Some("serverlike"));
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn left_overs_are_ended_and_old_records_pruned() {
-        let (registry, _dir) = registry().await;
-        for id in 1..=3 {
-            registry.insert_tunnel(&tunnel(id, "jane")).await.unwrap();
-        }
-        registry.tunnel_ended(TunnelId([1; 16]), &end(2000, "sigterm")).await.unwrap();
-        assert_eq!(registry.end_left_over_tunnels(&end(3000, "crash")).await.unwrap(), 2);
-        assert_eq!(registry.end_left_over_tunnels(&end(3001, "crash")).await.unwrap(), 0);
-        assert_eq!(registry.prune_tunnels(3000).await.unwrap(), 1);
-        let left = registry.newest_tunnels("jane", 10).await.unwrap();
-        let ids: Vec<_> = left.iter().map(|t| t.id.0[0]).collect();
-        assert_eq!(ids, [3, 2], "newest first");
-        assert_eq!(registry.newest_tunnels("jane", 1).await.unwrap().len(), 1);
+        on_each_store(async |registry| {
+            for id in 1..=3 {
+                registry.insert_tunnel(&tunnel(id, "jane"), "default").await.unwrap();
+            }
+            registry.tunnel_ended(TunnelId([1; 16]), &end(2000, "sigterm")).await.unwrap();
+            assert_eq!(registry.end_left_over_tunnels("", &end(3000, "crash")).await.unwrap(), 2);
+            assert_eq!(registry.end_left_over_tunnels("", &end(3001, "crash")).await.unwrap(), 0);
+            assert_eq!(registry.prune_tunnels(3000).await.unwrap(), 1);
+            let left = registry.newest_recorded("jane", 10).await.unwrap();
+            let ids: Vec<_> = left.iter().map(|t| t.tunnel.id.0[0]).collect();
+            assert_eq!(ids, [3, 2], "newest first");
+            assert_eq!(registry.newest_recorded("jane", 1).await.unwrap().len(), 1);
+        })
+        .await;
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
+use sqlx::any::AnyRow;
 
 use super::{Registry, RegistryError};
 use crate::server::accounts::{Account, DEFAULT_ORGANISATION, Role};
@@ -85,7 +85,7 @@ impl From<sqlx::Error> for UserError {
 }
 
 /// How exact [`Account::last_used`] is, in seconds: a client that polls shall not write each time.
-const LAST_USED_GRAIN: i64 = 60;
+const LAST_USED_GRAIN: u64 = 60;
 
 impl Registry {
     /// Adds a user whose access key has this SHA-256.
@@ -213,36 +213,30 @@ impl Registry {
 
     /// A user and its key.
     pub(crate) async fn key_holder(&self, name: &str) -> Result<Option<KeyHolder>, RegistryError> {
-        let row = sqlx::query("SELECT * FROM users WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.pool)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let teams = sqlx::query("SELECT team FROM team_members WHERE member = $1")
-            .bind(name)
-            .fetch_all(&self.pool)
-            .await?;
-        let teams = teams.iter().map(|row| row.try_get("team")).collect::<Result<_, _>>()?;
+        // Every call of REST asks this: one statement, with a row for each team.
+        let rows = sqlx::query(
+            "SELECT users.*, team FROM users LEFT JOIN team_members ON member = name
+             WHERE name = $1",
+        )
+        .bind(name)
+        .fetch_all(&self.pool)
+        .await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let teams = rows.iter().filter_map(|row| row.try_get("team").transpose());
+        let teams = teams.collect::<Result<_, _>>()?;
         let key: Vec<u8> = row.try_get("key_sha256")?;
         let broken = |_| RegistryError::Broken(format!("user {name:?}"));
         let key_sha256 = key.try_into().map_err(broken)?;
-        Ok(Some(KeyHolder { account: account_of(&row, teams)?, key_sha256 }))
+        Ok(Some(KeyHolder { account: account_of(row, teams)?, key_sha256 }))
     }
 
-    /// Notes that a user's key was used.
-    pub(crate) async fn key_used(&self, name: &str, now: u64) -> Result<(), RegistryError> {
-        let now = to_sql(now);
-        let stale = "SELECT 1 FROM users WHERE name = ? AND ifnull(last_used, 0) <= ?";
-        let is_stale = sqlx::query(stale)
-            .bind(name)
-            .bind(now - LAST_USED_GRAIN)
-            .fetch_optional(&self.pool)
-            .await?
-            .is_some();
-        if is_stale {
-            sqlx::query("UPDATE users SET last_used = ? WHERE name = ?")
-                .bind(now)
-                .bind(name)
+    /// Notes that the key of a user, who has just been looked up, was used.
+    pub(crate) async fn key_used(&self, user: &Account, now: u64) -> Result<(), RegistryError> {
+        let is_noted = |last: u64| last.saturating_add(LAST_USED_GRAIN) > now;
+        if !user.last_used.is_some_and(is_noted) {
+            sqlx::query("UPDATE users SET last_used = $1 WHERE name = $2")
+                .bind(to_sql(now))
+                .bind(&user.name)
                 .execute(&self.pool)
                 .await?;
         }
@@ -257,7 +251,7 @@ fn known(name: &str, rows_affected: u64) -> Result<(), UserError> {
     }
 }
 
-fn account_of(row: &SqliteRow, teams: BTreeSet<String>) -> Result<Account, RegistryError> {
+fn account_of(row: &AnyRow, teams: BTreeSet<String>) -> Result<Account, RegistryError> {
     let name: String = row.try_get("name")?;
     let role: String = row.try_get("role")?;
     let limit: Option<i64> = row.try_get("tunnel_limit")?;
@@ -307,63 +301,71 @@ pub(super) fn from_sql(seconds: i64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_support::registry;
+    use super::super::test_support::on_each_store;
     use super::*;
 
     #[tokio::test]
     async fn users_come_and_go() {
-        let (registry, _dir) = registry().await;
-        registry.add_user(&NewUser::member("jane"), &[1; 32], 100).await.unwrap();
-        registry.add_user(&NewUser::member("bob"), &[2; 32], 101).await.unwrap();
-        let again = registry.add_user(&NewUser::member("jane"), &[3; 32], 102).await;
-        assert!(matches!(again, Err(UserError::Exists(_))), "{again:?}");
-        let names: Vec<_> =
-            registry.users(None).await.unwrap().into_iter().map(|u| u.name).collect();
-        assert_eq!(names, ["bob", "jane"]);
+        on_each_store(async |registry| {
+            registry.add_user(&NewUser::member("jane"), &[1; 32], 100).await.unwrap();
+            registry.add_user(&NewUser::member("bob"), &[2; 32], 101).await.unwrap();
+            let again = registry.add_user(&NewUser::member("jane"), &[3; 32], 102).await;
+            assert!(matches!(again, Err(UserError::Exists(_))), "{again:?}");
+            let names: Vec<_> =
+                registry.users(None).await.unwrap().into_iter().map(|u| u.name).collect();
+            assert_eq!(names, ["bob", "jane"]);
 
-        registry.rotate_key("jane", &[4; 32], 103).await.unwrap();
-        let jane = registry.key_holder("jane").await.unwrap().unwrap();
-        assert_eq!(jane.key_sha256, [4; 32]);
-        assert_eq!((jane.account.created, jane.account.key_created), (100, 103));
-        registry.set_user("jane", Role::OrgAdmin, Some(3)).await.unwrap();
-        let jane = registry.account("jane").await.unwrap().unwrap();
-        assert_eq!((jane.role, jane.tunnel_limit), (Role::OrgAdmin, Some(3)));
-        registry.remove_user("jane").await.unwrap();
-        assert_eq!(registry.account("jane").await.unwrap(), None);
-        for gone in
-            [registry.remove_user("jane").await, registry.rotate_key("jane", &[5; 32], 104).await]
-        {
-            assert!(matches!(gone, Err(UserError::Unknown(_))), "{gone:?}");
-        }
+            registry.rotate_key("jane", &[4; 32], 103).await.unwrap();
+            let jane = registry.key_holder("jane").await.unwrap().unwrap();
+            assert_eq!(jane.key_sha256, [4; 32]);
+            assert_eq!((jane.account.created, jane.account.key_created), (100, 103));
+            registry.set_user("jane", Role::OrgAdmin, Some(3)).await.unwrap();
+            let jane = registry.account("jane").await.unwrap().unwrap();
+            assert_eq!((jane.role, jane.tunnel_limit), (Role::OrgAdmin, Some(3)));
+            registry.remove_user("jane").await.unwrap();
+            assert_eq!(registry.account("jane").await.unwrap(), None);
+            for gone in [
+                registry.remove_user("jane").await,
+                registry.rotate_key("jane", &[5; 32], 104).await,
+            ] {
+                assert!(matches!(gone, Err(UserError::Unknown(_))), "{gone:?}");
+            }
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn a_parent_has_to_be_somebody_who_can() {
-        let (registry, _dir) = registry().await;
-        let add = async |name: &str, parent: Option<&str>, role| {
-            let parent = parent.map(str::to_owned);
-            let new = NewUser { parent, role, ..NewUser::member(name) };
-            registry.add_user(&new, &[1; 32], 1).await
-        };
-        add("jane", None, Role::Member).await.unwrap();
-        add("robot", None, Role::Service).await.unwrap();
-        add("child", Some("jane"), Role::Member).await.unwrap();
-        for parent in ["nobody", "robot", "child"] {
-            let refused = add("x", Some(parent), Role::Member).await;
-            assert!(matches!(refused, Err(UserError::Parent(_))), "{parent}: {refused:?}");
-        }
-        registry.remove_user("jane").await.unwrap();
-        assert_eq!(registry.account("child").await.unwrap().unwrap().parent, None);
+        on_each_store(async |registry| {
+            let add = async |name: &str, parent: Option<&str>, role| {
+                let parent = parent.map(str::to_owned);
+                let new = NewUser { parent, role, ..NewUser::member(name) };
+                registry.add_user(&new, &[1; 32], 1).await
+            };
+            add("jane", None, Role::Member).await.unwrap();
+            add("robot", None, Role::Service).await.unwrap();
+            add("child", Some("jane"), Role::Member).await.unwrap();
+            for parent in ["nobody", "robot", "child"] {
+                let refused = add("x", Some(parent), Role::Member).await;
+                assert!(matches!(refused, Err(UserError::Parent(_))), "{parent}: {refused:?}");
+            }
+            registry.remove_user("jane").await.unwrap();
+            assert_eq!(registry.account("child").await.unwrap().unwrap().parent, None);
+        })
+        .await;
     }
 
     #[tokio::test]
     async fn the_last_use_is_kept_to_the_minute() {
-        let (registry, _dir) = registry().await;
-        registry.add_user(&NewUser::member("jane"), &[1; 32], 1000).await.unwrap();
-        for (now, expected) in [(2000, 2000), (2059, 2000), (2060, 2060)] {
-            registry.key_used("jane", now).await.unwrap();
-            assert_eq!(registry.users(None).await.unwrap()[0].last_used, Some(expected));
-        }
+        on_each_store(async |registry| {
+            registry.add_user(&NewUser::member("jane"), &[1; 32], 1000).await.unwrap();
+            for (now, expected) in [(2000, 2000), (2059, 2000), (2060, 2060)] {
+                let jane = registry.account("jane").await.unwrap().unwrap();
+                registry.key_used(&jane, now).await.unwrap();
+                assert_eq!(registry.users(None).await.unwrap()[0].last_used, Some(expected));
+            }
+        })
+        .await;
     }
 
     #[test]

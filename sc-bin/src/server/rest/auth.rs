@@ -13,14 +13,13 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::access_key;
 use super::super::accounts::Account;
 use super::super::registry::KeyHolder;
-use super::super::tunnels::unix_now;
 use super::RestState;
 use super::error::RestError;
 use super::rates::CALLS_A_SECOND;
 
 /// The other end of the connection. Put into every request by [`serve()`](super::serve()).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(super) struct Peer(pub(super) SocketAddr);
 
 /// Who calls, authenticated.
 #[derive(Clone, Debug)]
@@ -83,7 +82,7 @@ async fn authenticate(parts: &Parts, state: &RestState) -> Result<Account, RestE
     let (user, key) = header.and_then(|value| credentials(value.as_bytes())).ok_or_else(refused)?;
     let holder = identify(state, &user, &key, address_of(parts)).await?;
     let holder = holder.ok_or_else(refused)?;
-    admit_call(state, &user)?;
+    admit_call(state, &holder.account).await?;
     Ok(holder.account)
 }
 
@@ -109,21 +108,22 @@ pub(crate) async fn identify(
         return Ok(None);
     }
     state.guesses.right(user, key, now);
-    if let Err(error) = state.registry.key_used(user, unix_now()).await
+    Ok(holder)
+}
+
+/// Whether a known user may make one more call now. That it does is noted.
+pub(crate) async fn admit_call(state: &RestState, user: &Account) -> Result<(), RestError> {
+    let now = Instant::now();
+    if !state.rates.admits(&user.name, now) {
+        return Err(RestError::TooManyCalls(CALLS_A_SECOND));
+    }
+    if let Err(error) = state.registry.key_used(user, state.registry.now()).await
         && state.troubles.admits(now)
     {
         // Not worth a refusal: the disk may be full, and DELETE should work even then.
         log::warn!("REST: the use of a key is not recorded: {error}");
     }
-    Ok(holder)
-}
-
-/// Whether a known user may make one more call now.
-pub(crate) fn admit_call(state: &RestState, user: &str) -> Result<(), RestError> {
-    match state.rates.admits(user, Instant::now()) {
-        true => Ok(()),
-        false => Err(RestError::TooManyCalls(CALLS_A_SECOND)),
-    }
+    Ok(())
 }
 
 /// Reads `Basic base64(user:key)`.

@@ -13,7 +13,6 @@ use super::auth::Visit;
 use super::body::parse;
 use super::error::RestError;
 use crate::server::registry::CrashReport;
-use crate::server::tunnels::unix_now;
 
 /// `POST /{user}/errors`: `Tunnel`, `Info` and `Logs`, each as the client likes it.
 pub(super) async fn report(
@@ -31,7 +30,7 @@ pub(super) async fn report(
     }
     let [tunnel, info, logs] = kept.map(Option::unwrap_or_default);
     let report = json!({"Tunnel": tunnel, "Info": info, "Logs": logs});
-    state.registry.add_crash_report(&owner.name, unix_now(), &report).await?;
+    state.registry.add_crash_report(&owner.name, state.registry.now(), &report).await?;
     log::warn!("a client of {0} reports a crash: GET /{0}/errors shows it", owner.name);
     Ok(Json(json!({"result": true})))
 }

@@ -69,6 +69,9 @@ pub(crate) enum RestError {
          --announcements"
     )]
     NoDownload(String),
+    /// Only the server that carries the tunnel can do it.
+    #[error("another server of the fleet carries this tunnel: ask that one")]
+    CarriedElsewhere,
     /// More calls than one user may make.
     #[error("too many calls: at most {0} a second are answered, wait a moment")]
     TooManyCalls(u32),
@@ -115,6 +118,7 @@ impl RestError {
                 JobError::Field(_) => "bad-request",
                 JobError::TooMany => "too-many-jobs",
                 JobError::Port(_) | JobError::NoEntrance => "no-proxy-port",
+                JobError::Elsewhere(_) => "server-not-able",
                 JobError::Registry(_) => "registry-failed",
                 JobError::Random(_) => "internal",
             },
@@ -128,6 +132,7 @@ impl RestError {
             Self::Body { .. } => "bad-body",
             Self::TooSlow => "timeout",
             Self::NoDownload(_) => "no-download",
+            Self::CarriedElsewhere => "server-not-able",
             Self::TooManyCalls(_) => "too-many-calls",
             Self::Guesses(_) => "too-many-guesses",
             Self::Create(error) => match error {
@@ -141,6 +146,8 @@ impl RestError {
                 | CreateError::OrganisationLimit { .. }
                 | CreateError::UserLimit { .. } => "too-many-tunnels",
                 CreateError::Port(_) => "no-proxy-port",
+                CreateError::FleetFull => "fleet-full",
+                CreateError::Elsewhere(_) => "server-not-able",
                 CreateError::Stopping | CreateError::DataPlane(_) => "stopping",
                 CreateError::Registry(_) => "registry-failed",
                 CreateError::Random(_) => "internal",
@@ -159,14 +166,16 @@ impl RestError {
             | Self::NoJob(_)
             | Self::NoSuchPath
             | Self::NoDownload(_) => StatusCode::NOT_FOUND,
+            Self::CarriedElsewhere => StatusCode::SERVICE_UNAVAILABLE,
             Self::Job(error) => match error {
                 JobError::NoTunnel { .. } => StatusCode::NOT_FOUND,
                 JobError::Field(_) => StatusCode::BAD_REQUEST,
                 // The tunnel is the caller's own; the server is well.
                 JobError::NotReady(_) => StatusCode::CONFLICT,
-                JobError::TooMany | JobError::Port(_) | JobError::NoEntrance => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                JobError::TooMany
+                | JobError::Port(_)
+                | JobError::Elsewhere(_)
+                | JobError::NoEntrance => StatusCode::SERVICE_UNAVAILABLE,
                 JobError::Registry(_) | JobError::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::TooManyCalls(_) | Self::Guesses(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -201,9 +210,11 @@ impl RestError {
                 | CreateError::OrganisationLimit { .. }
                 | CreateError::UserLimit { .. }
                 | CreateError::TooMany(_) => StatusCode::BAD_REQUEST,
-                CreateError::Port(_) | CreateError::Stopping | CreateError::DataPlane(_) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                CreateError::Port(_)
+                | CreateError::FleetFull
+                | CreateError::Elsewhere(_)
+                | CreateError::Stopping
+                | CreateError::DataPlane(_) => StatusCode::SERVICE_UNAVAILABLE,
                 CreateError::Registry(_) | CreateError::Random(_) => {
                     StatusCode::INTERNAL_SERVER_ERROR
                 }

@@ -13,7 +13,6 @@ use super::auth::Visit;
 use super::body::parse;
 use super::error::RestError;
 use crate::api::{CreateJob, Job};
-use crate::server::tunnels::JobEnd;
 
 type Shared = State<Arc<RestState>>;
 type Body = Result<Bytes, BytesRejection>;
@@ -45,7 +44,7 @@ pub(super) async fn begin(
 /// `GET /{user}/jobs`: those that run.
 pub(super) async fn list(visit: Visit, State(state): Shared) -> Result<Json<Vec<Job>>, RestError> {
     may_act(&visit)?;
-    Ok(Json(state.tunnels.jobs_of_user(&visit.owner.name)))
+    Ok(Json(state.tunnels.jobs_everywhere_of(&visit.owner.name).await?))
 }
 
 /// `GET /{user}/jobs/{id}`.
@@ -65,8 +64,8 @@ pub(super) async fn end(
 ) -> Result<Json<Value>, RestError> {
     let id = find(&state, &visit, path).await?.id;
     let (tunnels, job) = (Arc::clone(&state.tunnels), id.clone());
-    let ended = tokio::spawn(async move { tunnels.end_job(&job, JobEnd::Request).await }).await;
-    ended.map_err(|_| RestError::Broken)?;
+    let ended = tokio::spawn(async move { tunnels.end_job_everywhere(&job).await }).await;
+    ended.map_err(|_| RestError::Broken)??;
     Ok(Json(json!({"result": true, "id": id})))
 }
 

@@ -82,6 +82,7 @@ fn paths() -> Vec<(&'static str, MethodRouter<Arc<RestState>>)> {
         ("/{user}/tunnels/{id}", get(tunnels::show).delete(tunnels::delete)),
         ("/{user}/tunnels/{id}/num_jobs", get(tunnels::num_jobs)),
         ("/{user}/tunnels/{id}/connected", post(tunnels::connected)),
+        ("/{user}/tunnels/{id}/rules", put(tunnels::set_rules)),
         ("/{user}/tunnels/info/updates", get(info::updates)),
         ("/{user}/jobs", get(jobs::list).post(jobs::begin)),
         ("/{user}/jobs/{id}", get(jobs::show).delete(jobs::end)),

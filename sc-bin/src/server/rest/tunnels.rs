@@ -11,15 +11,15 @@ use axum::response::{IntoResponse as _, Response};
 use sc_proto::contract::TunnelId;
 use serde::Deserialize;
 
-use super::super::accounts::{Account, Sharing};
-use super::super::tunnels::Streams;
+use super::super::accounts::Account;
+use super::super::tunnels::{Streams, sharing_of};
 use super::RestState;
 use super::auth::Visit;
 use super::body::parse;
 use super::error::RestError;
 use super::query::Parameters;
 use crate::api::{
-    CreateAnswer, CreateTunnel, DeleteAnswer, Heartbeat, HeartbeatAnswer, NumJobs, Tunnel,
+    CreateAnswer, CreateTunnel, DeleteAnswer, Heartbeat, HeartbeatAnswer, NumJobs, Rules, Tunnel,
 };
 
 type Shared = State<Arc<RestState>>;
@@ -61,10 +61,12 @@ pub(super) async fn list(
     let (all, full) = (query.flag("all", false)?, query.flag("full", false)?);
     let mut tunnels = match all {
         true => {
-            let found = usable_by_both(&state, &visit.caller, &visit.owner).await?;
+            let found = state.tunnels.everywhere_in(&visit.caller.organisation).await?;
+            let users = users_needed(&state, &visit.caller, &found).await?;
+            let found = usable_by_both(found, &visit.caller, &visit.owner, &users);
             found.into_iter().map(|found| found.tunnel).collect()
         }
-        false => state.tunnels.live_of(&visit.owner.name),
+        false => state.tunnels.everywhere_of(&visit.owner.name).await?,
     };
     tunnels.retain(|tunnel| {
         tunnel.owner != visit.owner.name
@@ -90,38 +92,50 @@ pub(super) async fn list(
     })
 }
 
-/// Live tunnels that a user may see and use, with their owners, oldest first.
-pub(crate) async fn usable_by(state: &RestState, user: &Account) -> Result<Vec<Found>, RestError> {
-    usable_by_both(state, user, user).await
+/// Live tunnels that a user may see and use, with their owners, oldest first. `users` are those of
+/// its organisation.
+pub(crate) async fn usable_by(
+    state: &RestState,
+    user: &Account,
+    users: &[Account],
+) -> Result<Vec<Found>, RestError> {
+    let tunnels = state.tunnels.everywhere_in(&user.organisation).await?;
+    Ok(usable_by_both(tunnels, user, user, users))
 }
 
-/// Live tunnels of the whole organisation that both the caller and the path's user may use.
-async fn usable_by_both(
+/// The users among whom the owners of these tunnels are.
+async fn users_needed(
     state: &RestState,
+    user: &Account,
+    tunnels: &[Tunnel],
+) -> Result<Vec<Account>, RestError> {
+    match tunnels.iter().any(|tunnel| tunnel.owner != user.name) {
+        true => Ok(state.registry.users(Some(&user.organisation)).await?),
+        // As on most small servers.
+        false => Ok(vec![user.clone()]),
+    }
+}
+
+/// Those of an organisation's tunnels that both the caller and the path's user may use.
+fn usable_by_both(
+    tunnels: Vec<Tunnel>,
     caller: &Account,
     user: &Account,
-) -> Result<Vec<Found>, RestError> {
-    let tunnels = state.tunnels.live();
-    let owners = match tunnels.iter().any(|tunnel| tunnel.owner != caller.name) {
-        true => state.registry.users(Some(&caller.organisation)).await?,
-        // As on most small servers.
-        false => vec![caller.clone()],
-    };
+    users: &[Account],
+) -> Vec<Found> {
+    let owners: BTreeMap<&str, &Account> =
+        users.iter().map(|user| (user.name.as_str(), user)).collect();
     let found = tunnels.into_iter().filter_map(|tunnel| {
-        let owner = owners.iter().find(|owner| owner.name == tunnel.owner)?;
+        let owner = *owners.get(tunnel.owner.as_str())?;
         let sharing = sharing_of(&tunnel);
         let may = caller.may_use_of(owner, sharing) && user.may_use_of(owner, sharing);
         may.then(|| Found { tunnel, owner: owner.clone() })
     });
-    Ok(found.collect())
+    found.collect()
 }
 
 fn ids(tunnels: &[Tunnel]) -> Vec<String> {
     tunnels.iter().map(|tunnel| tunnel.id.to_string()).collect()
-}
-
-fn sharing_of(tunnel: &Tunnel) -> Sharing {
-    if tunnel.shared_tunnel { Sharing::Shared } else { Sharing::Private }
 }
 
 /// What the parameters `protocol` and `filter` leave of a list.
@@ -195,7 +209,8 @@ pub(super) async fn delete(
     let found = find(&state, &visit, path).await?;
     let id = found.tunnel.id;
     end(&state, &visit.caller, &found, said.reason, streams).await?;
-    Ok(Json(DeleteAnswer { result: true, id, jobs_running: state.tunnels.jobs_of(id) }))
+    let jobs_running = state.tunnels.count_jobs(id).await?;
+    Ok(Json(DeleteAnswer { result: true, id, jobs_running }))
 }
 
 /// Ends a tunnel, if the caller may.
@@ -213,7 +228,8 @@ pub(crate) async fn end(
     let tunnels = Arc::clone(&state.tunnels);
     let ended =
         tokio::spawn(async move { tunnels.end_on_request(id, by, reason, streams).await }).await;
-    ended.map_err(|_| RestError::Broken)
+    ended.map_err(|_| RestError::Broken)??;
+    Ok(())
 }
 
 /// What a DELETE says, in its query or, as the `saucelabs` package for Node has it, in a body.
@@ -248,7 +264,7 @@ pub(super) async fn num_jobs(
     path: TunnelPath,
 ) -> Result<Json<NumJobs>, RestError> {
     let id = find(&state, &visit, path).await?.tunnel.id;
-    Ok(Json(NumJobs { id, jobs_running: state.tunnels.jobs_of(id) }))
+    Ok(Json(NumJobs { id, jobs_running: state.tunnels.count_jobs(id).await? }))
 }
 
 /// `POST /{user}/tunnels/{id}/connected`.
@@ -270,6 +286,26 @@ pub(super) async fn connected(
         let since = heartbeat.kgp_seconds_since_last_status_change;
         log::info!("tunnel {id}: its client says that it is not connected, for {since} s");
     }
+    Ok(Json(HeartbeatAnswer { result: true, id }))
+}
+
+/// `PUT /{user}/tunnels/{id}/rules`: an extension, for clients whose rules were read again.
+pub(super) async fn set_rules(
+    visit: Visit,
+    State(state): Shared,
+    path: TunnelPath,
+    body: Body,
+) -> Result<Json<HeartbeatAnswer>, RestError> {
+    let rules: Rules = parse(body)?;
+    let found = find(&state, &visit, path).await?;
+    if !visit.caller.may_stop_of(&found.owner) {
+        return Err(RestError::Forbidden("change this tunnel's rules"));
+    }
+    let id = found.tunnel.id;
+    if state.tunnels.is_carried_elsewhere(id) {
+        return Err(RestError::CarriedElsewhere);
+    }
+    state.tunnels.set_rules(id, rules).await?;
     Ok(Json(HeartbeatAnswer { result: true, id }))
 }
 

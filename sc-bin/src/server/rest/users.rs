@@ -18,7 +18,6 @@ use super::query::Parameters;
 use crate::server::access_key::{AccessKey, sha256_of_key};
 use crate::server::accounts::{Account, Role};
 use crate::server::registry::{Deed, NewUser, Team, TeamError, UserError};
-use crate::server::tunnels::unix_now;
 use crate::server::user_command::{add_account, new_team};
 
 type Shared = State<Arc<RestState>>;
@@ -198,7 +197,10 @@ pub(super) async fn rotate(
         may_manage(&caller)?;
     }
     let key = AccessKey::generate().map_err(UserError::from)?;
-    state.registry.rotate_key(&user.name, &sha256_of_key(key.expose()), unix_now()).await?;
+    state
+        .registry
+        .rotate_key(&user.name, &sha256_of_key(key.expose()), state.registry.now())
+        .await?;
     note(&state, &caller, "key-rotated", &user.name).await;
     Ok(Json(json!({"username": user.name, "access_key": key.expose()})))
 }
@@ -227,7 +229,7 @@ pub(super) async fn add_team(
     let wanted: AddTeam = parse(body)?;
     may_manage(&caller)?;
     let team = new_team(&wanted.name, &caller.organisation).map_err(UserError::from)?;
-    state.registry.add_team(&team, unix_now()).await?;
+    state.registry.add_team(&team, state.registry.now()).await?;
     note(&state, &caller, "team-added", &team.name).await;
     let Team { id, name, organisation } = team;
     Ok(Json(ShownTeam { id, name, organisation, members: Vec::new() }))
@@ -279,7 +281,7 @@ pub(super) async fn organisation(
 ) -> Result<Json<Value>, RestError> {
     let own = state.registry.organisation(&caller.organisation).await?;
     let limit = own.and_then(|own| own.tunnel_limit);
-    let active = state.tunnels.active_in(&caller.organisation);
+    let active = state.tunnels.active_in(&caller.organisation).await?;
     Ok(Json(json!({
         "name": caller.organisation, "tunnel_limit": limit, "active_tunnels": active,
     })))
@@ -318,7 +320,7 @@ async fn team_of(state: &RestState, caller: &Account, id: &str) -> Result<Team, 
 
 async fn note(state: &RestState, caller: &Account, action: &str, subject: &str) {
     let deed = Deed {
-        time: unix_now(),
+        time: state.registry.now(),
         actor: Some(caller.name.clone()),
         action: action.to_owned(),
         subject: subject.to_owned(),

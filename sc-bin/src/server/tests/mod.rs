@@ -1,5 +1,6 @@
 //! The whole server in this process, spoken to over loopback.
 
+mod deploy;
 mod http_limits;
 mod jobs;
 mod life;

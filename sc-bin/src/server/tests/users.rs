@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Parser as _;
 
-use super::super::args::{ServerArgs, ServerCommand};
+use super::super::args::{DataPlace, ServerArgs, ServerCommand};
 use super::super::user_command::{self, Action, Output, UserCommandError};
 use super::{TestServer, USER, basic, is_in_files, request};
 
@@ -35,8 +35,11 @@ fn parsed(line: &str) -> Action {
     let words = std::iter::once("server").chain(line.split_whitespace());
     match Cli::try_parse_from(words).unwrap().server.command.unwrap() {
         ServerCommand::User { action, .. } => Action::User(action),
+        ServerCommand::Fleet { action, .. } => Action::Fleet(action),
         ServerCommand::Team { action, .. } => Action::Team(action),
         ServerCommand::Organisation { action, .. } => Action::Organisation(action),
+        #[cfg(feature = "operations")]
+        ServerCommand::Doctor(_) => panic!("{line} changes nothing"),
     }
 }
 
@@ -45,7 +48,8 @@ pub(super) fn command(server: &TestServer, line: &str) -> Result<String, UserCom
     let action = parsed(line);
     let (mut answer, mut notes) = (Vec::new(), Vec::new());
     let mut out = Output { answer: &mut answer, notes: &mut notes };
-    user_command::run(action, Some(server.data_dir()), &mut out)?;
+    let place = DataPlace { data_dir: Some(server.data_dir()), ..DataPlace::default() };
+    user_command::run(action, place, &mut out)?;
     Ok(String::from_utf8_lossy(&answer).trim().to_owned())
 }
 

@@ -14,7 +14,7 @@ use sc_proto::contract::{Access, AccessRefused, Door, SocketId, TunnelId, Tunnel
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-use super::{Live, State, Tunnels, unix_now};
+use super::{Live, State, Tunnels};
 use crate::server::access_key;
 use crate::server::accounts::{Account, Sharing};
 use crate::server::guesses::{Guesses, Wait};
@@ -143,7 +143,7 @@ impl Tunnels {
             return Err(AccessRefused::Credentials);
         };
         gate.guesses.right(user, key, Instant::now());
-        if let Err(error) = self.registry.key_used(user, unix_now()).await {
+        if let Err(error) = self.registry.key_used(&holder.account, self.registry.now()).await {
             // Not worth a refusal.
             log::debug!("proxy: the use of a key is not recorded: {error}");
         }

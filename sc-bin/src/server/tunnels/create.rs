@@ -9,7 +9,7 @@ use sc_proto::contract::{TunnelId, TunnelSecret};
 use sc_proto::rules::{Caching, Routing};
 
 use super::end::EndReason;
-use super::{Label, Live, Phase, Sessions, Tunnels, unix_now};
+use super::{Label, Live, Phase, Sessions, Tunnels};
 use crate::api::{
     CreateAnswer, CreateTunnel, KgpAccess, Messages, Protocol, RuleSyntax, RulesError, SHARED,
     Status, Tunnel, ip_address,
@@ -18,7 +18,7 @@ use crate::server::accounts::{Account, Sharing};
 use crate::server::data_plane::{DataPlaneStopped, Place};
 use crate::server::ports::PortError;
 use crate::server::random::{self, NoRandomness};
-use crate::server::registry::{Deed, RegistryError, was_given_up};
+use crate::server::registry::{Deed, RegistryError, Turn, was_given_up};
 
 /// Longest name of a tunnel, in bytes.
 const MAX_NAME: usize = 256;
@@ -27,7 +27,7 @@ const MAX_NAME: usize = 256;
 const MAX_EXTRA_INFO: usize = 64 * 1024;
 
 /// Most tunnels at once: bounds memory when the range of proxy ports does not.
-const MAX_TUNNELS: usize = 10_000;
+pub(crate) const MAX_TUNNELS: u16 = 10_000;
 
 /// How long the proxy port of a tunnel that the server gave up is kept for it, in seconds.
 const KEPT_FOR: u64 = 600;
@@ -79,6 +79,12 @@ pub(crate) enum CreateError {
         /// As many as there may be.
         limit: u32,
     },
+    /// No server of the fleet has room.
+    #[error("no server of the fleet takes another tunnel now: end one, or add a server")]
+    FleetFull,
+    /// The server chosen for it could not.
+    #[error("{0}")]
+    Elsewhere(String),
     /// The server stops.
     #[error("the server is shutting down: try again when it is back")]
     Stopping,
@@ -96,6 +102,30 @@ pub(crate) enum CreateError {
     Random(#[from] NoRandomness),
 }
 
+impl CreateError {
+    /// Whether another server may be able.
+    pub(super) fn is_of_server(&self) -> bool {
+        match self {
+            Self::TooMany(_)
+            | Self::Elsewhere(_)
+            | Self::Stopping
+            | Self::Port(_)
+            | Self::DataPlane(_)
+            | Self::Random(_) => true,
+            Self::Name
+            | Self::Protocol(_)
+            | Self::Rules(_)
+            | Self::Pool
+            | Self::Shared(_)
+            | Self::TooLong { .. }
+            | Self::OrganisationLimit { .. }
+            | Self::UserLimit { .. }
+            | Self::FleetFull
+            | Self::Registry(_) => false,
+        }
+    }
+}
+
 /// Whether a tunnel has its name for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pooling {
@@ -106,9 +136,9 @@ enum Pooling {
 }
 
 /// A request that can be fulfilled.
-struct Wanted {
-    owner: Account,
-    name: Option<String>,
+pub(super) struct Wanted {
+    pub(super) owner: Account,
+    pub(super) name: Option<String>,
     pooling: Pooling,
     sharing: Sharing,
     request: CreateTunnel,
@@ -116,15 +146,27 @@ struct Wanted {
     messages: Messages,
 }
 
+impl Wanted {
+    /// Whether it shares its name with others.
+    pub(super) fn joins_pool(&self) -> bool {
+        self.pooling == Pooling::Member
+    }
+
+    /// Its pool: owner and name.
+    pub(super) fn pool(&self) -> Option<(&str, &str)> {
+        let name = self.name.as_deref().filter(|_| self.joins_pool())?;
+        Some((&self.owner.name, name))
+    }
+}
+
 impl Tunnels {
-    /// Makes a tunnel for `owner`, asked for by the user `by`. Another one of the same owner and name, or both unnamed, is
+    /// Makes a tunnel for `owner` here, asked for by the user `by`. Another one of the same owner and name, or both unnamed, is
     /// asked to end first. The proxy port stays with the name, if it can be had, so that browsers
     /// outlive the restart of a client. A tunnel that the server itself had ended comes back with
     /// the id it had, too; its secret is a new one.
     ///
-    /// Not to be dropped half-way: what it has set up would stay. A caller who may be cancelled
-    /// spawns it.
-    pub(crate) async fn create(
+    /// Not to be dropped half-way, as [`Tunnels::create`].
+    pub(crate) async fn create_here(
         self: Arc<Self>,
         by: String,
         owner: Account,
@@ -133,7 +175,11 @@ impl Tunnels {
         let wanted = check(owner, request)?;
         let mut ports = self.life.lock().await;
         self.check_room()?;
-        self.check_limits(&wanted).await?;
+        // No other server makes one of this name, nor one that counts for the same limit.
+        let _turn = self.turn_for(&wanted).await?;
+        let elsewhere = self.colliding_elsewhere(&wanted).await?;
+        self.check_limits(&wanted, elsewhere.len()).await?;
+        self.have_give_way(&elsewhere, &by).await?;
         for old in self.colliding(&wanted) {
             self.end_collided(&mut ports, old, &by).await;
         }
@@ -142,11 +188,11 @@ impl Tunnels {
         let proxy = ports.acquire(wish, &kept).await?;
         let tunnel = self.new_record(&wanted, before.as_ref(), &proxy)?;
         let secret = TunnelSecret::new(random::bytes()?);
-        self.registry.insert_tunnel(&tunnel).await?;
         let organisation = wanted.owner.organisation.clone();
+        self.registry.insert_tunnel(&tunnel, &organisation).await?;
         let tunnel = self.launch(tunnel, &organisation, &secret, wanted.routing, proxy).await?;
         let deed = Deed {
-            time: unix_now(),
+            time: self.registry.now(),
             actor: Some(by),
             action: "tunnel-started".to_owned(),
             subject: tunnel.id.to_string(),
@@ -169,18 +215,39 @@ impl Tunnels {
         let state = self.state();
         match (state.phase, state.live.len()) {
             (Phase::Stopping, _) => Err(CreateError::Stopping),
-            (Phase::Serving, count) if count >= MAX_TUNNELS => Err(CreateError::TooMany(count)),
+            (Phase::Serving, count) if count >= usize::from(MAX_TUNNELS) => {
+                Err(CreateError::TooMany(count))
+            }
             (Phase::Serving, _) => Ok(()),
         }
     }
 
+    /// Among the servers of a fleet, the turn to make such a tunnel.
+    async fn turn_for(&self, wanted: &Wanted) -> Result<Turn, CreateError> {
+        let Wanted { owner, name, .. } = wanted;
+        let limit = self.registry.organisation(&owner.organisation).await?;
+        let is_limited = limit.is_some_and(|one| one.tunnel_limit.is_some());
+        let what = match is_limited {
+            true => format!("organisation {}", owner.organisation),
+            false if owner.tunnel_limit.is_some() => format!("user {}", owner.name),
+            false => format!("tunnel {} {name:?}", owner.name),
+        };
+        Ok(self.registry.turn(&what).await?)
+    }
+
     /// Whether the owner and its organisation may have one more. Those that are ending, or end for
-    /// this one, do not count.
-    async fn check_limits(&self, wanted: &Wanted) -> Result<(), CreateError> {
+    /// this one, do not count; `give_way` are such of other servers.
+    async fn check_limits(&self, wanted: &Wanted, give_way: usize) -> Result<(), CreateError> {
         let owner = &wanted.owner;
         let of_organisation = self.registry.organisation(&owner.organisation).await?;
         let ending = self.colliding(wanted);
         let (mut organisation, mut user) = (1, 1);
+        if self.fleet().is_some() {
+            let give_way = u32::try_from(give_way).unwrap_or(u32::MAX);
+            let others = self.registry.count_elsewhere(&owner.organisation, &owner.name).await?;
+            organisation += others.organisation.saturating_sub(give_way);
+            user += others.user.saturating_sub(give_way);
+        }
         for live in self.state().live.values() {
             if live.halting.is_some() || ending.contains(&live.record.id) {
                 continue;
@@ -200,7 +267,7 @@ impl Tunnels {
     /// Tunnels that have to end for this one: those of its name, but for the members of the pool
     /// that it joins.
     fn colliding(&self, wanted: &Wanted) -> Vec<TunnelId> {
-        let joins = wanted.pooling == Pooling::Member;
+        let joins = wanted.joins_pool();
         let state = self.state();
         let same = state.live.values().filter(|live| {
             live.record.owner == wanted.owner.name
@@ -244,9 +311,13 @@ impl Tunnels {
 
     /// Ports of tunnels whose clients may come back for them.
     pub(super) async fn kept_ports(&self) -> Result<BTreeSet<u16>, RegistryError> {
-        let since = unix_now().saturating_sub(KEPT_FOR);
+        let since = self.registry.now().saturating_sub(KEPT_FOR);
         let proxies = self.registry.proxies_given_up(since).await?;
-        Ok(proxies.iter().filter_map(|address| port_of(address)).collect())
+        // Other servers of a fleet have their own.
+        let is_here =
+            |port: u16, address: &str| host_and_port(&self.announced.proxy_host, port) == address;
+        let port = |address: &String| port_of(address).filter(|port| is_here(*port, address));
+        Ok(proxies.iter().filter_map(port).collect())
     }
 
     /// The record of what is wanted. A tunnel that comes back has the id it had `before`.
@@ -256,7 +327,7 @@ impl Tunnels {
         before: Option<&Tunnel>,
         proxy: &TcpListener,
     ) -> Result<Tunnel, CreateError> {
-        let now = unix_now();
+        let now = self.registry.now();
         let (id, creation_time) = match before {
             Some(before) => (before.id, before.creation_time),
             None => (TunnelId(random::bytes()?), now),
@@ -305,12 +376,12 @@ impl Tunnels {
         let place = match self.data_plane.add_tunnel(tunnel.id, secret, routing, proxy) {
             Ok(place) => place,
             Err(stopped) => {
-                let end = EndReason::ServerShutdown.at(unix_now());
+                let end = EndReason::ServerShutdown.at(self.registry.now());
                 self.registry.tunnel_ended(tunnel.id, &end).await?;
                 return Err(stopped.into());
             }
         };
-        let now = unix_now();
+        let now = self.registry.now();
         tunnel.status = Status::Running;
         tunnel.launch_time = Some(now);
         self.take_in(tunnel.clone(), organisation.to_owned(), place);
@@ -334,7 +405,7 @@ impl Tunnels {
     }
 }
 
-fn check(owner: Account, request: CreateTunnel) -> Result<Wanted, CreateError> {
+pub(super) fn check(owner: Account, request: CreateTunnel) -> Result<Wanted, CreateError> {
     let name = request.tunnel_identifier.clone().filter(|name| !name.is_empty());
     if let Some(name) = &name
         && (name.len() > MAX_NAME || name.chars().any(char::is_control))
@@ -392,7 +463,7 @@ fn port_of(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-pub(super) fn host_and_port(host: &str, port: u16) -> String {
+pub(crate) fn host_and_port(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
         _ => format!("{host}:{port}"),

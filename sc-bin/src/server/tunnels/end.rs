@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use sc_proto::contract::{Stop, TunnelId};
 
 use super::jobs::JobEnd;
-use super::{Halting, Label, Live, Phase, Tunnels, Waiting, unix_now};
+use super::{Halting, Label, Live, Phase, Tunnels, Waiting};
 use crate::api::Status;
 use crate::server::ports::ProxyPorts;
-use crate::server::registry::{Deed, End};
+use crate::server::registry::{Deed, End, SERVER_LOST};
 
 /// Longest reason kept, in characters.
 const MAX_REASON: usize = 200;
@@ -36,6 +36,8 @@ pub(crate) enum EndReason {
     ServerShutdown,
     /// The server came up and found it left over.
     ServerRestart,
+    /// Its server is gone, another one of the fleet says.
+    ServerLost,
 }
 
 impl EndReason {
@@ -51,6 +53,7 @@ impl EndReason {
             Self::OwnerRemoved => "ownerRemoved".to_owned(),
             Self::ServerShutdown => "serverShutdown".to_owned(),
             Self::ServerRestart => "serverRestart".to_owned(),
+            Self::ServerLost => SERVER_LOST.to_owned(),
         };
         End { at: unix_seconds, user_shutdown: matches!(self, Self::Request { .. }), reason }
     }
@@ -91,8 +94,8 @@ impl Tunnels {
         self.end_held(&mut ports, id, why).await;
     }
 
-    /// Ends a tunnel on the request of the user `by`. Not to be dropped half-way, as [`Tunnels::create`].
-    pub(crate) async fn end_on_request(
+    /// Ends a tunnel that is carried here on the request of the user `by`. Not to be dropped half-way, as [`Tunnels::create`].
+    pub(crate) async fn end_on_request_here(
         &self,
         id: TunnelId,
         by: String,
@@ -136,7 +139,7 @@ impl Tunnels {
             return self.end_held(ports, id, why).await;
         }
         ports.released();
-        if let Err(error) = self.registry.tunnel_halting(id, &why.at(unix_now())).await {
+        if let Err(error) = self.registry.tunnel_halting(id, &why.at(self.registry.now())).await {
             log::error!("tunnel {id}: that it is to end is not recorded: {error}");
         }
     }
@@ -152,7 +155,7 @@ impl Tunnels {
             return false;
         }
         if live.halting.is_none() {
-            let end = why.at(unix_now());
+            let end = why.at(self.registry.now());
             live.record.status = Status::Halting;
             live.record.is_ready = false;
             live.record.user_shutdown = Some(end.user_shutdown);
@@ -188,7 +191,7 @@ impl Tunnels {
             };
             // The first reason counts.
             let why = live.halting.map_or(why, |halting| halting.why);
-            let end = why.at(unix_now());
+            let end = why.at(self.registry.now());
             let mut record = live.record;
             let by = why.by().unwrap_or("the server");
             log::info!("{} ended by {by}: {:?}", Label(&record), end.reason);
@@ -285,7 +288,7 @@ impl Tunnels {
                 live.record.is_ready = false;
                 if live.halting.is_none() {
                     // A client that reads this comes back after the restart.
-                    let end = EndReason::ServerShutdown.at(unix_now());
+                    let end = EndReason::ServerShutdown.at(self.registry.now());
                     live.record.user_shutdown = Some(end.user_shutdown);
                     live.record.shutdown_reason = Some(end.reason);
                 }

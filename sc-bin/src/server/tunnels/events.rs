@@ -6,8 +6,9 @@ use std::time::Instant;
 use sc_proto::contract::{ConnectionNumber, SessionId, TunnelId};
 use sc_proto::{Event, WorkerId};
 
-use super::{Attachment, Label, Sessions, Tunnels, unix_now};
+use super::{Attachment, Label, Sessions, Tunnels};
 use crate::api::Status;
+use crate::server::registry::Client;
 
 impl Tunnels {
     /// Takes in one event of one worker.
@@ -62,7 +63,7 @@ impl Tunnels {
         attachment: Option<Attachment>,
         news: fmt::Arguments<'_>,
     ) {
-        let now = unix_now();
+        let now = self.registry.now();
         let (seen, asked_to_end) = {
             let mut state = self.state();
             // One that has ended meanwhile.
@@ -82,20 +83,26 @@ impl Tunnels {
                 live.record.last_connected = Some(now);
             }
             let halting = live.halting.as_ref().filter(|_| live.sessions.is_empty());
-            (was_connected || is_connected, halting.map(|halting| halting.why.clone()))
+            let seen = match (was_connected, is_connected) {
+                (_, true) => Some(Client::Here),
+                (true, false) => Some(Client::Gone),
+                (false, false) => None,
+            };
+            (seen, halting.map(|halting| halting.why.clone()))
         };
-        if seen {
-            self.record_connected(id, now).await;
+        if let Some(client) = seen
+            && let Err(error) = self.registry.tunnel_client(id, now, client).await
+        {
+            log::error!("tunnel {id}: its state is not recorded: {error}");
         }
         if let Some(why) = asked_to_end {
             self.end(id, why).await;
         }
     }
 
-    /// Takes in a client's heartbeat. What it says about its connection is only believed as far
-    /// as the server sees it too.
-    pub(crate) async fn heartbeat(&self, id: TunnelId) {
-        let now = unix_now();
+    /// Takes in the heartbeat of the client of a tunnel that is carried here.
+    pub(super) async fn heartbeat_here(&self, id: TunnelId) {
+        let now = self.registry.now();
         {
             let mut state = self.state();
             let Some(live) = state.live.get_mut(&id) else {
@@ -106,10 +113,6 @@ impl Tunnels {
             }
             live.record.last_connected = Some(now);
         }
-        self.record_connected(id, now).await;
-    }
-
-    async fn record_connected(&self, id: TunnelId, now: u64) {
         if let Err(error) = self.registry.tunnel_connected(id, now).await {
             log::error!("tunnel {id}: its state is not recorded: {error}");
         }

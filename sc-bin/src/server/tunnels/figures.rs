@@ -92,6 +92,11 @@ impl Tunnels {
         self.state().live.values().map(Live::figures).collect()
     }
 
+    /// One that has not ended.
+    pub(crate) fn figures_of(&self, id: TunnelId) -> Option<TunnelFigures> {
+        self.state().live.get(&id).map(Live::figures)
+    }
+
     /// How the data plane's workers stand.
     pub(crate) fn workers(&self) -> Result<Vec<WorkerReport>, NoAnswer> {
         self.data_plane.report()

@@ -13,7 +13,7 @@ use sc_proto::ListenerId;
 use sc_proto::contract::TunnelId;
 
 use super::create::host_and_port;
-use super::{Live, State, Tunnels, unix_now};
+use super::{Live, State, Tunnels};
 use crate::api::{CreateJob, Job, JobStatus, Status};
 use crate::server::accounts::{Account, Sharing};
 use crate::server::data_plane::Place;
@@ -56,6 +56,9 @@ pub(crate) enum JobError {
     /// Too many.
     #[error("too many jobs: {MAX_JOBS} are running. End one first")]
     TooMany,
+    /// The server that carries its tunnel could not.
+    #[error("{0}")]
+    Elsewhere(String),
     /// No proxy port.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -151,6 +154,11 @@ impl Tunnels {
         u32::try_from(self.state().jobs.count(tunnel)).unwrap_or(u32::MAX)
     }
 
+    /// Whether that job runs here.
+    pub(super) fn has_job(&self, id: &str) -> bool {
+        self.state().jobs.running.contains_key(id)
+    }
+
     /// How many jobs use each tunnel that has any.
     pub(crate) fn jobs_by_tunnel(&self) -> BTreeMap<TunnelId, u32> {
         let mut counts = BTreeMap::new();
@@ -172,7 +180,7 @@ impl Tunnels {
         records
     }
 
-    /// Whether any job runs.
+    /// Whether any job runs here.
     pub(crate) fn has_jobs(&self) -> bool {
         !self.state().jobs.running.is_empty()
     }
@@ -184,9 +192,9 @@ impl Tunnels {
         running.map(|job| (job.record.id.clone(), job.record.owner.clone())).collect()
     }
 
-    /// Begins a job of `user` on a tunnel of `tunnel_owner`. Not to be dropped half-way, as
+    /// Begins a job of `user` on a tunnel of `tunnel_owner` that is carried here. Not to be dropped half-way, as
     /// [`Tunnels::create`].
-    pub(crate) async fn begin_job(
+    pub(crate) async fn begin_job_here(
         self: Arc<Self>,
         user: Account,
         tunnel_owner: Account,
@@ -211,7 +219,7 @@ impl Tunnels {
             tunnel_identifier: name,
             tunnel_owner: tunnel_owner.name,
             proxy_address: host_and_port(&self.announced.proxy_host, port),
-            creation_time: unix_now(),
+            creation_time: self.registry.now(),
             end_time: None,
             end_reason: None,
         };
@@ -277,7 +285,7 @@ impl Tunnels {
         if let Some(tunnel) = drained {
             self.jobs_are_done(tunnel);
         }
-        if let Err(error) = self.registry.job_ended(id, unix_now(), why.name()).await {
+        if let Err(error) = self.registry.job_ended(id, self.registry.now(), why.name()).await {
             log::error!("job {id}: its end is not recorded: {error}");
         }
     }
@@ -464,7 +472,7 @@ fn least_loaded(
     equals.get(turn).copied()
 }
 
-fn shown_name(name: Option<&str>) -> String {
+pub(super) fn shown_name(name: Option<&str>) -> String {
     name.map_or_else(|| "without a name".to_owned(), |name| format!("{name:?}"))
 }
 

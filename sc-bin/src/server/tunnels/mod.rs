@@ -6,12 +6,14 @@
 
 mod access;
 mod create;
+mod elsewhere;
 mod end;
 mod events;
 mod figures;
 mod happenings;
 mod jobs;
 mod labels;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,15 +24,17 @@ use sc_proto::WorkerId;
 use sc_proto::contract::{SessionId, TunnelId};
 use tokio::sync::watch;
 
+use super::accounts::Sharing;
 use super::data_plane::{DataPlane, Place};
+use super::fleet::Fleet;
 use super::guesses::Guesses;
 use super::log_limit::LogLimit;
 use super::ports::ProxyPorts;
-use super::registry::{Deed, Registry, RegistryError};
+use super::registry::{Deed, Recorded, Registry, RegistryError};
 use crate::api::{CertificateSha256, Status, Tunnel};
 use access::Gate;
 pub(crate) use access::Question;
-pub(crate) use create::CreateError;
+pub(crate) use create::{CreateError, MAX_TUNNELS, host_and_port};
 pub(crate) use end::{Draining, EndReason, Streams};
 use figures::Told;
 pub(crate) use figures::{LinkState, TunnelFigures};
@@ -59,6 +63,8 @@ pub(crate) struct Tunnels {
     data_plane: DataPlane,
     announced: Announced,
     unconnected_limit: Duration,
+    /// The other servers, if it works with any.
+    fleet: Option<Arc<Fleet>>,
     /// Held by whoever makes or ends a tunnel.
     life: tokio::sync::Mutex<ProxyPorts>,
     state: Mutex<State>,
@@ -184,12 +190,14 @@ impl Tunnels {
         ports: ProxyPorts,
         unconnected_limit: Duration,
         guesses: Arc<Guesses>,
+        fleet: Option<Arc<Fleet>>,
     ) -> Self {
         Self {
             registry,
             data_plane,
             announced,
             unconnected_limit,
+            fleet,
             life: tokio::sync::Mutex::new(ports),
             state: Mutex::new(State {
                 phase: Phase::Serving,
@@ -203,7 +211,7 @@ impl Tunnels {
         }
     }
 
-    /// Tunnels of a user that have not ended, oldest first.
+    /// Tunnels of a user that are carried here, oldest first.
     pub(crate) fn live_of(&self, owner: &str) -> Vec<Tunnel> {
         let state = self.state();
         let own = state.live.values().filter(|live| live.record.owner == owner);
@@ -212,17 +220,17 @@ impl Tunnels {
         records
     }
 
-    /// All tunnels that have not ended, oldest first.
-    pub(crate) fn live(&self) -> Vec<Tunnel> {
+    /// Tunnels of an organisation that are carried here, oldest first.
+    pub(crate) fn live_in(&self, organisation: &str) -> Vec<Tunnel> {
         let state = self.state();
-        let mut records: Vec<Tunnel> =
-            state.live.values().map(|live| live.record.clone()).collect();
+        let own = state.live.values().filter(|live| live.organisation == organisation);
+        let mut records: Vec<Tunnel> = own.map(|live| live.record.clone()).collect();
         records.sort_by_key(|tunnel| (tunnel.creation_time, tunnel.id));
         records
     }
 
-    /// How many tunnels of an organisation are not ending.
-    pub(crate) fn active_in(&self, organisation: &str) -> usize {
+    /// How many tunnels of an organisation are carried here and not ending.
+    fn active_here_in(&self, organisation: &str) -> usize {
         let state = self.state();
         let own = state.live.values().filter(|live| live.organisation == organisation);
         own.filter(|live| live.halting.is_none()).count()
@@ -233,7 +241,7 @@ impl Tunnels {
         if let Some(record) = self.state().newest(id) {
             return Ok(Some(record.clone()));
         }
-        let record = self.registry.tunnel(id).await?;
+        let record = self.registry.recorded(id).await?;
         Ok(record.map(|record| self.current(record)))
     }
 
@@ -243,17 +251,18 @@ impl Tunnels {
         owner: &str,
         limit: u32,
     ) -> Result<Vec<Tunnel>, RegistryError> {
-        let records = self.registry.newest_tunnels(owner, limit).await?;
+        let records = self.registry.newest_recorded(owner, limit).await?;
         Ok(records.into_iter().map(|record| self.current(record)).collect())
     }
 
-    /// A record of the registry, brought up to date. What does not run has ended, even if that
-    /// could not be written down; unless it is just being made.
-    fn current(&self, mut record: Tunnel) -> Tunnel {
+    /// A record of the registry, brought up to date. What another server carries is as that one
+    /// says. What should run here and does not has ended, even if that could not be written down;
+    /// unless it is just being made.
+    fn current(&self, Recorded { tunnel: mut record, member }: Recorded) -> Tunnel {
         match self.state().newest(record.id) {
             Some(newest) => newest.clone(),
             None => {
-                if record.status != Status::Booting {
+                if record.status != Status::Booting && !self.is_elsewhere(&member) {
                     record.status = Status::Terminated;
                 }
                 record
@@ -277,6 +286,11 @@ impl Tunnels {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether others may use a tunnel.
+pub(crate) fn sharing_of(tunnel: &Tunnel) -> Sharing {
+    if tunnel.shared_tunnel { Sharing::Shared } else { Sharing::Private }
 }
 
 /// A tunnel as logs name it.

@@ -1,6 +1,6 @@
 //! The stream of a browser's request: opened, put off or refused, and what its answer to OPEN brings.
 
-use crate::contract::{DialFailure, ResetReason, TunnelId};
+use crate::contract::{DialFailure, ResetReason, Target, TunnelId};
 use crate::endpoint::Core;
 use crate::endpoint::placing::NoPlace;
 use crate::endpoint::route::Opening;
@@ -53,6 +53,7 @@ impl Core {
                 }
                 let deadline = now.after(self.answer_limit());
                 self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
+                self.note_request(key, Link { session, stream }, &opening.target);
                 self.offer_source(key);
                 self.kick_transport(transport);
                 if is_full {
@@ -67,6 +68,15 @@ impl Core {
                 self.end_exchange(key, Failure::TooManyStreams, &[], now);
             }
             Err(OpenRefused::TooMany) => self.open_later(key, tunnel, opening, now),
+        }
+    }
+
+    /// Tells the log what a request is called, and its error page, if there will be one.
+    fn note_request(&mut self, key: SocketKey, link: Link, target: &Target) {
+        let Some(id) = self.request_id(link) else { return };
+        log::debug!(target: "request", "a stream was opened target={target} request={id}");
+        if let Some(http) = self.http(key) {
+            http.front.carried_as(Some(id));
         }
     }
 

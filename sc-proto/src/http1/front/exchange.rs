@@ -1,6 +1,6 @@
 //! One request and its answer.
 
-use crate::contract::{StreamKind, Target};
+use crate::contract::{RequestId, StreamKind, Target};
 use crate::http1::Limits;
 use crate::http1::body::{Body, BodyError};
 use crate::http1::message::{Persistence, Reader, Upgrade};
@@ -21,6 +21,8 @@ pub(super) struct Exchange {
     upload: Body,
     request: RequestEnd,
     answer: Answering,
+    /// What the logs call it, once it has a stream.
+    pub(super) id: Option<RequestId>,
 }
 
 /// Whether [`Item::RequestDone`](super::Item::RequestDone) was said.
@@ -74,6 +76,7 @@ impl Exchange {
             upload: Body::request(request.framing),
             request: RequestEnd::Unsaid,
             answer: Answering::Opening,
+            id: None,
         }
     }
 

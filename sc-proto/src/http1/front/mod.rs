@@ -32,7 +32,7 @@ use super::refused::Refused;
 use super::request::{self, Scope};
 use super::response::Broken;
 use super::search::HeadSearch;
-use crate::contract::{AccessRefused, StreamKind, Target};
+use crate::contract::{AccessRefused, RequestId, StreamKind, Target};
 
 /// The answer to a CONNECT that succeeded. It must not frame a body (RFC 9110, section 9.3.6).
 const ESTABLISHED: &[u8] = b"HTTP/1.1 200 Connection Established\r\n\r\n";
@@ -163,10 +163,19 @@ impl Front {
         Bytes::new()
     }
 
+    /// The exchange has a stream: what logs call it stands in its error pages, too.
+    pub fn carried_as(&mut self, id: Option<RequestId>) {
+        if let State::Busy(exchange) = &mut self.state {
+            exchange.id = id;
+        }
+    }
+
     /// The stream could not be opened, or was lost before its end.
     pub fn fail(&mut self, failure: Failure) -> Ending {
         let ending = match &self.state {
-            State::Busy(exchange) => exchange.ending(&Page::failure(failure, &exchange.target)),
+            State::Busy(exchange) => {
+                exchange.ending(&Page::failure(failure, &exchange.target).about(exchange.id))
+            }
             State::Idle(_) => return Ending::silent(After::KeepAlive),
             State::Raw => Ending::silent(After::Abort),
             State::Closed => Ending::silent(After::Close),
@@ -231,7 +240,9 @@ impl Front {
     /// Ends an exchange whose answer cannot be passed on.
     fn break_off(&mut self, reason: Broken) -> AnswerItem<'static> {
         let ending = match &self.state {
-            State::Busy(exchange) => exchange.ending(&Page::broken(reason, &exchange.target)),
+            State::Busy(exchange) => {
+                exchange.ending(&Page::broken(reason, &exchange.target).about(exchange.id))
+            }
             State::Idle(_) | State::Raw | State::Closed => Ending::silent(After::Abort),
         };
         self.end(ending.after);

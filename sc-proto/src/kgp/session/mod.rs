@@ -315,6 +315,11 @@ impl Session {
         }
     }
 
+    /// How the wire names a stream.
+    pub(crate) fn id_of(&self, key: StreamKey) -> Option<StreamId> {
+        self.streams.get(key).map(|stream| stream.id)
+    }
+
     /// Whether the OPEN of this stream, which the peer sent, has its answer.
     pub(crate) fn is_answered(&self, key: StreamKey) -> bool {
         self.streams.get(key).is_some_and(|stream| stream.sending != Direction::Waiting)

@@ -103,6 +103,7 @@ fn a_session_that_may_be_resumed_is_not_overtaken() {
     run.give(Input::Tunnel(Event::TunnelInterrupted { tunnel, session, connection, cause }));
     run.give(ended_by_server(Status::Terminated, "serverRestart"));
     assert_eq!(run.count(is_create), 0);
+    assert_eq!(run.count(|effect| matches!(effect, Effect::GiveUp(ID))), 1);
     let end = TunnelEnd::Lost(TransportLoss::Refused(Refusal::Session));
     run.give(Input::Tunnel(Event::TunnelDown { tunnel, session, connection, end }));
     run.give(ended_by_server(Status::Terminated, "serverRestart"));
