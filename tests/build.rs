@@ -8,7 +8,7 @@ use std::env;
 use std::path::PathBuf;
 
 /// Program name and the `cfg` that says it is missing.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 19] = [
     ("curl", "missing_curl"),
     ("nginx", "missing_nginx"),
     ("chromium", "missing_chromium"),
@@ -18,6 +18,8 @@ const PROGRAMS: [(&str, &str); 17] = [
     ("danted", "missing_danted"),
     ("dnsmasq", "missing_dnsmasq"),
     ("squid", "missing_squid"),
+    ("haproxy", "missing_haproxy"),
+    ("certutil", "missing_certutil"),
     ("faketime", "missing_faketime"),
     ("prometheus", "missing_prometheus"),
     // These are made by `.ci/run install`, not by Debian.

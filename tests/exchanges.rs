@@ -221,3 +221,22 @@ fn denied_urls_are_refused_by_version_4() {
     assert_eq!(http::get(tunnel.proxy, &site.url("/hello")).unwrap().status(), 200);
     assert!(site.received("/bytes/").is_empty());
 }
+
+#[test]
+fn ids_of_tunnel_and_job_are_in_requests_if_they_are_wanted() {
+    let site = Site::start();
+    let tunnel = v4(&["--extra-info", r#"{"inject_job_id": true}"#]);
+    let head = hello(&tunnel, &site, "");
+    assert_eq!(head.all("X-Sc-Tunnel-Id"), [tunnel.id.as_str()]);
+    assert_eq!(head.field("X-Sc-Job-Id"), None, "the tunnel's own port is no job's");
+    let rest = tunnel.server.rest(&tunnel.user);
+    let answer = rest.call("POST", "/jobs", r#"{"tunnel_identifier": "test"}"#).unwrap();
+    let job: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let proxy = job["proxy_address"].as_str().expect("a proxy").parse().unwrap();
+    http::get(proxy, &site.url("/hello")).unwrap();
+    let head = site.received("/hello").pop().expect("it came").head;
+    assert_eq!(head.all("X-Sc-Tunnel-Id"), [tunnel.id.as_str()]);
+    assert_eq!(head.field("X-Sc-Job-Id"), job["id"].as_str());
+    let plain = v4(&[]);
+    assert_eq!(hello(&plain, &site, "").field("X-Sc-Tunnel-Id"), None);
+}

@@ -3,7 +3,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,89 +11,35 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sc_tests::certificate::Certificates;
 use sc_tests::curl::Curl;
-use sc_tests::deployment::{Client, CommandLine, Server, Tunnel, proxy_address};
+use sc_tests::deployment::CommandLine;
 use sc_tests::nginx::{INDEX, Nginx};
 use sc_tests::payload::Payload;
 use sc_tests::process::Process;
-use sc_tests::{binary, ports, wait};
-use tempfile::TempDir;
+use sc_tests::resigned::{Resigned, text};
+use sc_tests::{ports, wait};
 
-/// A tunnel whose TLS is re-signed, and the CA that its browsers trust.
-struct Resigned {
-    tunnel: Tunnel,
-    folder: TempDir,
-}
-
-impl Resigned {
-    fn v5(options: &[&str]) -> Self {
-        Self::start(CommandLine::Version5, options)
-    }
-
-    fn start(line: CommandLine, options: &[&str]) -> Self {
-        let server = Server::start();
-        let user = server.add_user("jane");
-        let mut command = binary::command();
-        command.args(line.arguments(&server.rest_url(), &user, "test")).args(options);
-        let client = Client::start_as(command);
-        client.wait_ready(line);
-        let record = server.rest(&user).tunnel_named("test").expect("the tunnel is listed");
-        let proxy = proxy_address(&record);
-        let id = record["id"].as_str().expect("an id").to_owned();
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let ca = Command::new("curl")
-            .args(["--silent", "--noproxy", "*", &format!("{}/ca.pem", server.rest_url())])
-            .output()
-            .expect("curl runs");
-        let ca = String::from_utf8_lossy(&ca.stdout).into_owned();
-        assert!(ca.contains("BEGIN CERTIFICATE"), "{ca}");
-        std::fs::write(folder.path().join("ca.pem"), ca).expect("a file in our own folder");
-        Self { tunnel: Tunnel { client, server, user, proxy, id }, folder }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca.pem")
-    }
-
-    /// curl that trusts the server's CA and no other.
-    fn curl(&self, url: &str) -> Curl {
-        Curl::through(self.tunnel.proxy).args(["--cacert", text(&self.ca()), url])
-    }
-
-    fn fails_with(&self, url: &str, status: u16, code: &str) -> String {
-        let output = self.curl(url).args(["--include"]).run();
-        let answer = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(answer.contains(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains(&format!("X-Sc-Error: {code}\r\n")), "{answer}");
-        answer
-    }
-
-    /// TLS to a site in the way of a browser.
-    fn tls(&self, port: u16) -> StreamOwned<ClientConnection, TcpStream> {
-        let mut roots = RootCertStore::empty();
-        let ca = CertificateDer::from_pem_file(self.ca()).expect("a certificate");
-        roots.add(ca).expect("a root");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let mut stream = TcpStream::connect(self.tunnel.proxy).expect("the proxy listens");
-        stream.set_read_timeout(Some(wait::PATIENCE)).expect("a limit");
-        write!(stream, "CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n")
-            .expect("the request goes out");
-        let mut answer = [0; 39];
-        stream.read_exact(&mut answer).expect("an answer");
-        assert_eq!(&answer, b"HTTP/1.1 200 Connection Established\r\n\r\n");
-        let name = ServerName::try_from("localhost").expect("a name");
-        let client = ClientConnection::new(Arc::new(config), name).expect("a client");
-        StreamOwned::new(client, stream)
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("temporary paths are text")
+/// TLS to a site in the way of a browser.
+fn tls(office: &Resigned, port: u16) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    let ca = CertificateDer::from_pem_file(office.ca()).expect("a certificate");
+    roots.add(ca).expect("a root");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let mut stream = TcpStream::connect(office.tunnel.proxy).expect("the proxy listens");
+    stream.set_read_timeout(Some(wait::PATIENCE)).expect("a limit");
+    write!(stream, "CONNECT localhost:{port} HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n")
+        .expect("the request goes out");
+    let mut answer = [0; 39];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 200 Connection Established\r\n\r\n");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let client = ClientConnection::new(Arc::new(config), name).expect("a client");
+    StreamOwned::new(client, stream)
 }
 
 /// A site of Python's own: WebSockets by the library of that name, and server-sent events.
@@ -201,6 +146,38 @@ fn what_is_not_to_be_resigned_passes_end_to_end() {
 #[test]
 #[cfg_attr(missing_curl, ignore = "skipped: curl is not installed")]
 #[cfg_attr(missing_nginx, ignore = "skipped: nginx is not installed")]
+fn hosts_with_credentials_are_always_resigned_in_version_5() {
+    let nginx = Nginx::start();
+    let (who, port) = (nginx.https("/who"), nginx.https("").rsplit(':').next().unwrap().to_owned());
+    let login = format!("Aladdin:open%20sesame@localhost:{port}");
+    let (ca, other) = (nginx.ca(), nginx.https("/who").replace("localhost", "127.0.0.1"));
+    let basic = "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==";
+    for more in [&[][..], &["-B", "localhost"], &["-b", "^elsewhere$"]] {
+        let options = [&["-a", &login, "--cacert-file", text(&ca)], more].concat();
+        let office = Resigned::v5(&options);
+        assert_eq!(office.curl(&who).text(), basic, "{more:?}");
+        office.tunnel.client.process.wait_for_text("TLS with localhost is re-signed");
+        if more.is_empty() {
+            // Another name of the same site passes end to end, and nothing is put in.
+            let through = Curl::through(office.tunnel.proxy);
+            assert_eq!(through.args(["--cacert", text(&ca), &other]).text(), "");
+        }
+    }
+    // In version 4 the list of exceptions decides.
+    let login = format!("localhost:{port}:Aladdin:open sesame");
+    let v4 = |list| {
+        let options = ["-a", &login, "-B", list, "--cacert-file", text(&ca)];
+        Resigned::start(CommandLine::Version4, &options)
+    };
+    assert_eq!(v4("elsewhere.test").curl(&who).text(), basic);
+    let passes = v4("localhost");
+    let through = Curl::through(passes.tunnel.proxy);
+    assert_eq!(through.args(["--cacert", text(&ca), &who]).text(), "");
+}
+
+#[test]
+#[cfg_attr(missing_curl, ignore = "skipped: curl is not installed")]
+#[cfg_attr(missing_nginx, ignore = "skipped: nginx is not installed")]
 fn a_certificate_that_is_not_accepted_is_named() {
     let nginx = Nginx::start();
     let page = nginx.https("/");
@@ -224,7 +201,7 @@ fn websockets_and_events_work_within_resigned_tls() {
     let office = Resigned::v5(&["-b", "all", "--cacert-file", text(&ca)]);
     let request =
         |port: u16, more: &str| format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n{more}\r\n");
-    let mut events = BufReader::new(office.tls(site.events));
+    let mut events = BufReader::new(tls(&office, site.events));
     events.get_mut().write_all(request(site.events, "").as_bytes()).expect("a request");
     let mut lines = String::new();
     while !lines.contains("data: 2") {
@@ -232,7 +209,7 @@ fn websockets_and_events_work_within_resigned_tls() {
     }
     assert_eq!(events.get_ref().conn.alpn_protocol(), Some(&b"http/1.1"[..]));
 
-    let mut socket = office.tls(site.websockets);
+    let mut socket = tls(&office, site.websockets);
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     socket.write_all(request(site.websockets, upgrade).as_bytes()).expect("an upgrade");
@@ -260,4 +237,50 @@ fn a_certificate_for_other_names_is_not_accepted() {
     let url = format!("https://localhost:{}/", site.events);
     office.fails_with(&url, 502, "tls-certificate-name");
     office.tunnel.client.process.wait_for_text("elsewhere.test");
+}
+
+#[test]
+#[cfg_attr(missing_curl, ignore = "skipped: curl is not installed")]
+#[cfg_attr(missing_websockets, ignore = "skipped: python3-websockets is not installed")]
+fn what_is_wrong_with_a_certificate_is_said() {
+    for (certificates, code, seen) in [
+        (Certificates::expired(), "tls-certificate-expired", "expired"),
+        (Certificates::not_yet_valid(), "tls-certificate-not-yet-valid", "not valid yet"),
+        (Certificates::self_signed(), "tls-certificate-issuer", "issuer"),
+    ] {
+        let site = PythonSite::with(certificates);
+        let ca = site.certificates.ca();
+        let office = Resigned::v5(&["-b", "all", "--cacert-file", text(&ca)]);
+        let url = format!("https://localhost:{}/", site.events);
+        let page = office.fails_with(&url, 502, code);
+        assert!(page.contains(&format!("localhost:{}", site.events)), "{page}");
+        office.tunnel.client.process.wait_for_text(&format!("TLS with localhost:{}", site.events));
+        println!("{seen}: {page}");
+    }
+}
+
+#[test]
+#[cfg_attr(missing_curl, ignore = "skipped: curl is not installed")]
+#[cfg_attr(missing_nginx, ignore = "skipped: nginx is not installed")]
+fn authorities_come_from_a_file_a_url_and_the_environment() {
+    let nginx = Nginx::start();
+    let pem = std::fs::read_to_string(nginx.ca()).unwrap();
+    let url = format!("data:,{}", pem.replace('+', "%2B").replace('\n', "%0A"));
+    let elsewhere = Certificates::new();
+    // Several come together.
+    let office =
+        Resigned::v5(&["-b", "all", "--cacert-file", text(&elsewhere.ca()), "--cacert-file", &url]);
+    assert_eq!(office.curl(&nginx.https("/")).text(), INDEX);
+    let other = Resigned::v5(&["-b", "all", "--cacert-file", text(&elsewhere.ca())]);
+    // It has the same name as the right one, but not its key.
+    other.fails_with(&nginx.https("/"), 502, "tls-certificate");
+}
+
+#[test]
+#[cfg_attr(missing_curl, ignore = "skipped: curl is not installed")]
+fn a_site_that_is_silent_in_its_handshake_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let office = Resigned::v5(&["-b", "all", "--http-tls-handshake-timeout", "300ms"]);
+    office.fails_with(&format!("https://localhost:{port}/"), 504, "tls-timeout");
 }

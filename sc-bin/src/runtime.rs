@@ -5,7 +5,7 @@
 use std::io;
 
 use sc_proto::{Command, Core, WorkerId};
-#[cfg(feature = "server")]
+#[cfg(any(feature = "server", feature = "inspect"))]
 use sc_proto::{ListenerId, ListenerRole};
 #[cfg(feature = "mio")]
 use sc_runtime_mio::EventSink as MioSink;
@@ -211,6 +211,8 @@ impl Handle {
             Ok(WorkerReport {
                 core: told.core,
                 sessions: told.sessions,
+                #[cfg(feature = "client")]
+                exchanges: told.exchanges,
                 #[cfg(feature = "server")]
                 caches: told.caches,
                 busy,
@@ -226,7 +228,7 @@ impl Handle {
     /// # Errors
     ///
     /// [`Stopped`] if there is no such worker any more.
-    #[cfg(feature = "server")]
+    #[cfg(any(feature = "server", feature = "inspect"))]
     pub(crate) fn listen(
         &self,
         worker: WorkerId,

@@ -108,4 +108,6 @@ pub enum DeadlineReason {
     Notes,
     /// A socket whose last bytes were written must have gone.
     Linger,
+    /// More bytes may pass, by the client's limit of bytes a second.
+    Rate,
 }

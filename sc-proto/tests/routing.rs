@@ -104,6 +104,9 @@ fn a_direct_dial_is_guarded_and_its_failure_says_who_failed() {
     assert!(page.starts_with("HTTP/1.1 403 ") && page.contains("X-Sc-Error: denied\r\n"), "{page}");
     assert!(page.contains("directly from the server"), "{page}");
     assert_eq!(world.cores[0].statistics().streams, 0);
+    // Nothing else happens by which the answer would be noticed.
+    let page = answer(&mut world, proxy, "GET http://app.test/ HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 403 "), "{page}");
     world.refusing = true;
     let page = answer(&mut world, proxy, CONNECT);
     assert!(page.starts_with("HTTP/1.1 502 ") && page.contains("dial-refused"), "{page}");

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use sc_proto::contract::TunnelId;
+use sc_proto::endpoint::ExchangeStatistics;
 use sc_proto::{CacheStatistics, Core, ListenerId, SessionStatistics, Statistics, Time};
 
 /// A worker at a moment, and what it has done since it began.
@@ -14,6 +15,8 @@ pub struct WorkerStatistics {
     pub core: Statistics,
     /// The sessions of its core.
     pub sessions: Vec<SessionStatistics>,
+    /// Client: its exchanges with sites.
+    pub exchanges: ExchangeStatistics,
     /// The caches of its tunnels.
     pub caches: Vec<(TunnelId, CacheStatistics)>,
     /// How much it has worked.
@@ -38,6 +41,7 @@ impl WorkerStatistics {
         Self {
             core: core.statistics(),
             sessions: core.session_statistics().collect(),
+            exchanges: core.exchange_statistics(),
             caches: core.cache_statistics().collect(),
             work,
             visits: core.visits().collect(),

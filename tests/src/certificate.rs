@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    date_time_ymd,
 };
 use tempfile::TempDir;
 
@@ -37,9 +38,35 @@ impl Certificates {
     /// As [`Self::new`].
     pub fn expired() -> Self {
         Self::made(&["localhost", "127.0.0.1"], |leaf| {
-            leaf.not_before = rcgen::date_time_ymd(2001, 1, 1);
-            leaf.not_after = rcgen::date_time_ymd(2002, 1, 1);
+            (leaf.not_before, leaf.not_after) =
+                (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
         })
+    }
+
+    /// Makes both, the server's good in twenty years.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn not_yet_valid() -> Self {
+        Self::made(&["localhost"], |leaf| {
+            (leaf.not_before, leaf.not_after) =
+                (date_time_ymd(2046, 1, 1), date_time_ymd(2047, 1, 1));
+        })
+    }
+
+    /// Makes a server's certificate that is signed by itself, and a CA that has nothing to do with it.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    pub fn self_signed() -> Self {
+        let made = Self::new();
+        let key = KeyPair::generate().expect("a key");
+        let leaf = CertificateParams::new(vec!["localhost".to_owned()]).expect("a valid name");
+        let leaf = leaf.self_signed(&key).expect("a certificate");
+        for (path, pem) in [(made.certificate(), leaf.pem()), (made.key(), key.serialize_pem())] {
+            std::fs::write(path, pem).expect("a file in our own folder");
+        }
+        made
     }
 
     fn made(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Self {

@@ -40,6 +40,7 @@ pub mod ports;
 #[cfg(unix)]
 pub mod postgres;
 pub mod process;
+pub mod resigned;
 pub mod rest;
 pub mod scale;
 pub mod shared;

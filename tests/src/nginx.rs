@@ -14,7 +14,8 @@ use crate::process::Process;
 use crate::shared::Report;
 use crate::{ports, wait};
 
-/// A running nginx with one root folder, by HTTP and HTTPS. PUT under `/upload/` stores a file.
+/// A running nginx with one root folder, by HTTP and HTTPS. PUT under `/upload/` stores a file;
+/// `/who` answers with the `Authorization` that it got.
 #[derive(Debug)]
 pub struct Nginx {
     process: Process,
@@ -122,6 +123,7 @@ fn configuration_text(
          \x20   root {folder}/www;\n\
          \x20   client_max_body_size 0;\n\
          \x20   location /upload/ {{ dav_methods PUT; }}\n\
+         \x20   location /who {{ return 200 \"$http_authorization\"; }}\n\
          \x20   # A filter that may change the length makes nginx send chunks.\n\
          \x20   location /chunked/ {{ alias {folder}/www/; sub_filter absent absent; }}\n\
          \x20 }}\n\

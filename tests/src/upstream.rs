@@ -1,5 +1,5 @@
 //! Upstream proxies, as offices have them: tinyproxy and squid for HTTP, microsocks for SOCKS 5, Dante
-//! for SOCKS 4.
+//! for SOCKS 4, haproxy for TLS with proxies.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -9,6 +9,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use crate::certificate::Certificates;
 use crate::process::Process;
 use crate::shared::Report;
 use crate::{ports, wait};
@@ -99,6 +100,33 @@ impl Upstream {
         let mut command = Command::new("squid");
         command.env("PATH", format!("{path}:/usr/sbin")).arg("-N").arg("-f").arg(&file);
         Self { log: Some(log), ..Self::start("squid", command, address, folder) }
+    }
+
+    /// TLS in front of another proxy: haproxy, with a certificate for `localhost` and 127.0.0.1.
+    ///
+    /// # Panics
+    /// If haproxy does not come up.
+    pub fn tls_before(proxy: &Self, certificates: &Certificates) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = SocketAddr::from(([127, 0, 0, 1], ports::one()));
+        let read = |path| fs::read_to_string(path).expect("a file of the certificates");
+        let both = read(certificates.certificate()) + &read(certificates.key());
+        let pem = folder.path().join("both.pem");
+        fs::write(&pem, both).expect("our own folder");
+        let file = folder.path().join("haproxy.cfg");
+        let text = format!(
+            "global\n log stdout format raw local0\ndefaults\n mode tcp\n log global\n option tcplog\n\
+             \x20timeout connect 10s\n timeout client 1m\n timeout server 1m\n\
+             frontend tls\n bind {address} ssl crt {} alpn http/1.1\n default_backend proxy\n\
+             backend proxy\n server proxy {}\n",
+            pem.display(),
+            proxy.address
+        );
+        fs::write(&file, text).expect("our own folder");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut command = Command::new("haproxy");
+        command.env("PATH", format!("{path}:/usr/sbin")).arg("-db").arg("-f").arg(&file);
+        Self::start("haproxy", command, address, folder)
     }
 
     /// A proxy that speaks SOCKS version 4 only.

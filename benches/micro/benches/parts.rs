@@ -2,7 +2,7 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{AllocProfiler, Bencher, black_box};
-use sc_micro::{SessionPair, frames, http, rules, tls};
+use sc_micro::{SessionPair, frames, http, resign, rules, tls};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -58,6 +58,31 @@ fn tls_pipe(bencher: Bencher<'_, '_>) {
     let mut pipes = tls::Pipes::new();
     let plain = vec![7; MIB];
     bencher.counter(BytesCount::of_slice(&plain)).bench_local(|| pipes.pass(black_box(&plain)));
+}
+
+/// A certificate for a site whose first browser comes.
+#[divan::bench]
+fn leaf_signing(bencher: Bencher<'_, '_>) {
+    let mut authority = resign::Authority::new();
+    bencher.counter(ItemsCount::new(1_usize)).bench_local(|| authority.sign());
+}
+
+/// All encryption between a site and a browser, ends included, on one core.
+#[divan::bench]
+fn tls_passed_through(bencher: Bencher<'_, '_>) {
+    let mut way = resign::Way::new();
+    let plain = vec![7; MIB];
+    bencher
+        .counter(BytesCount::of_slice(&plain))
+        .bench_local(|| way.pass_through(black_box(&plain)));
+}
+
+/// The same where the server opens TLS and signs it anew.
+#[divan::bench]
+fn tls_resigned(bencher: Bencher<'_, '_>) {
+    let mut way = resign::Way::new();
+    let plain = vec![7; MIB];
+    bencher.counter(BytesCount::of_slice(&plain)).bench_local(|| way.resign(black_box(&plain)));
 }
 
 #[divan::bench]

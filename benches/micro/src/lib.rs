@@ -5,6 +5,7 @@
 
 pub mod frames;
 pub mod http;
+pub mod resign;
 pub mod rules;
 pub mod tls;
 

@@ -3,6 +3,7 @@
 mod detected;
 mod own;
 
+use sc_proto::contract::Host;
 use sc_proto::dns;
 use sc_proto::egress::{
     Bypass, InvalidBypass, InvalidCredentials, InvalidProxy, LocalhostPolicy, Logins, Way,
@@ -136,9 +137,6 @@ pub(crate) enum EgressError {
         /// What is wrong.
         why: InvalidBypass,
     },
-    /// TLS with the proxy of the tunnel itself.
-    #[error("{0}: the tunnel's own connection goes by proxies of scheme http or socks5 only")]
-    OwnTls(&'static str),
     /// TLS with sites.
     #[error(transparent)]
     SiteTls(#[from] SiteTlsError),
@@ -191,15 +189,28 @@ impl EgressSettings {
             Dialect::V4 => own::as_version_4(values, env, &mut settings)?,
             Dialect::V5 => {
                 let own = proxy("--proxy-sauce", values.text("proxy-sauce"))?;
-                if let Some(Way::Https(_)) = own {
-                    return Err(EgressError::OwnTls("--proxy-sauce"));
-                }
                 settings.rest = own.map(OwnProxy::given);
                 settings.tunnel = settings.rest.clone();
                 settings.sign_in();
             }
         }
         Ok(settings)
+    }
+
+    /// The hosts whose TLS the server opens whatever the lists say, so that `--auth` works there:
+    /// version 5's way. In version 4 its list of exceptions decides.
+    pub(super) fn resigned_for_logins(&self, dialect: Dialect) -> Option<Vec<String>> {
+        let own = [&self.rest, &self.tunnel].into_iter().flatten().map(|own| &own.way);
+        let sites = match &self.sites {
+            SiteWay::Proxy(way) => Some(way),
+            SiteWay::Direct | SiteWay::Detected(_) | SiteWay::Pac(_) => None,
+        };
+        // What is for a proxy is nothing for the server to know.
+        let proxies: Vec<_> = own.chain(sites).filter_map(Way::proxy).collect();
+        let is_proxy = |host: &&Host| proxies.iter().any(|proxy| proxy.address.host == **host);
+        let hosts = self.exchanges.rules.logins.tls_hosts().filter(|host| !is_proxy(host));
+        let hosts: Vec<_> = hosts.map(ToString::to_string).collect();
+        (dialect == Dialect::V5 && !hosts.is_empty()).then_some(hosts)
     }
 
     /// Version 5's `--auth` is for proxies, too.
@@ -215,7 +226,7 @@ impl EgressSettings {
             SiteWay::Direct | SiteWay::Detected(_) => None,
         };
         for way in own.chain(sites) {
-            if let Way::Http(proxy) | Way::Socks5(proxy) = way {
+            if let Way::Http(proxy) | Way::Https(proxy) | Way::Socks5(proxy) = way {
                 logins.sign_in(proxy);
             }
         }

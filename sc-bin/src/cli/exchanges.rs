@@ -123,7 +123,9 @@ struct Extras {
     #[serde(rename = "inject-forwarded-for")]
     inject_forwarded_for: bool,
     reply_body_max_size: Option<Size>,
-    inject_job_id: bool,
+    /// The server puts it in; here it is only checked.
+    #[serde(rename = "inject_job_id")]
+    _inject_job_id: bool,
 }
 
 /// A size in bytes, as a number or with a unit.
@@ -139,14 +141,7 @@ impl Extras {
         let wrong = |error: serde_json::Error| ExchangeError::ExtraInfo(error.to_string());
         // A list would be taken for the fields in their order.
         let object: serde_json::Map<_, _> = serde_json::from_str(text).map_err(wrong)?;
-        let extras: Self = serde_json::from_value(object.into()).map_err(wrong)?;
-        match extras.inject_job_id {
-            true => {
-                let text = "inject_job_id is not there yet: leave it out or set it to false";
-                Err(ExchangeError::ExtraInfo(text.to_owned()))
-            }
-            false => Ok(extras),
-        }
+        serde_json::from_value(object.into()).map_err(wrong)
     }
 
     fn largest_answer(&self) -> Result<Option<u64>, ExchangeError> {
@@ -259,8 +254,8 @@ mod tests {
         assert_eq!(extras.rules.forwarded, Forwarded::Keep);
         assert_eq!(extras.rules.max_answer, Some(30 << 20));
         assert_eq!(extras.extra_info.as_deref(), Some(text));
-        for wrong in ["{", "[]", r#"{"reply_body_max_size": "much"}"#, r#"{"inject_job_id": true}"#]
-        {
+        assert!(resolve(&["sc", "--extra-info", r#"{"inject_job_id": true}"#], &[]).is_ok());
+        for wrong in ["{", "[]", r#"{"reply_body_max_size": "much"}"#, r#"{"inject_job_id": 1}"#] {
             assert!(resolve(&["sc", "--extra-info", wrong], &[]).is_err(), "{wrong}");
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::log_http::LogHttp;
 use super::values::{ValueError, Values};
 
 /// What is logged, and where.
@@ -19,8 +20,8 @@ pub(crate) struct LogSettings {
     pub(crate) level: Option<&'static str>,
     /// How often `--verbose` was given.
     pub(crate) verbosity: u8,
-    /// The items of `--log-http`.
-    pub(crate) http: Vec<String>,
+    /// What is logged of HTTP.
+    pub(crate) http: LogHttp,
     /// How often figures of the traffic are written, never if `None`: `--log-stats`.
     pub(crate) statistics: Option<Duration>,
     /// How the console looks: `pretty` or `text` of `--output-format`.
@@ -41,7 +42,7 @@ impl LogSettings {
             format: values.word("log-format")?,
             level: values.word("log-level")?,
             verbosity: values.count("verbose")?,
-            http: values.items("log-http"),
+            http: LogHttp::of(&values.items("log-http"), || values.named("log-http"))?,
             statistics: statistics.map(|seconds| Duration::from_secs(seconds.into())),
             console: values.word("output-format")?,
             doctor: values.switch("doctor")? == Some(true),

@@ -27,6 +27,8 @@ mod exit;
 mod go_duration;
 #[cfg(feature = "client")]
 mod local_proxy;
+#[cfg(feature = "client")]
+mod log_http;
 mod logging;
 #[cfg(feature = "client")]
 mod logs;
@@ -74,6 +76,12 @@ pub(crate) use endurance::Endurance;
 pub(crate) use endurance::{KEEPALIVE, MAX_MISSED_ACKS, RECONNECT};
 #[cfg(feature = "client")]
 pub(crate) use exit::Exit;
+#[cfg(feature = "client")]
+pub(crate) use local_proxy::LocalProxy;
+#[cfg(all(feature = "client", not(feature = "inspect")))]
+pub(crate) use log_http::LogHttp;
+#[cfg(feature = "inspect")]
+pub(crate) use log_http::LogMode;
 #[cfg(feature = "server")]
 pub(crate) use logging::{LogFormat, LogLevel, ServerLog, of_server as server_log};
 #[cfg(feature = "client")]

@@ -73,10 +73,9 @@ pub(crate) struct Settings {
     /// Who else is part of it, and may use it.
     pub(crate) sharing: Sharing,
     /// The egress as a proxy on this machine.
-    #[allow(dead_code, reason = "read by what it is about")]
     pub(crate) local_proxy: LocalProxy,
     /// Where the keys of TLS are written.
-    #[allow(dead_code, reason = "read by what it is about")]
+    #[cfg_attr(not(feature = "inspect"), allow(dead_code, reason = "refused then"))]
     pub(crate) key_logs: KeyLogs,
     /// What was said of logs, the console and the doctor.
     pub(crate) logs: LogSettings,
@@ -392,7 +391,8 @@ fn rules(values: &Values, egress: &EgressSettings) -> Result<Rules, RulesError> 
     rules.compile(syntax)?;
     // The server refuses them, too, so that they do not come as far as here.
     let deny_domains = (!egress.denied.is_empty()).then(|| egress.denied.clone());
-    Ok(Rules { deny_domains, ..rules })
+    let always_resign_domains = egress.resigned_for_logins(values.dialect());
+    Ok(Rules { deny_domains, always_resign_domains, ..rules })
 }
 
 fn checked_user(user: String) -> Result<String, SettingsError> {

@@ -5,19 +5,26 @@ use std::sync::Arc;
 
 use sc_proto::contract::Host;
 use sc_proto::dns::Hosts;
-use sc_proto::egress::{Bypass, Egress, Localhost, LocalhostPolicy, Way, WayChoice};
+use sc_proto::egress::{
+    Bypass, Egress, Localhost, LocalhostPolicy, Rate, Rates, Watch, Way, WayChoice,
+};
+use sc_proto::tls::KeyLog;
 
 use super::site_trust::OfficeTrust;
-use crate::cli::{EgressSettings, OwnProxy, PacSettings, SiteWay};
+use crate::cli::{EgressSettings, LocalProxy, OwnProxy, PacSettings, SiteWay};
 
 /// Longest hosts file that is read, in bytes.
 const HOSTS_LIMIT: u64 = 4 << 20;
 
-/// The core's rules.
-pub(super) fn rules(settings: &EgressSettings) -> Egress {
+/// The core's rules. `limits`: of bytes a second. `keys`: where the keys of TLS with sites and proxies go.
+pub(super) fn rules(
+    settings: &EgressSettings,
+    limits: &LocalProxy,
+    keys: Option<Arc<dyn KeyLog>>,
+) -> Egress {
     let hosts = Hosts::parse(&hosts_text(&hosts_file()));
     Egress {
-        trust: Some(Arc::new(OfficeTrust::new(&settings.tls))),
+        trust: Some(Arc::new(OfficeTrust::new(&settings.tls, keys))),
         deny: settings.deny.clone(),
         localhost: Localhost {
             policy: settings.localhost,
@@ -29,6 +36,11 @@ pub(super) fn rules(settings: &EgressSettings) -> Egress {
                 WayChoice::Fixed { ways: [proxy.way.clone()].into(), bypass: proxy.bypass.clone() }
             }
         },
+        rates: Rates {
+            read: limits.read_limit.map(Rate::new).map(Arc::new),
+            write: limits.write_limit.map(Rate::new).map(Arc::new),
+        },
+        watch: Watch::default(),
         exchanges: settings.exchanges.rules.clone(),
         dials: settings.exchanges.dials,
         ways: match &settings.sites {

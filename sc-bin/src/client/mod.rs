@@ -4,7 +4,8 @@
 //! `controller` is the life of a tunnel as a state machine, `event_loop` the thread that runs it,
 //! `rest` and `call` the REST API, `plane` the session's data plane, `console`, `line` and
 //! `failure` what people read, `status` how others see how it stands, `readiness` and `life` how
-//! another process looks at it, `inputs` and `signals` what comes in, `reload` what SIGHUP changes, `trust`, `about` and
+//! another process looks at it, `inputs` and `signals` what comes in, `reload` what SIGHUP changes,
+//! `inspect` what lets people look into it, `trust`, `about` and
 //! `backoff` what these need.
 
 mod about;
@@ -18,6 +19,11 @@ mod egress;
 mod event_loop;
 mod failure;
 mod inputs;
+#[cfg(feature = "inspect")]
+mod inspect;
+#[cfg(not(feature = "inspect"))]
+#[path = "no_inspect.rs"]
+mod inspect;
 mod life;
 mod line;
 #[cfg(feature = "operations")]
@@ -119,8 +125,16 @@ pub(crate) fn serve(
         warning: warning(settings),
     });
     cli::tell_open_files();
-    for line in egress::about(&settings.egress) {
+    let looks = inspect::warnings(settings);
+    for line in egress::about(&settings.egress).into_iter().chain(looks) {
         speaker.say(&Line::Egress(line));
+    }
+    if let Some(hosts) = &settings.rules.always_resign_domains {
+        let (hosts, ca) = (hosts.join(", "), settings.rest.join("/ca.pem"));
+        let text = format!(
+            "TLS with {hosts} is re-signed, so that --auth works there: browsers have to trust {ca}"
+        );
+        speaker.say(&Line::Egress(text));
     }
     for note in &settings.notes {
         speaker.say(&Line::Note(note.clone()));
@@ -130,8 +144,13 @@ pub(crate) fn serve(
     start_relay(settings, &rest, speaker)?;
     let names = name_servers(settings)?;
     let pac = pac(settings, names.clone())?;
-    let plane = WorkerPlane::start(settings, names, pac, inputs.sender.clone())?;
-    let status = Status::start(settings, &plane.workers(), plane.script())?;
+    let inspecting = inspect::start(settings)?;
+    let plane = WorkerPlane::start(settings, names, pac, inspecting, inputs.sender.clone())?;
+    let local = inspect::open(settings, &plane)?;
+    for line in local.into_iter().flat_map(inspect::about) {
+        speaker.say(&Line::Egress(line));
+    }
+    let status = Status::start(settings, &plane.workers(), local, plane.script())?;
     let controller = Controller::new(
         settings.connections,
         about::request(settings),

@@ -1,5 +1,7 @@
 //! The data plane: the sessions and their sockets, which worker threads of a runtime carry.
 
+#[cfg(feature = "inspect")]
+use std::net::TcpListener;
 #[cfg(feature = "mio")]
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -9,9 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sc_proto::contract::{ClientId, Connect, ConnectionNumber, Stop, TunnelId};
-use sc_proto::tls::{TlsClient, Trust};
+use sc_proto::contract::{AddressGuard, ClientId, Connect, ConnectionNumber, Stop, TunnelId};
+use sc_proto::egress::{Egress, Exchanged, Watch};
+use sc_proto::tls::{KeyLog, TlsClient, Trust};
 use sc_proto::{Command, Config, Core, Event, WorkerId};
+#[cfg(feature = "inspect")]
+use sc_proto::{ListenerId, ListenerRole};
 
 use super::controller::{DRAIN_LIMIT, Input, Place};
 use super::egress;
@@ -45,6 +50,22 @@ pub(super) trait DataPlane {
     fn reload(&mut self, reloaded: Reloaded);
 }
 
+/// Takes what is told of an exchange with a site. It never waits.
+pub(super) type TellExchange = Arc<dyn Fn(Box<Exchanged>) + Send + Sync>;
+
+/// What is looked into.
+#[derive(Default)]
+pub(super) struct Inspecting {
+    /// What is told of exchanges.
+    pub(super) watch: Watch,
+    /// To whom.
+    pub(super) told: Option<TellExchange>,
+    /// Where the keys of the tunnel's own TLS go.
+    pub(super) tunnel_keys: Option<Arc<dyn KeyLog>>,
+    /// Where those of TLS with sites and proxies go.
+    pub(super) site_keys: Option<Arc<dyn KeyLog>>,
+}
+
 /// Questions for the PAC script that wait here; more stay with the worker.
 const QUESTIONS: usize = 64;
 
@@ -59,6 +80,12 @@ pub(super) struct WorkerPlane {
     client: ClientId,
     /// Certificate authorities that were asked for (DER).
     roots: Option<Vec<Vec<u8>>>,
+    /// Where the keys of the tunnel's TLS go.
+    keys: Option<Arc<dyn KeyLog>>,
+    /// Where those of TLS with sites and proxies go.
+    site_keys: Option<Arc<dyn KeyLog>>,
+    /// What is told of exchanges.
+    watch: Watch,
     /// The script that is asked now.
     pac: Arc<Mutex<Option<Pac>>>,
     /// What it will be asked, as long as there was none.
@@ -72,19 +99,26 @@ impl WorkerPlane {
         settings: &Settings,
         names: Option<NameServers>,
         pac: Option<Pac>,
+        inspecting: Inspecting,
         inputs: Sender,
     ) -> Result<Self, Failure> {
         let roots = match settings.tunnel_ca.as_deref() {
             Some(path) => Some(ders(Some(path))?),
             None => None,
         };
+        let Inspecting { watch, told, tunnel_keys, site_keys } = inspecting;
         let mut config = Config {
             unix_time_at_zero: SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             drain_timeout: DRAIN_LIMIT,
-            egress: egress::rules(&settings.egress),
+            egress: Egress {
+                watch,
+                ..egress::rules(&settings.egress, &settings.local_proxy, site_keys.clone())
+            },
             agent: "sc_client",
+            // The egress decides about the local proxy port, as it does about the tunnel.
+            direct: AddressGuard::Anywhere,
             tls_handshake_timeout: settings.egress.tls.handshake,
             ..Config::default()
         };
@@ -111,6 +145,12 @@ impl WorkerPlane {
                 Err(TrySendError::Full((_, event))) => Err(event),
                 Ok(()) | Err(TrySendError::Disconnected(_)) => Ok(()),
             },
+            Event::Exchanged(exchange) => {
+                if let Some(tell) = &told {
+                    tell(exchange);
+                }
+                Ok(())
+            }
             event => match inputs.offer(Input::Tunnel(event)) {
                 Err(Input::Tunnel(event)) => Err(event),
                 Ok(()) | Err(_) => Ok(()),
@@ -126,6 +166,9 @@ impl WorkerPlane {
             workers,
             client,
             roots,
+            keys: tunnel_keys,
+            site_keys,
+            watch,
             pac: Arc::default(),
             questions: Some(questions),
         };
@@ -161,6 +204,14 @@ impl WorkerPlane {
         Arc::new(move || (0..workers).map(|worker| handle.report(WorkerId(worker))).collect())
     }
 
+    /// Takes a bound and listening socket as the client's own proxy port.
+    #[cfg(feature = "inspect")]
+    pub(super) fn listen_locally(&self, socket: TcpListener) -> Result<(), Failure> {
+        let role = ListenerRole::LocalIngress;
+        let listening = self.handle.listen(WorkerId(0), ListenerId(0), role, socket);
+        listening.map_err(|error| machine("the data plane has ended", &error))
+    }
+
     /// A CA file that was given wins over the pin, the pin over the system's authorities.
     fn trust(&self, place: &Place) -> Result<Trust, Failure> {
         Ok(match (&self.roots, place.pin) {
@@ -174,6 +225,7 @@ impl WorkerPlane {
 impl DataPlane for WorkerPlane {
     fn connect(&mut self, place: &Place, connection: ConnectionNumber) -> Result<(), Failure> {
         let worker = WorkerId(u16::from(connection.index()) % self.workers);
+        let tls = TlsClient::new(self.trust(place)?)?;
         let connect = Connect {
             tunnel: place.tunnel,
             secret: place.secret.clone(),
@@ -181,7 +233,10 @@ impl DataPlane for WorkerPlane {
             connection,
             server: place.server.clone(),
             server_name: place.server_name.clone(),
-            tls: TlsClient::new(self.trust(place)?)?,
+            tls: match &self.keys {
+                Some(keys) => tls.telling_keys(Arc::clone(keys)),
+                None => tls,
+            },
         };
         self.handle
             .command(worker, Command::Connect(Box::new(connect)))
@@ -203,7 +258,9 @@ impl DataPlane for WorkerPlane {
     }
 
     fn reload(&mut self, reloaded: Reloaded) {
-        let Reloaded { egress, pac, roots, rules: _, configuration: _ } = reloaded;
+        let Reloaded { egress, limits, pac, roots, rules: _, configuration: _ } = reloaded;
+        let rules = egress::rules(&egress, &limits, self.site_keys.clone());
+        let egress = Egress { watch: self.watch, ..rules };
         // First the script, so that nobody asks where there is none yet.
         if pac.is_some()
             && let Err(failure) = self.ask(pac)

@@ -9,13 +9,11 @@ use std::fmt;
 use std::io::{self, IsTerminal as _};
 use std::thread;
 
-use sc_proto::egress::Egress;
-
 use super::controller::Input;
 use super::inputs::Sender;
-use super::{egress, name_servers, pac, plane, status};
+use super::{name_servers, pac, plane, status};
 use crate::api::Rules;
-use crate::cli::{self, Settings};
+use crate::cli::{self, EgressSettings, LocalProxy, Settings};
 use crate::client::failure::Failure;
 use crate::client::pac::Pac;
 use crate::logs;
@@ -23,7 +21,9 @@ use crate::logs;
 /// What was read again.
 pub(crate) struct Reloaded {
     /// The rules.
-    pub(super) egress: Egress,
+    pub(super) egress: EgressSettings,
+    /// Limits of bytes a second.
+    pub(super) limits: LocalProxy,
     /// The script that chooses ways, if there is one.
     pub(super) pac: Option<Pac>,
     /// The lists that the server goes by.
@@ -93,9 +93,10 @@ fn read() -> Result<Reloaded, Unread> {
     let pac = pac(&settings, names)?;
     let roots = settings.tunnel_ca.as_deref().map(|path| plane::ders(Some(path))).transpose()?;
     Ok(Reloaded {
-        egress: egress::rules(&settings.egress),
         pac,
         configuration: status::configuration(&settings),
+        egress: settings.egress,
+        limits: settings.local_proxy,
         rules: settings.rules,
         roots,
     })

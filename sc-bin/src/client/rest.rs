@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use rustls_pki_types::CertificateDer;
@@ -18,6 +18,7 @@ use ureq::{Agent, AsSendBody, Body, ProxyProtocol};
 
 use super::call::{Answer, Call, JobsAtEnd};
 use super::egress;
+use super::inspect::{self, ControlLog};
 use super::rest_error::RestError;
 use super::trust::{self, TrustError};
 use crate::api::{DeleteAnswer, ErrorBody, HeartbeatAnswer, NumJobs, Tunnel};
@@ -44,6 +45,7 @@ pub(super) struct Rest {
     at: Arc<AtomicUsize>,
     user: String,
     authorization: String,
+    log: ControlLog,
 }
 
 /// Whether a call that may have been done may be made again.
@@ -56,16 +58,26 @@ enum Repeat {
 impl Rest {
     /// Prepares calls; makes none yet.
     pub(super) fn new(settings: &Settings) -> Result<Self, TrustError> {
+        let proxies: Vec<_> = settings.rest.all().map(|url| proxy(settings, url)).collect();
         let is_tls = settings.rest.all().any(|url| url.transport() == RestTransport::Tls);
-        let roots = if is_tls { trust::roots(settings.rest_ca.as_deref())? } else { Vec::new() };
-        let server = |url: &RestUrl| (agent(&roots, proxy(settings, url)), url.clone());
+        let by_tls = proxies.iter().flatten().any(|by| by.protocol() == ProxyProtocol::Https);
+        let mut roots = match is_tls || by_tls {
+            true => trust::roots(settings.rest_ca.as_deref())?,
+            false => Vec::new(),
+        };
+        if by_tls {
+            let given = settings.egress.tls.authorities.iter().cloned();
+            roots.extend(given.map(CertificateDer::from));
+        }
+        let server = |(url, proxy): (&RestUrl, _)| (agent(&roots, proxy), url.clone());
         let credentials = format!("{}:{}", settings.user, settings.access_key.expose());
         let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
         Ok(Self {
-            servers: settings.rest.all().map(server).collect(),
+            servers: settings.rest.all().zip(proxies).map(server).collect(),
             at: Arc::default(),
             user: settings.user.clone(),
             authorization: format!("Basic {encoded}"),
+            log: inspect::control(settings),
         })
     }
 
@@ -167,9 +179,10 @@ impl Rest {
             let Some((agent, url)) = self.servers.get(at) else {
                 return Err(RestError::NameNotFound);
             };
+            let (place, began) = (url.join(&format!("/{}{path}", self.user)), Instant::now());
             let request = Request::builder()
                 .method(&method)
-                .uri(url.join(&format!("/{}{path}", self.user)))
+                .uri(&place)
                 .header(header::AUTHORIZATION, &self.authorization);
             let answer = match body.clone() {
                 Some(body) => {
@@ -178,6 +191,8 @@ impl Rest {
                 }
                 None => run(agent, request.body(()), limit),
             };
+            let head = answer.as_ref().ok().map(|head| (head.status().as_u16(), head.headers()));
+            self.log.tell(method.as_str(), &place, began, head);
             let error = match answer.map_err(RestError::from).and_then(read) {
                 Err(error) if error.is_of_server() => error,
                 done => return done,

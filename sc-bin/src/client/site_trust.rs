@@ -1,11 +1,11 @@
 //! What the office trusts in TLS with sites and proxies.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use sc_proto::contract::Host;
 use sc_proto::egress::SiteTrust;
 use sc_proto::rules::HostRules;
-use sc_proto::tls::{TlsClient, TlsError, Trust};
+use sc_proto::tls::{KeyLog, TlsClient, TlsError, Trust};
 
 use super::trust;
 use crate::cli::SiteTlsSettings;
@@ -16,15 +16,18 @@ use crate::cli::SiteTlsSettings;
 pub(super) struct OfficeTrust {
     given: Vec<Vec<u8>>,
     unchecked: Option<HostRules>,
+    keys: Option<Arc<dyn KeyLog>>,
     checks: OnceLock<Result<TlsClient, TlsError>>,
     anything: OnceLock<Result<TlsClient, TlsError>>,
 }
 
 impl OfficeTrust {
-    pub(super) fn new(settings: &SiteTlsSettings) -> Self {
+    /// `keys`: where the keys of its TLS go.
+    pub(super) fn new(settings: &SiteTlsSettings, keys: Option<Arc<dyn KeyLog>>) -> Self {
         Self {
             given: settings.authorities.clone(),
             unchecked: settings.unchecked.clone(),
+            keys,
             checks: OnceLock::new(),
             anything: OnceLock::new(),
         }
@@ -35,7 +38,15 @@ impl OfficeTrust {
         // Without a file of its own this does not fail.
         let system = trust::roots(None).unwrap_or_default();
         roots.extend(system.iter().map(|der| der.to_vec()));
-        TlsClient::for_sites(Trust::Roots(roots))
+        self.client(Trust::Roots(roots))
+    }
+
+    fn client(&self, trust: Trust) -> Result<TlsClient, TlsError> {
+        let client = TlsClient::for_sites(trust)?;
+        Ok(match &self.keys {
+            Some(keys) => client.telling_keys(Arc::clone(keys)),
+            None => client,
+        })
     }
 }
 
@@ -43,7 +54,7 @@ impl SiteTrust for OfficeTrust {
     fn client_for(&self, host: &Host) -> Result<TlsClient, TlsError> {
         if self.unchecked.as_ref().is_some_and(|rules| rules.matches(host)) {
             log::debug!("the certificate of {host} is not checked (--tls-insecure-domains)");
-            return self.anything.get_or_init(|| TlsClient::for_sites(Trust::Anything)).clone();
+            return self.anything.get_or_init(|| self.client(Trust::Anything)).clone();
         }
         self.checks.get_or_init(|| self.authorities()).clone()
     }

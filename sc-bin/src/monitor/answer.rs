@@ -27,6 +27,13 @@ pub(crate) enum Status {
 }
 
 impl Status {
+    /// Its number.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn code(self) -> u16 {
+        let digits = self.line().split(' ').next();
+        digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+    }
+
     fn line(self) -> &'static str {
         match self {
             Self::Ok => "200 OK",

@@ -5,10 +5,9 @@
 
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
-use prometheus::proto::{
-    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
-};
-use sc_proto::endpoint::{BOUNDS, Durations};
+#[cfg(feature = "client")]
+use prometheus::proto::{Bucket, Histogram};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 /// Metrics on their way out.
 #[derive(Debug)]
@@ -80,6 +79,20 @@ impl Exposition {
         self.push(format!("{}{name}", self.prefix), help, Kind::Counter, samples);
     }
 
+    /// Distributions of something.
+    #[cfg(feature = "client")]
+    pub(crate) fn histograms(&mut self, name: &str, help: &str, all: Vec<Distribution<'_>>) {
+        if all.is_empty() {
+            return;
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(format!("{}{name}", self.prefix));
+        family.set_help(help.to_owned());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(all.into_iter().map(Distribution::metric).collect());
+        self.families.push(family);
+    }
+
     /// As [`Self::gauge`], without the prefix.
     #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_gauge(&mut self, name: &str, help: &str, value: f64) {
@@ -90,38 +103,6 @@ impl Exposition {
     #[cfg(any(test, target_os = "linux"))]
     pub(super) fn plain_counter(&mut self, name: &str, help: &str, value: f64) {
         self.push(name.to_owned(), help, Kind::Counter, one(value));
-    }
-
-    /// How long things took that a core has counted. What never happened is left out.
-    pub(crate) fn durations(&mut self, name: &str, help: &str, all: &[(Labels<'_>, Durations)]) {
-        let metric = |(labels, durations): &(Labels<'_>, Durations)| {
-            let count = durations.counts.iter().sum::<u64>();
-            let mut so_far = 0;
-            let buckets = BOUNDS.iter().zip(durations.counts).map(|(bound, count)| {
-                so_far += count;
-                let mut bucket = Bucket::default();
-                bucket.set_upper_bound(number(*bound) / 1000.0);
-                bucket.set_cumulative_count(so_far);
-                bucket
-            });
-            let mut histogram = Histogram::default();
-            histogram.set_bucket(buckets.collect());
-            histogram.set_sample_count(count);
-            histogram.set_sample_sum(durations.sum.as_secs_f64());
-            let mut metric = Metric::default();
-            metric.set_label(pairs(labels));
-            metric.set_histogram(histogram);
-            (count > 0).then_some(metric)
-        };
-        let metrics: Vec<_> = all.iter().filter_map(metric).collect();
-        if !metrics.is_empty() {
-            let mut family = MetricFamily::default();
-            family.set_name(format!("{}{name}", self.prefix));
-            family.set_help(help.to_owned());
-            family.set_field_type(MetricType::HISTOGRAM);
-            family.set_metric(metrics);
-            self.families.push(family);
-        }
     }
 
     /// What a metric of the `prometheus` crate has counted. Its name has the prefix already.
@@ -170,6 +151,42 @@ impl Exposition {
         };
         family.set_metric(samples.0.into_iter().map(metric).collect());
         self.families.push(family);
+    }
+}
+
+/// A distribution.
+#[cfg(feature = "client")]
+#[derive(Debug)]
+pub(crate) struct Distribution<'a> {
+    /// Its labels.
+    pub(crate) labels: Vec<(&'static str, &'a str)>,
+    /// How many.
+    pub(crate) count: u64,
+    /// All together.
+    pub(crate) sum: f64,
+    /// Bounds, and how many are not above them.
+    pub(crate) within: Vec<(f64, u64)>,
+}
+
+#[cfg(feature = "client")]
+impl Distribution<'_> {
+    fn metric(self) -> Metric {
+        let mut histogram = Histogram::default();
+        histogram.set_sample_count(self.count);
+        histogram.set_sample_sum(self.sum);
+        let bucket = |(bound, count)| {
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        };
+        histogram.set_bucket(self.within.into_iter().map(bucket).collect());
+        let mut labels = Samples::new();
+        labels.add(&self.labels, 0.0);
+        let mut metric = Metric::default();
+        metric.set_label(labels.0.into_iter().flat_map(|(labels, _)| labels).collect());
+        metric.set_histogram(histogram);
+        metric
     }
 }
 

@@ -39,6 +39,15 @@ pub(super) enum BadRequest {
 const MAX_FIELDS: usize = 64;
 
 impl Request {
+    /// Its method, as it was written.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn method_word(&self) -> &'static str {
+        match self.method {
+            Method::Get => "GET",
+            Method::Head => "HEAD",
+        }
+    }
+
     /// Reads the head at the front of `bytes`, if all of it is there; says how long it is.
     pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, BadRequest> {
         let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "client")]
+use sc_proto::endpoint::ExchangeStatistics;
 #[cfg(feature = "server")]
 use sc_proto::{CacheStatistics, ListenerId, TunnelId};
 use sc_proto::{SessionStatistics, Statistics};
@@ -19,6 +21,9 @@ pub(crate) struct WorkerReport {
     pub(crate) core: Statistics,
     /// The sessions of its core.
     pub(crate) sessions: Vec<SessionStatistics>,
+    /// Its exchanges with sites; a server has none.
+    #[cfg(feature = "client")]
+    pub(crate) exchanges: ExchangeStatistics,
     /// The caches of its tunnels; a client has none.
     #[cfg(feature = "server")]
     pub(crate) caches: Vec<(TunnelId, CacheStatistics)>,

@@ -179,6 +179,13 @@ impl DataPlane {
         Ok(place)
     }
 
+    /// Has requests that come by an entrance bear these fields, whole lines each.
+    pub(crate) fn label(&self, entrance: Place, fields: String) {
+        let command = Command::Label { listener: entrance.listener, fields: fields.into() };
+        // A worker that is gone has no requests.
+        let _ = self.handle.command(entrance.home, command);
+    }
+
     /// Closes a tunnel's proxy port. What runs goes on.
     pub(crate) fn close_proxy(&self, place: Place) {
         // Workers that are gone have closed it.

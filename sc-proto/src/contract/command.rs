@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use super::access::Access;
 use super::action::SocketClass;
-use super::id::{ClientId, ConnectionNumber, SocketId, TunnelId, TunnelSecret, WorkerId};
+use super::id::{
+    ClientId, ConnectionNumber, ListenerId, SocketId, TunnelId, TunnelSecret, WorkerId,
+};
 use super::spread::Spread;
 use super::target::Target;
 use crate::egress::{Egress, Way};
@@ -26,6 +28,10 @@ pub enum ListenerRole {
     OpenIngress(TunnelId),
     /// The proxy port of all tunnels: a request's credentials say which.
     SharedIngress,
+    /// Client: a proxy port of its own. What comes there takes the same way to sites as what comes
+    /// through the tunnel, and needs no session. Where it may lead is limited by
+    /// [`Config::direct`](crate::Config::direct), too.
+    LocalIngress,
 }
 
 impl ListenerRole {
@@ -33,7 +39,9 @@ impl ListenerRole {
     pub const fn class(self) -> SocketClass {
         match self {
             Self::Kgp => SocketClass::Transport,
-            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress => SocketClass::Proxied,
+            Self::Ingress(_) | Self::OpenIngress(_) | Self::SharedIngress | Self::LocalIngress => {
+                SocketClass::Proxied
+            }
         }
     }
 }
@@ -70,6 +78,14 @@ pub enum Command {
         tunnel: TunnelId,
         /// Its rules.
         routing: Arc<Routing>,
+    },
+    /// Server: requests that come to this listener bear these fields from here on, where they can be
+    /// read. Forgotten with the listener.
+    Label {
+        /// Which.
+        listener: ListenerId,
+        /// Whole header lines, each with its end.
+        fields: Arc<str>,
     },
     /// Server: the tunnel is to end. Said to all workers. Its sessions take no new streams and each ends with
     /// [`Event::TunnelDown`](super::Event::TunnelDown) when its running ones are done. No new

@@ -8,6 +8,7 @@ use super::access::{Door, Visitor};
 use super::id::{ConnectionNumber, SessionId, SocketId, TunnelId};
 use super::reason::{ConnectFailure, TransportLoss};
 use super::target::{StreamKind, Target};
+use crate::egress::Exchanged;
 
 /// Something the embedder may want to know, act on or log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +98,10 @@ pub enum Event {
         /// The site.
         target: Target,
     },
+    /// Client: an exchange with a site has ended, or a CONNECT has got its way, or neither came to
+    /// be. Told where [`Egress::watch`](crate::egress::Egress::watch) asks for it, if not too much
+    /// waits to be heard.
+    Exchanged(Box<Exchanged>),
     /// Server: a transport was dropped before it belonged to a session. To be logged.
     TransportDropped {
         /// Who it was.

@@ -1,6 +1,7 @@
 //! Where a stream leads.
 
 use alloc::boxed::Box;
+use alloc::string::{String, ToString as _};
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
@@ -84,6 +85,14 @@ impl Host {
             return Err(InvalidTarget::Host);
         }
         Ok(Self::Name(name.to_ascii_lowercase().into_boxed_str()))
+    }
+
+    /// The name that a certificate of it is checked against: an IPv6 address has no brackets there.
+    pub(crate) fn server_name(&self) -> String {
+        match self {
+            Self::Name(name) => String::from(&**name),
+            Self::Ip(ip) => ip.to_string(),
+        }
     }
 }
 

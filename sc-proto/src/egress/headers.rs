@@ -74,6 +74,18 @@ const FRAMING: [&str; 9] = [
 const MAX_VALUE: usize = 8 * 1024;
 
 impl HeaderRule {
+    /// The name, in small letters, of the field that it gives a value: that may be a secret.
+    #[must_use]
+    pub fn value_name(&self) -> Option<String> {
+        match self {
+            Self::Add { name, .. } => Some(name.to_ascii_lowercase()),
+            Self::Empty { .. }
+            | Self::Remove { .. }
+            | Self::RemoveAll { .. }
+            | Self::Host { .. } => None,
+        }
+    }
+
     /// Reads a rule as version 5 writes it.
     ///
     /// # Errors

@@ -151,10 +151,23 @@ impl Logins {
         }
     }
 
-    /// The hosts that are named: their TLS has to be opened for credentials to be put in. `None`
-    /// among them is any host.
-    pub fn hosts(&self) -> impl Iterator<Item = Option<&Host>> {
-        self.0.keys().map(|place| place.host.as_ref())
+    /// Whether nobody signs in anywhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The hosts that are named, each once, but for port 80 alone: their TLS has to be opened for
+    /// credentials to be put in. Credentials for any host name none.
+    pub fn tls_hosts(&self) -> impl Iterator<Item = &Host> {
+        let mut last = None;
+        let places = self.0.keys().filter(|place| place.port != Some(USUAL_PORT));
+        // Places of one host stand together.
+        places.filter_map(|place| place.host.as_ref()).filter(move |host| {
+            let is_new = last != Some(*host);
+            last = Some(*host);
+            is_new
+        })
     }
 }
 
@@ -193,6 +206,15 @@ mod tests {
             let found = logins.find(&target.parse().unwrap()).unwrap();
             assert_eq!((found.user(), found.expose()), (who, word), "{item}");
         }
+    }
+
+    #[test]
+    fn hosts_whose_tls_is_to_be_opened_are_named_once() {
+        let items = ["u@b.test:443", "v@a.test:80", "u@b.test:*", "u@*:443", "u@[::1]:8443"];
+        let logins = Logins::new(items.map(|item| Login::parse_v5(item).unwrap())).unwrap();
+        let hosts: Vec<_> = logins.tls_hosts().map(|host| alloc::format!("{host}")).collect();
+        assert_eq!(hosts, ["b.test", "[::1]"]);
+        assert!(!logins.is_empty() && Logins::default().is_empty());
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! | `exchanges.rs` | what becomes of HTTP exchanges |
 //! | `headers.rs` | changes of their headers |
 //! | `logins.rs` | credentials for sites and proxies |
+//! | `rate.rs` | how many bytes a second may pass |
+//! | `watch.rs` | what is told of exchanges, for a log |
 //! | `way.rs` | one way to a site: straight or by a proxy |
 //!
 //! Everything here is decided on the client. The server learns a typed failure and nothing else:
@@ -19,6 +21,8 @@ mod headers;
 mod localhost;
 mod logins;
 mod pac;
+mod rate;
+mod watch;
 mod way;
 
 pub use bypass::{Bypass, InvalidBypass};
@@ -27,6 +31,8 @@ pub use headers::{HeaderRule, InvalidHeaderRule};
 pub use localhost::{Localhost, LocalhostPolicy};
 pub use logins::{InvalidLogin, Login, Logins};
 pub use pac::{InvalidAnswer, ways_of_answer};
+pub use rate::{Rate, Rates};
+pub use watch::{Exchanged, Watch};
 pub use way::{Credentials, InvalidCredentials, InvalidProxy, Proxy, Way};
 
 use alloc::sync::Arc;
@@ -54,6 +60,10 @@ pub struct Egress {
     pub exchanges: Exchanges,
     /// How often a site is dialled.
     pub dials: Dials,
+    /// How many bytes a second may pass.
+    pub rates: Rates,
+    /// What is told of exchanges.
+    pub watch: Watch,
     /// What is trusted in TLS with sites and proxies. `None`: no TLS is spoken with them.
     pub trust: Option<Arc<dyn SiteTrust>>,
 }

@@ -27,7 +27,9 @@ pub struct Config {
     pub agent: &'static str,
     /// Limits of the HTTP/1.1 machines.
     pub http: http1::Limits,
-    /// Server: where direct traffic may lead.
+    /// Server: where direct traffic may lead. Client: where its own proxy port may lead,
+    /// [`ListenerRole::LocalIngress`](crate::ListenerRole::LocalIngress); what the tunnel may reach
+    /// is decided by [`Config::egress`] alone.
     pub direct: AddressGuard,
     /// Server: who may use proxy ports.
     pub ingress: Ingress,

@@ -133,7 +133,21 @@ impl Core {
         }
     }
 
+    /// What a proxied socket is to write, as much as it has leave for.
     pub(super) fn proxied_slices<'a>(&'a self, key: SocketKey, out: &mut [&'a [u8]]) -> usize {
+        let count = self.all_slices(key, out);
+        let mut left = self.held_back.most(key);
+        let shown = out.get_mut(..count).unwrap_or_default();
+        let mut kept = 0;
+        for slice in shown {
+            *slice = slice.get(..left).unwrap_or(slice);
+            left -= slice.len();
+            kept += usize::from(!slice.is_empty());
+        }
+        kept
+    }
+
+    fn all_slices<'a>(&'a self, key: SocketKey, out: &mut [&'a [u8]]) -> usize {
         let Some(Role::Proxied(proxied)) = self.sockets.get(key).map(|socket| &socket.role) else {
             return 0;
         };

@@ -1,4 +1,5 @@
-//! Direct traffic: sites that the server reaches itself.
+//! Direct traffic: sites that a core reaches itself, for browsers of its own: a server's rules say
+//! so, or a client has a proxy port of its own (`local.rs`).
 //!
 //! It takes the way of all streams, so that there is one way: two sessions of this core, the near
 //! one for browsers and the far one for sites, whose frames are handed from one to the other
@@ -26,7 +27,7 @@ pub(super) struct Direct {
 
 /// Whether frames were handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moved {
+pub(super) enum Moved {
     Some,
     Nothing,
 }
@@ -59,11 +60,11 @@ impl Core {
         self.sessions.insert(entry)
     }
 
-    /// Hands frames on, both ways, until there is none.
-    pub(super) fn pump_direct(&mut self, now: Time) {
-        let Some(Direct { near, far }) = self.direct else { return };
+    /// Hands frames on, both ways, until there is none. Says whether there was one.
+    pub(super) fn pump_direct(&mut self, now: Time) -> Moved {
+        let Some(Direct { near, far }) = self.direct else { return Moved::Nothing };
         if !self.wants_to_send(near) && !self.wants_to_send(far) {
-            return;
+            return Moved::Nothing;
         }
         self.settle();
         self.lent.lending = Lending::Closed;
@@ -72,6 +73,7 @@ impl Core {
             || self.hand_on(far, near, now) == Moved::Some
         {}
         self.lent.lending = Lending::Open;
+        Moved::Some
     }
 
     /// Ends the direct traffic of a tunnel that is no more.

@@ -8,11 +8,12 @@
 //!
 //! An exchange waits for the head of its request first: it decides whether the request goes anywhere,
 //! and on what connection. Until the way is open the socket counts as not connected for everybody else: what comes on the
-//! stream is kept, and nothing is read for it. What is said to a proxy meanwhile is this file's.
+//! stream is kept, and nothing is read for it. What is said to a proxy meanwhile is `egress/hop.rs`'s.
+
+mod hop;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::ops::Range;
@@ -21,18 +22,18 @@ use core::time::Duration;
 use super::exchange::{Exchange, Reused};
 use super::http::ANSWER_SLACK;
 use super::secure::Secure;
-use super::socket::{Link, Proxied, Role, Socket, SocketKey};
+use super::socket::{Link, Proxied, Role, Socket, SocketKey, Toward};
+use super::story::Story;
 use super::{Core, MAX_EVENTS};
 use crate::contract::{
-    Action, AddressGuard, CloseMode, DialFailure, Event, Host, Read, SocketClass, StreamKind,
-    Target, TunnelId, Write,
+    Action, AddressGuard, CloseMode, DialFailure, Event, SocketClass, StreamKind, Target, TunnelId,
+    Write,
 };
 use crate::egress::{MAX_WAYS, Route, Way};
 use crate::http1::back::{self, Scene, Unfit};
 use crate::http1::{HeadSearch, Limits, Persistence};
 use crate::kgp::frame::Open;
-use crate::tls::{TlsError, TlsPipe};
-use crate::upstream::{Handshake, Progress};
+use crate::upstream::Handshake;
 use crate::{DeadlineReason, Time};
 
 /// How long the embedder may take to name the ways.
@@ -197,13 +198,15 @@ impl Core {
                 self.counters.dial_failures.count(failure);
                 entry.session.answer(link.stream, Err(failure), &mut self.pool);
                 self.note_failed(link, failure);
-                self.count_refused(open.kind, failure);
+                let story = Story::begin(&open.target, open.kind, self.config.egress.watch, now);
+                self.tell_refused(*story, open.kind, failure, now);
                 return self.note_drained(link.session);
             }
         };
         let mut proxied = Proxied::new(tunnel, Some(link), None);
         proxied.kind = open.kind;
-        proxied.begun = Some(now);
+        proxied.toward = Toward::Site;
+        proxied.story = Some(Story::begin(&open.target, open.kind, self.config.egress.watch, now));
         let until = now.after(self.config.dial_timeout).after(self.config.upstream_timeout);
         let stage = match open.kind {
             StreamKind::Connect => Stage::Asking,
@@ -303,134 +306,6 @@ impl Core {
         link.map_or(AddressGuard::Anywhere, |link| self.guard_of(link.session))
     }
 
-    /// The driver has connected the hop. One that did not look where it leads is put right here.
-    pub(super) fn hop_connected(&mut self, key: SocketKey, peer: SocketAddr, now: Time) {
-        let permitted = self.site_guard(key).permits(peer.ip());
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        let Some(outgoing) = &mut proxied.outgoing else { return };
-        outgoing.peer = Some(peer);
-        outgoing.can_write = true;
-        match outgoing.ways.front() {
-            None | Some(Way::Direct) if !permitted => self.give_up(key, DialFailure::Denied, now),
-            Some(Way::Https(proxy)) => {
-                let host = proxy.address.host.clone();
-                self.secure_hop(key, Peer::Proxy, &host, &[], now);
-            }
-            None | Some(Way::Direct | Way::Http(_) | Way::Socks4(_) | Way::Socks5(_)) => {
-                self.ask_hop(key, now);
-            }
-        }
-    }
-
-    /// Asks a proxy for the site, if there is one. TLS with the proxy itself is done.
-    fn ask_hop(&mut self, key: SocketKey, now: Time) {
-        let limit = now.after(self.config.upstream_timeout);
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        let kind = proxied.kind;
-        let upgrades = proxied.exchange.as_ref().is_some_and(|x| x.back.asks_upgrade());
-        let Some(outgoing) = &mut proxied.outgoing else { return };
-        outgoing.stage = match outgoing.ways.front() {
-            None | Some(Way::Direct) => return self.site_reached(key, Vec::new(), now),
-            // The proxy gets the request in absolute form, unless it asks to leave HTTP.
-            Some(Way::Http(_) | Way::Https(_)) if kind == StreamKind::Http && !upgrades => {
-                return self.way_open(key, Vec::new(), now);
-            }
-            Some(way) => match Handshake::begin(way, &outgoing.target) {
-                Some(shake) => Stage::Shaking(Box::new(shake)),
-                None => return self.site_reached(key, Vec::new(), now),
-            },
-        };
-        let deadline = limit.min(outgoing.until);
-        self.set_timer(key, deadline, DeadlineReason::Upstream);
-        self.queue_write(key);
-        self.queue_read(key);
-    }
-
-    /// The site is reached, by whatever way; `rest` are the first bytes from there.
-    fn site_reached(&mut self, key: SocketKey, rest: Vec<u8>, now: Time) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        match (&proxied.outgoing, proxied.kind) {
-            (Some(outgoing), StreamKind::Https) => {
-                let host = outgoing.target.host.clone();
-                self.secure_hop(key, Peer::Site, &host, &rest, now);
-            }
-            _ => self.way_open(key, rest, now),
-        }
-    }
-
-    /// Begins TLS with a proxy or a site. `came`: what it has sent already.
-    fn secure_hop(&mut self, key: SocketKey, peer: Peer, host: &Host, came: &[u8], now: Time) {
-        let deadline = now.after(self.config.tls_handshake_timeout);
-        let pipe = self.site_pipe(host, now);
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
-        let Some(outgoing) = &mut proxied.outgoing else { return };
-        outgoing.stage = Stage::Securing(peer);
-        let deadline = deadline.min(outgoing.until);
-        let wire_reads = outgoing.can_read;
-        match pipe.and_then(|pipe| self.put_on_tls(key, pipe, wire_reads)) {
-            Ok(()) => {
-                self.set_timer(key, deadline, DeadlineReason::TlsHandshake);
-                self.feed_secure(key, came, now);
-            }
-            Err(error) => self.hop_insecure(key, &error, now),
-        }
-    }
-
-    /// TLS with a site or a proxy, with what the office trusts.
-    fn site_pipe(&mut self, host: &Host, now: Time) -> Result<TlsPipe, TlsError> {
-        let trust = self.config.egress.trust.as_ref().ok_or(TlsError::NoRoots)?;
-        let client = trust.client_for(host)?;
-        let name = match host {
-            Host::Name(name) => String::from(&**name),
-            Host::Ip(ip) => ip.to_string(),
-        };
-        TlsPipe::client(&client, &name, self.unix_time(now), &mut self.small_pool)
-    }
-
-    /// The handshake of TLS with the hop is done.
-    pub(super) fn hop_secured(&mut self, key: SocketKey, now: Time) {
-        let Some(outgoing) = self.outgoing(key) else { return };
-        match outgoing.stage {
-            Stage::Securing(Peer::Proxy) => self.ask_hop(key, now),
-            Stage::Securing(Peer::Site) => self.way_open(key, Vec::new(), now),
-            Stage::Asking | Stage::Dialling | Stage::Head(_) | Stage::Shaking(_) => {}
-        }
-    }
-
-    /// TLS with the hop has failed.
-    pub(super) fn hop_insecure(&mut self, key: SocketKey, error: &TlsError, now: Time) {
-        let Some(outgoing) = self.outgoing(key) else { return };
-        let (peer, name) = match (&outgoing.stage, outgoing.ways.front().and_then(Way::proxy)) {
-            (Stage::Securing(Peer::Site), _) | (_, None) => (Peer::Site, outgoing.target.clone()),
-            (_, Some(proxy)) => (Peer::Proxy, proxy.address.clone()),
-        };
-        log::warn!("TLS with {name}: {error}");
-        match (peer, error) {
-            (Peer::Proxy, _) => self.way_failed(key, DialFailure::ProxyTls, now),
-            // Another way leads to the same site.
-            (Peer::Site, error) => self.give_up(key, error.into(), now),
-        }
-    }
-
-    /// The dial of the hop has failed; the socket's id is dead for the driver.
-    pub(super) fn hop_dial_failed(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
-        let backoff = self.config.egress.dials.backoff;
-        let Some(outgoing) = self.outgoing(key) else { return };
-        let may_pass = matches!(
-            failure,
-            DialFailure::Refused | DialFailure::Unreachable | DialFailure::TimedOut
-        );
-        let failure = outgoing.failure(failure);
-        let next = now.after(backoff);
-        if !may_pass || outgoing.attempts == 0 || next >= outgoing.until {
-            return self.way_failed(key, failure, now);
-        }
-        match self.move_on(key) {
-            Some(key) => self.set_timer(key, next, DeadlineReason::Redial),
-            None => self.give_up(key, failure, now),
-        }
-    }
-
     /// Bytes for the site, which is not reached yet.
     pub(super) fn take_early_payload(
         &mut self,
@@ -489,6 +364,9 @@ impl Core {
             Ok(None) => return,
             Ok(Some((used, outbound))) => {
                 proxied.spill.drain(..used);
+                if let Some(story) = &mut proxied.story {
+                    story.asked(&outbound.head);
+                }
                 proxied.exchange = Some(Box::new(Exchange::new(outbound)));
                 outgoing.stage = Stage::Asking;
                 self.clear_timer(key);
@@ -505,82 +383,6 @@ impl Core {
             }
         };
         self.give_up(key, failure, now);
-    }
-
-    /// The hop may have something to read.
-    pub(super) fn hop_readable(&mut self, key: SocketKey) {
-        if let Some(outgoing) = self.outgoing(key)
-            && outgoing.is_connected()
-        {
-            outgoing.can_read = true;
-            self.queue_read(key);
-        }
-    }
-
-    /// The hop may take bytes.
-    pub(super) fn hop_writable(&mut self, key: SocketKey) {
-        if let Some(outgoing) = self.outgoing(key)
-            && outgoing.is_connected()
-        {
-            outgoing.can_write = true;
-            self.queue_write(key);
-        }
-    }
-
-    /// The outcome of reading what a proxy says, in the scratch buffer.
-    pub(super) fn hop_read(&mut self, key: SocketKey, outcome: Read, now: Time) {
-        let n = match outcome {
-            Read::Bytes(n) | Read::Drained(n) => n,
-            Read::WouldBlock | Read::End | Read::Failed => 0,
-        };
-        let bytes = self.scratch.get(..n).unwrap_or_default().to_vec();
-        let is_secure = self.sockets.get(key).is_some_and(Socket::is_secure);
-        let Some(outgoing) = self.outgoing(key) else { return };
-        if !is_secure {
-            outgoing.can_read = matches!(outcome, Read::Bytes(_));
-        }
-        let Stage::Shaking(shake) = &mut outgoing.stage else { return };
-        match (shake.receive(&bytes), outcome) {
-            (Ok(Progress::Done(rest)), _) => self.site_reached(key, rest, now),
-            (Ok(Progress::Pending), Read::End | Read::Failed) => {
-                self.way_failed(key, DialFailure::ProxyProtocol, now);
-            }
-            (Ok(Progress::Pending), _) => {
-                self.queue_write(key);
-                self.queue_read(key);
-            }
-            (Err(failure), _) => self.way_failed(key, failure, now),
-        }
-    }
-
-    /// The outcome of writing to a proxy.
-    pub(super) fn hop_written(&mut self, key: SocketKey, outcome: Write, now: Time) {
-        let Some(outgoing) = self.outgoing(key) else { return };
-        outgoing.can_write = matches!(outcome, Write::Bytes(_));
-        if let (Stage::Shaking(shake), Write::Bytes(n) | Write::Blocked(n)) =
-            (&mut outgoing.stage, outcome)
-        {
-            shake.sent(n);
-        }
-        match outcome {
-            Write::Bytes(_) | Write::Blocked(_) => self.queue_write(key),
-            Write::Failed => self.way_failed(key, DialFailure::ProxyProtocol, now),
-        }
-    }
-
-    /// A deadline before OPENED has passed.
-    pub(super) fn hop_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
-        let Some(outgoing) = self.outgoing(key) else { return };
-        let failure = match outgoing.stage {
-            Stage::Dialling if reason == DeadlineReason::Redial => return self.dial_way(key, now),
-            Stage::Head(_) => return self.give_up(key, DialFailure::BadRequest, now),
-            Stage::Asking => DialFailure::NoWay,
-            Stage::Securing(Peer::Site) => DialFailure::TlsTimedOut,
-            Stage::Dialling | Stage::Shaking(_) | Stage::Securing(Peer::Proxy) => {
-                DialFailure::ProxyTimedOut
-            }
-        };
-        self.way_failed(key, failure, now);
     }
 
     /// The site's bytes begin; `rest` are the first of them.
@@ -605,6 +407,7 @@ impl Core {
             proxied.outgoing = Some(outgoing);
             return self.give_up(key, DialFailure::Other, now);
         }
+        self.tell_open(key, now);
         self.target_dialled(key, Ok(()), now);
         self.time_answer(key, now);
         self.offer_source(key);
@@ -651,6 +454,7 @@ impl Core {
     pub(super) fn give_up(&mut self, key: SocketKey, failure: DialFailure, now: Time) {
         let is_connected = self.outgoing(key).is_some_and(|outgoing| outgoing.is_connected());
         self.counters.dial_failures.count(failure);
+        self.tell_failure(key, failure, now);
         self.target_dialled(key, Err(failure), now);
         if is_connected {
             let mode = match failure {

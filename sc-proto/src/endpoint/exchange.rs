@@ -12,7 +12,8 @@ use bytes::Bytes;
 
 use super::egress::Outgoing;
 use super::kept::{Site, is_clean};
-use super::socket::{Input, Output, Role, Socket, SocketKey};
+use super::socket::{Input, Output, Proxied, Role, Socket, SocketKey};
+use super::story::LATE;
 use super::{Core, Place, SessionKey};
 use crate::contract::{CloseMode, DialFailure, Read, ResetReason, StreamKind};
 use crate::egress::Way;
@@ -206,6 +207,9 @@ impl Core {
             };
             let forward = at + progress.forward.start..at + progress.forward.end;
             at += progress.consumed;
+            if let (Some(story), Some(part)) = (&mut proxied.story, bytes.get(forward.clone())) {
+                story.sent(part);
+            }
             match keep {
                 _ if forward.is_empty() => {}
                 Keep::Lent => self.pass_on(key, bytes, forward),
@@ -220,6 +224,7 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n.min(self.scratch.len()),
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
+        self.count_read(key, n, now);
         let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
         let scratch = core::mem::take(&mut self.scratch);
         let bytes = scratch.get(..n).unwrap_or_default();
@@ -256,8 +261,9 @@ impl Core {
         self.sockets.get_mut(key)?.proxied()?.exchange.as_ref()?;
         let Self { sessions, sockets, config, .. } = self;
         let bytes = sessions.get(session)?.session.reserved(stream, n);
-        let exchange = sockets.get_mut(key)?.proxied()?.exchange.as_deref_mut()?;
-        let judged = exchange.judge(bytes, config);
+        let proxied = sockets.get_mut(key)?.proxied()?;
+        let judged = proxied.exchange.as_deref_mut()?.judge(bytes, config);
+        proxied.hear_answer(bytes, judged);
         if n > 0 {
             self.note_answer(key, now);
         }
@@ -270,7 +276,9 @@ impl Core {
         if !bytes.is_empty() {
             socket.moved = now;
         }
-        let judged = socket.proxied()?.exchange.as_deref_mut()?.judge(bytes, config);
+        let proxied = socket.proxied()?;
+        let judged = proxied.exchange.as_deref_mut()?.judge(bytes, config);
+        proxied.hear_answer(bytes, judged);
         if !bytes.is_empty() {
             self.note_answer(key, now);
         }
@@ -369,6 +377,7 @@ impl Core {
     fn exchange_over(&mut self, key: SocketKey, site_says: Persistence, now: Time) {
         self.clear_timer(key);
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
+        let told = proxied.end_story();
         let exchange = proxied.exchange.take();
         let returned = core::mem::take(&mut proxied.unreturned);
         if let Some(link) = proxied.link.take()
@@ -382,6 +391,7 @@ impl Core {
             self.kick_transport(transport);
             self.note_drained(link.session);
         }
+        self.tell_ended(told, now);
         let is_clean = self.sockets.get_mut(key).is_some_and(is_clean);
         let site = exchange.and_then(|exchange| {
             let keeps = site_says == Persistence::KeepAlive
@@ -399,7 +409,9 @@ impl Core {
     /// The site has agreed to leave HTTP: bytes are relayed as they come.
     fn leave_http(&mut self, key: SocketKey, now: Time) {
         if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
+            let told = proxied.end_story();
             proxied.exchange = None;
+            self.tell_ended(told, now);
         }
         self.expect_movement(key, now);
     }
@@ -420,16 +432,21 @@ impl Core {
     fn note_answer(&mut self, key: SocketKey, now: Time) {
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let is_timed = matches!(socket.timer, Some((_, DeadlineReason::Answer)));
-        let exchange = socket.proxied().and_then(|proxied| proxied.exchange.as_deref());
-        let Some(status) = exchange.and_then(|exchange| exchange.back.status()) else { return };
-        self.count_outcome(key, status, now);
-        if is_timed {
+        let has_head = socket
+            .proxied()
+            .and_then(|proxied| proxied.exchange.as_deref())
+            .is_some_and(|exchange| exchange.back.status().is_some());
+        if is_timed && has_head {
             self.expect_movement(key, now);
         }
     }
 
     /// The site has not answered in time.
     pub(super) fn answer_timeout(&mut self, key: SocketKey, now: Time) {
+        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied);
+        if let Some(story) = proxied.and_then(|proxied| proxied.story.as_mut()) {
+            story.without_answer(LATE);
+        }
         self.unlink(key, ResetReason::TimedOut, now);
         self.close_socket(key, CloseMode::Abort);
     }
@@ -445,6 +462,15 @@ impl Core {
                 self.unlink(key, ResetReason::Protocol, now);
                 self.close_socket(key, CloseMode::Abort);
             }
+        }
+    }
+}
+
+impl Proxied {
+    /// Bytes of the answer have been judged.
+    fn hear_answer(&mut self, bytes: &[u8], judged: Judged) {
+        if let (Some(story), Judged::Goes(taken)) = (&mut self.story, judged) {
+            story.answered(bytes.get(..taken.bytes).unwrap_or_default());
         }
     }
 }

@@ -2,22 +2,21 @@
 //!
 //! [`Front`] knows HTTP; this file carries its bytes and does what it says.
 
+mod opening;
+
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::access::Asked;
 use super::cache::Share;
-use super::placing::NoPlace;
 use super::relay::Sent;
 use super::resign::Peek;
 use super::route::{Opening, Wish};
 use super::socket::{Input, Link, Output, Proxied, Role, Socket, SocketKey};
-use super::tunnel::Waits;
 use super::{Core, SCRATCH};
-use crate::contract::{DialFailure, Door, Read, ResetReason, Target, TunnelId, WorkerId};
-use crate::http1::{BrowserEnd, Failure, Front, Item, Phase};
-use crate::kgp::OpenRefused;
-use crate::rules::Way;
+use crate::contract::{Door, Read, ResetReason, WorkerId};
+use crate::http1::{BrowserEnd, Front, Item, Phase};
 use crate::{DeadlineReason, Time};
 
 /// A browser's bytes that are kept while nothing may be taken from it. Beyond that it is not read.
@@ -37,6 +36,10 @@ pub(super) struct Http {
     pub(super) answer: Vec<u8>,
     /// A request that waits for its stream.
     pub(super) opening: Option<Opening>,
+    /// By which port it came in.
+    pub(super) entrance: Entrance,
+    /// Fields that its requests bear.
+    pub(super) label: Option<Arc<str>>,
     /// The guarded port that it came to; `None`: nothing is asked.
     pub(super) door: Option<Door>,
     /// A request that waits to be let in.
@@ -47,6 +50,15 @@ pub(super) struct Http {
     pub(super) peek: Option<Box<Peek>>,
     /// What the cache has to do with the present exchange.
     pub(super) share: Option<Box<Share>>,
+}
+
+/// By which port a browser came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entrance {
+    /// A server's proxy port.
+    Tunnel,
+    /// A client's own.
+    Local,
 }
 
 /// What a front takes from the browser.
@@ -68,6 +80,8 @@ impl Http {
             kept: Vec::new(),
             answer: Vec::new(),
             opening: None,
+            entrance: Entrance::Tunnel,
+            label: None,
             door: None,
             asked: None,
             leaving: None,
@@ -363,182 +377,6 @@ impl Core {
         if running != Some(reason) {
             self.set_timer(key, now.after(self.config.request_head_timeout), reason);
         }
-    }
-
-    /// Opens the stream of a request, has it wait, or says why not.
-    pub(super) fn open_stream(&mut self, key: SocketKey, now: Time) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        let tunnel = proxied.tunnel;
-        let Some(http) = &mut proxied.http else {
-            return;
-        };
-        let Some(opening) = http.opening.take() else {
-            return;
-        };
-        let placement = match opening.way {
-            Way::Tunnel => self.place(tunnel),
-            Way::Direct => self.place_direct(now),
-        };
-        let session = match placement {
-            Ok(session) => session,
-            Err(NoPlace::Yet) => {
-                self.open_later(key, tunnel, opening, now);
-                return self.look_again(tunnel);
-            }
-            Err(NoPlace::Elsewhere(_)) => return self.place_there(key, opening, now),
-            Err(NoPlace::Never(failure)) => return self.end_exchange(key, failure, &[], now),
-        };
-        let head = self.stamped(key, &opening);
-        let Some(entry) = self.sessions.get_mut(session) else {
-            return;
-        };
-        let Opening { target, kind, .. } = &opening;
-        match entry.session.open(key.into(), *kind, target.clone(), &mut self.pool, now) {
-            Ok(stream) => {
-                self.counters.streams += 1;
-                let (transport, is_full) = (entry.transport, entry.session.is_full());
-                if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
-                    proxied.link = Some(Link { session, stream });
-                    proxied.ahead = head;
-                    proxied.hops = 0;
-                }
-                let deadline = now.after(self.answer_limit());
-                self.set_timer(key, deadline, DeadlineReason::OpenAnswer);
-                self.note_request(key, Link { session, stream }, &opening.target);
-                self.offer_source(key);
-                self.kick_transport(transport);
-                if is_full {
-                    self.publish(tunnel);
-                }
-            }
-            Err(OpenRefused::Draining) => {
-                let failure = Failure::Dial(DialFailure::Draining);
-                self.end_exchange(key, failure, &[], now);
-            }
-            Err(OpenRefused::TooMany) if opening.way == Way::Direct => {
-                self.end_exchange(key, Failure::TooManyStreams, &[], now);
-            }
-            Err(OpenRefused::TooMany) => self.open_later(key, tunnel, opening, now),
-        }
-    }
-
-    /// Tells the log what a request is called, and its error page, if there will be one.
-    fn note_request(&mut self, key: SocketKey, link: Link, target: &Target) {
-        let Some(id) = self.request_id(link) else { return };
-        log::debug!(target: "request", "a stream was opened target={target} request={id}");
-        if let Some(http) = self.http(key) {
-            http.front.carried_as(Some(id));
-        }
-    }
-
-    /// The request waits for its stream, if not too many do already.
-    pub(super) fn open_later(
-        &mut self,
-        key: SocketKey,
-        tunnel: TunnelId,
-        opening: Opening,
-        now: Time,
-    ) {
-        if let Some(http) = self.http(key) {
-            http.opening = Some(opening);
-        }
-        match self.wait_for_stream(tunnel, key) {
-            Waits::Yes => {
-                let deadline = now.after(self.config.dial_timeout);
-                self.set_timer(key, deadline, DeadlineReason::OpenWait);
-            }
-            Waits::No => self.end_exchange(key, Failure::TooManyStreams, &[], now),
-        }
-    }
-
-    /// A request that waited may try again.
-    pub(super) fn open_again(&mut self, key: SocketKey, now: Time) {
-        if self.http(key).is_some_and(|http| http.opening.is_some()) {
-            self.clear_timer(key);
-            self.open_stream(key, now);
-        }
-    }
-
-    /// The client answered the OPEN of this browser's request.
-    pub(super) fn answered(&mut self, key: SocketKey, outcome: Result<(), DialFailure>, now: Time) {
-        match outcome {
-            Ok(()) => {
-                if let Some(fetch) = self.http(key).and_then(|http| http.carried()) {
-                    return self.fetch_opened(key, fetch, now);
-                }
-                self.expect_movement(key, now);
-                self.peek_over(key);
-                let Some(http) = self.http(key) else { return };
-                let bytes = http.front.opened();
-                self.push_bytes(key, &bytes, &[]);
-                self.go_on(key, now);
-            }
-            Err(failure) => {
-                let failure = self.failure_of(key, failure);
-                if let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) {
-                    proxied.link = None;
-                }
-                self.end_exchange(key, failure, &[], now);
-            }
-        }
-    }
-
-    /// From here on bytes are relayed as they are.
-    pub(super) fn become_raw(&mut self, key: SocketKey) {
-        let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else {
-            return;
-        };
-        let Some(http) = proxied.http.take() else {
-            return;
-        };
-        proxied.send_later(http.kept);
-        self.offer_source(key);
-    }
-
-    /// A deadline of a browser's connection has passed.
-    pub(super) fn http_timeout(&mut self, key: SocketKey, reason: DeadlineReason, now: Time) {
-        if let Some(later) = self.answer_is_due_later(key, reason, now) {
-            return self.set_timer(key, later, reason);
-        }
-        match reason {
-            DeadlineReason::Access => self.access_timeout(key, now),
-            DeadlineReason::OpenWait => self.end_exchange(key, Failure::TooManyStreams, &[], now),
-            DeadlineReason::OpenAnswer => {
-                self.unlink(key, ResetReason::TimedOut, now);
-                self.end_exchange(key, Failure::NoReply, &[], now);
-            }
-            _ => {
-                let Some(http) = self.http(key) else { return };
-                let ending = http.front.head_timed_out();
-                self.conclude(key, ending, &[], now);
-            }
-        }
-    }
-
-    /// When the client's answer is due, if an outage has put it off: nobody can answer without a
-    /// transport, and the grace limits that time.
-    fn answer_is_due_later(
-        &mut self,
-        key: SocketKey,
-        reason: DeadlineReason,
-        now: Time,
-    ) -> Option<Time> {
-        let proxied = self.sockets.get_mut(key).and_then(Socket::proxied)?;
-        let due = match reason {
-            DeadlineReason::OpenAnswer => {
-                let entry = self.sessions.get(proxied.link?.session)?;
-                let since = if entry.outage.is_some() { now } else { entry.carried_since };
-                since.after(self.answer_limit())
-            }
-            DeadlineReason::OpenWait => {
-                let tunnel = proxied.tunnel;
-                self.wait_is_due(tunnel, self.config.dial_timeout, now)?
-            }
-            _ => return None,
-        };
-        Some(due).filter(|due| *due > now)
     }
 
     pub(super) fn http(&mut self, key: SocketKey) -> Option<&mut Http> {

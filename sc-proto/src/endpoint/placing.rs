@@ -9,6 +9,7 @@
 
 use core::time::Duration;
 
+use super::socket::SocketKey;
 use super::tunnel::SessionEntry;
 use super::{Core, SessionKey};
 use crate::Time;
@@ -89,10 +90,18 @@ impl Core {
         }
     }
 
-    /// The session that takes the next stream to a site which the server itself reaches.
-    pub(super) fn place_direct(&mut self, now: Time) -> Result<SessionKey, NoPlace> {
-        let ending = NoPlace::Never(Failure::Direct(DialFailure::Draining));
-        self.direct_session(now).ok_or(ending)
+    /// The session that takes the next stream of this browser to a site which this core itself
+    /// reaches.
+    pub(super) fn place_direct(
+        &mut self,
+        key: SocketKey,
+        now: Time,
+    ) -> Result<SessionKey, NoPlace> {
+        let ending = match self.is_local(key) {
+            true => Failure::Local(DialFailure::Draining),
+            false => Failure::Direct(DialFailure::Draining),
+        };
+        self.direct_session(now).ok_or(NoPlace::Never(ending))
     }
 
     /// When a request that waits for a stream is due, `limit` after it might first have had one:

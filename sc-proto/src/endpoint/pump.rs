@@ -168,8 +168,9 @@ impl Core {
         let Some(mut transport) = self.take_transport(key) else {
             return HasOutput::No;
         };
-        let has_output = match &transport.preamble {
-            Some(preamble) => !preamble.to_send().is_empty(),
+        transport.encrypt_preamble(&mut self.tls_pool);
+        let has_output = match transport.preamble_output() {
+            Some(preamble) => !preamble.is_empty(),
             None => {
                 if transport.pipe.ciphertext().len() < OUTPUT_LOW {
                     self.fill_output(&mut transport, now);
@@ -239,8 +240,7 @@ impl Core {
         let Some(transport) = socket.transport() else {
             return;
         };
-        let preamble = transport.preamble.as_ref();
-        let wants = preamble.map(|preamble| !preamble.to_send().is_empty()).unwrap_or_else(|| {
+        let wants = transport.preamble_wants().unwrap_or_else(|| {
             !transport.pipe.ciphertext().is_empty()
                 || (!transport.first.is_empty() && transport.pipe.state() == TlsState::Established)
                 || match transport.stage {

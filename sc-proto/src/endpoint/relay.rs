@@ -3,7 +3,9 @@
 use alloc::collections::VecDeque;
 use core::ops::Range;
 
+use super::rate::Leave;
 use super::socket::{Input, Link, Output, Socket, SocketKey};
+use super::story::CANCELLED;
 use super::tunnel::Carrier;
 use super::{Core, Place, SessionKey};
 use crate::contract::{
@@ -81,7 +83,6 @@ impl Core {
         if let Err(failure) = outcome {
             self.note_failed(link, failure);
         }
-        self.count_dialled(key, outcome, now);
         if let Some(entry) = self.sessions.get_mut(link.session) {
             if outcome.is_err() && entry.session.is_answered(link.stream) {
                 // A second connection for a request whose first was at its end.
@@ -127,6 +128,10 @@ impl Core {
         self.clear_timer(key);
         let mut socket = self.sockets.remove(key)?;
         self.counters.closed(&socket);
+        // It ended when its last byte moved.
+        let moved = socket.moved;
+        let told = socket.proxied().and_then(|proxied| proxied.end_story());
+        self.tell_ended(told, moved);
         if let Some(site) = socket.proxied().and_then(|proxied| proxied.kept.take()) {
             self.kept.remove(&site, key);
         }
@@ -223,6 +228,9 @@ impl Core {
             return;
         };
         proxied.link = None;
+        if let Some(story) = &mut proxied.story {
+            story.without_answer(CANCELLED);
+        }
         if proxied.http.is_some() {
             self.end_exchange(key, Failure::Reset(reason), plaintext, now);
         } else {
@@ -267,10 +275,14 @@ impl Core {
     }
 
     /// Finds the next socket of this session to read. Bytes that wait already are sent on the way.
-    pub(super) fn next_source(&mut self, session: SessionKey, now: Time) -> Option<Action> {
+    pub(super) fn next_source(&mut self, session: SessionKey, now: Time) -> Source {
         loop {
-            let entry = self.sessions.get_mut(session)?;
-            let (stream, max) = entry.session.next_source()?;
+            let Leave::Granted(most) = self.leave_to_read(session, now) else {
+                return Source::HeldBack;
+            };
+            let Some(entry) = self.sessions.get_mut(session) else { return Source::Dry };
+            let Some((stream, max)) = entry.session.next_source() else { return Source::Dry };
+            let max = max.min(most);
             let Some(key) = entry.session.owner(stream).map(SocketKey::from) else {
                 entry.session.source_dry(stream);
                 continue;
@@ -299,7 +311,7 @@ impl Core {
                 Some(into) if is_secure => self.read_decrypted(key, into, now),
                 Some(into) => {
                     self.reading = Some((key, into));
-                    return Some(Action::Read(key.into()));
+                    return Source::Read(key);
                 }
                 None => {
                     if let Some(entry) = self.sessions.get_mut(session) {
@@ -353,6 +365,7 @@ impl Core {
             Read::Bytes(n) | Read::Drained(n) => n,
             Read::WouldBlock | Read::End | Read::Failed => 0,
         };
+        self.count_read(key, n, now);
         let judged = self.judge_in_ring(key, session, stream, n, now);
         let (read, n) = (n, judged.map_or(n, |judged| judged.goes()));
         let Some(entry) = self.sessions.get_mut(session) else {
@@ -444,6 +457,17 @@ impl Core {
             self.close_socket(key, CloseMode::Abort);
         }
     }
+}
+
+/// What a session's turn of reading has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// This socket is to be read.
+    Read(SocketKey),
+    /// There is nothing to read, or it has to wait for the transport.
+    Dry,
+    /// A limit of bytes a second is reached; it comes back by itself.
+    HeldBack,
 }
 
 /// Whether waiting bytes were sent.

@@ -85,11 +85,14 @@ impl Core {
         let Some(resigner) = self.config.resigner.clone() else { return };
         let Some(http) = self.http(key) else { return };
         let Some(Peek::Looking { target, .. }) = http.peek.take().map(|peek| *peek) else { return };
+        let label = http.label.take();
         let pipe = TlsPipe::resigned(&resigner, &target.host, unix_time, &self.small_pool);
         let Some(socket) = self.sockets.get_mut(key) else { return };
         let wire_reads = socket.can_read;
         if let Some(proxied) = socket.proxied() {
-            proxied.http = Some(Box::new(Http::new(Front::within(limits, target).marked(mark))));
+            let mut http = Http::new(Front::within(limits, target).marked(mark));
+            http.label = label;
+            proxied.http = Some(Box::new(http));
         }
         match pipe.and_then(|pipe| self.put_on_tls(key, pipe, wire_reads)) {
             Ok(()) => {

@@ -15,10 +15,10 @@ use crate::contract::{
     Action, AddressGuard, CloseMode, ConnectFailure, ConnectionNumber, DialFailure, Event, Refusal,
     SocketClass, Target, TransportLoss, TunnelEnd, TunnelId,
 };
+use crate::egress::Way;
 use crate::kgp::frame::Frame;
 use crate::kgp::handshake::{Resume, VERSION};
 use crate::tls::{TlsClient, TlsError, TlsPipe};
-use crate::upstream::Handshake;
 use crate::{Stop, Time};
 
 /// The first wait between two tries, and the longest.
@@ -210,7 +210,7 @@ impl Core {
                     return self.try_failed(key, None, failure, now);
                 }
             };
-        let socket = self.dial_transport(pipe, stage, first, reach.server.clone(), deadline);
+        let socket = self.dial_transport(pipe, stage, first, reach.server.clone(), (deadline, now));
         let Some(outage) = self.sessions.get_mut(key).and_then(|e| e.outage.as_mut()) else {
             return;
         };
@@ -264,15 +264,12 @@ impl Core {
         stage: Stage,
         first: Vec<u8>,
         target: Target,
-        deadline: Time,
+        (deadline, now): (Time, Time),
     ) -> SocketKey {
-        let (target, preamble) = match self.config.egress.transport_way(&target.host) {
-            Some(way) => {
-                let proxy = way.proxy().map_or(&target, |proxy| &proxy.address).clone();
-                (proxy, Handshake::begin(way, &target).map(Box::new))
-            }
-            None => (target, None),
-        };
+        let way = self.config.egress.transport_way(&target.host).cloned();
+        let proxy = way.as_ref().and_then(Way::proxy).map(|proxy| proxy.address.clone());
+        let (pipe, preamble) = self.preamble(way, &target, pipe, now);
+        let target = proxy.unwrap_or(target);
         let transport = Transport { pipe, stage, first, intake: Intake::Open, preamble };
         let role = Role::Transport(Some(Box::new(transport)));
         self.counters.transports.dials += 1;

@@ -7,7 +7,7 @@ use alloc::format;
 
 use bytes::Bytes;
 
-use super::socket::{Socket, SocketKey};
+use super::socket::{Proxied, Role, Socket, SocketKey};
 use super::tunnel::Carrier;
 use super::{Config, Core};
 use crate::Time;
@@ -48,19 +48,36 @@ pub(super) fn mark(config: &Config, id: [u8; 10]) -> Box<str> {
 impl Core {
     /// The head of a request through the tunnel: it says who asked, and that it passed here.
     pub(super) fn stamped(&self, key: SocketKey, opening: &Opening) -> Bytes {
-        let peer = self.sockets.get(key).and_then(|socket| socket.peer);
-        let fields = opening.head.strip_suffix(b"\r\n");
-        let (Way::Tunnel, Some(peer), Some(fields)) = (opening.way, peer, fields) else {
-            return opening.head.clone();
+        let socket = self.sockets.get(key);
+        let peer = socket.and_then(|socket| socket.peer);
+        let label = match socket.map(|socket| &socket.role) {
+            Some(Role::Proxied(Proxied { http: Some(http), .. })) => http.label.as_deref(),
+            _ => None,
         };
+        let label = label.unwrap_or_default();
+        let fields = opening.head.strip_suffix(b"\r\n");
+        let (Some(peer), Some(fields)) = (peer, fields) else { return opening.head.clone() };
         let address = peer.ip().to_canonical();
-        let stamp = format!("X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark);
+        let stamp = match opening.way {
+            Way::Tunnel => {
+                format!("{label}X-Forwarded-For: {address}\r\nVia: 1.1 {}\r\n\r\n", self.mark)
+            }
+            // The egress of this core leaves its mark itself.
+            Way::Direct if self.is_local(key) => format!("X-Forwarded-For: {address}\r\n\r\n"),
+            Way::Direct => return opening.head.clone(),
+        };
         [fields, stamp.as_bytes()].concat().into()
     }
 
     /// Decides where a request goes and opens its stream, or refuses it.
     pub(super) fn begin_opening(&mut self, key: SocketKey, wish: Wish, now: Time) {
         let Wish { target, kind, head } = wish;
+        if self.is_local(key) {
+            if let Some(http) = self.http(key) {
+                http.opening = Some(Opening { target, kind, head, way: Way::Direct });
+            }
+            return self.open_stream(key, now);
+        }
         let Some(proxied) = self.sockets.get_mut(key).and_then(Socket::proxied) else { return };
         let routing = self.tunnels.get(&proxied.tunnel).map(|tunnel| Arc::clone(&tunnel.routing));
         let verdict = match &routing {
@@ -86,6 +103,7 @@ impl Core {
         let link = self.sockets.get_mut(key).and_then(Socket::proxied).and_then(|p| p.link);
         let session = link.and_then(|link| self.sessions.get(link.session));
         match session.map(|entry| entry.carrier) {
+            Some(Carrier::Direct) if self.is_local(key) => Failure::Local(failure),
             Some(Carrier::Direct) => Failure::Direct(failure),
             Some(Carrier::Transport) | None => Failure::Dial(failure),
         }

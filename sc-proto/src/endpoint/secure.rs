@@ -151,8 +151,8 @@ impl Core {
                 proxied.tls = Some(tls);
             }
             Some(tls) => {
-                let Some(stack) = tls.stack.take() else { return Ok(()) };
-                tls.stack = Some(stack.within(pipe, &mut self.small_pool)?);
+                let Some(stack) = &mut tls.stack else { return Ok(()) };
+                stack.speak_within(pipe, &mut self.small_pool)?;
                 tls.handshake = Handshake::Running;
             }
         }

@@ -12,6 +12,7 @@ use super::exchange::Exchange;
 use super::http::Http;
 use super::kept::Site;
 use super::secure::Secure;
+use super::story::Story;
 use super::{SessionKey, Transport};
 use crate::contract::{CloseMode, Seated, SocketId, StreamKind, TunnelId};
 use crate::kgp::StreamKey;
@@ -80,6 +81,7 @@ pub(super) struct Proxied {
     pub(super) ahead: Bytes,
     pub(super) input: Input,
     pub(super) output: Output,
+    pub(super) toward: Toward,
     /// What a site's socket is for.
     pub(super) kind: StreamKind,
     /// The site is not reached yet. Until then the socket counts as not connected.
@@ -94,8 +96,8 @@ pub(super) struct Proxied {
     pub(super) exchange: Option<Box<Exchange>>,
     /// The connection to this site waits for another exchange.
     pub(super) kept: Option<Box<Site>>,
-    /// When the stream came, until its outcome was counted.
-    pub(super) begun: Option<Time>,
+    /// What is to be told of the present exchange with a site.
+    pub(super) story: Option<Box<Story>>,
 }
 
 /// The stream of a socket.
@@ -103,6 +105,14 @@ pub(super) struct Proxied {
 pub(super) struct Link {
     pub(super) session: SessionKey,
     pub(super) stream: StreamKey,
+}
+
+/// Who is at the other end of a proxied socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Toward {
+    Browser,
+    /// A site, perhaps behind a proxy.
+    Site,
 }
 
 /// Reading from the socket.
@@ -199,6 +209,7 @@ impl Proxied {
             ahead: Bytes::new(),
             input: Input::Open,
             output: Output::Open,
+            toward: Toward::Browser,
             kind: StreamKind::Connect,
             outgoing: None,
             tls: None,
@@ -206,7 +217,7 @@ impl Proxied {
             hops: 0,
             exchange: None,
             kept: None,
-            begun: None,
+            story: None,
         }
     }
 

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use super::Core;
-use super::requests::Requests;
 use super::socket::{Role, Socket};
 use super::tunnel::{Carrier, SessionEntry};
 use crate::contract::{DialFailure, Read, SessionId, TunnelId, Write};
@@ -62,8 +61,6 @@ pub struct Counters {
     /// peer's reader. Those of sessions that still run are in
     /// [`SessionStatistics::credit_stalls`] alone.
     pub credit_stalls: u64,
-    /// Requests that came by streams.
-    pub requests: Requests,
     /// Server: answers of its own, for each code.
     pub errors: ErrorAnswers,
     /// Server: who came to its proxy ports.

@@ -20,6 +20,8 @@ pub(super) enum Timer {
     Drain,
     /// Notes to other workers are offered again.
     Notes,
+    /// What a limit of bytes a second held back may go on.
+    Rate,
 }
 
 /// See the module's head. It holds at most one entry per socket and per session.
@@ -50,6 +52,7 @@ impl Timers {
             Timer::Try(_) => DeadlineReason::Reconnect,
             Timer::Drain => DeadlineReason::Drain,
             Timer::Notes => DeadlineReason::Notes,
+            Timer::Rate => DeadlineReason::Rate,
         };
         Some(Deadline { at: *at, reason })
     }

@@ -6,6 +6,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use super::preamble::Preamble;
 use super::resume::Reach;
 use super::socket::{Role, Socket, SocketKey};
 use super::{Core, MAX_EVENTS, SessionKey};
@@ -16,27 +17,24 @@ use crate::contract::{
 use crate::kgp::ProtocolError;
 use crate::kgp::frame::{Frame, FrameType};
 use crate::kgp::handshake::{Hello, Parameters, Resume, VERSION};
-use crate::tls::{TlsPipe, TlsState};
-use crate::upstream::{Handshake, Progress};
+use crate::tls::{TlsPipe, TlsStack, TlsState};
 use crate::{DeadlineReason, Time};
 
 /// How long a transport that was told goodbye may take to be written out.
 const LINGER: core::time::Duration = core::time::Duration::from_secs(5);
 
-/// Most bytes read at once from a proxy before TLS.
-const PREAMBLE_READ: usize = 4 * 1024;
-
 /// One TLS connection that carries a session, or will.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    pub(super) pipe: TlsPipe,
+    /// Its TLS, perhaps within that of a proxy.
+    pub(super) pipe: TlsStack,
     pub(super) stage: Stage,
     /// Plaintext that goes before all else: the handshake's frames.
     pub(super) first: Vec<u8>,
     /// Whether TLS takes more ciphertext.
     pub(super) intake: Intake,
-    /// What is said to a proxy on the way, before TLS.
-    pub(super) preamble: Option<Box<Handshake>>,
+    /// What is said to a proxy on the way, before its own TLS.
+    pub(super) preamble: Option<Box<Preamble>>,
 }
 
 /// Whether TLS takes more ciphertext.
@@ -119,7 +117,7 @@ impl Core {
         let reach = Reach { tunnel, connection, server: server.clone(), server_name, tls };
         let stage = Stage::AwaitWelcome(Box::new(reach));
         let deadline = now.after(self.config.handshake_timeout);
-        let _ = self.dial_transport(pipe, stage, first, server, deadline);
+        let _ = self.dial_transport(pipe, stage, first, server, (deadline, now));
     }
 
     /// Server: a client's connection was accepted. None is taken by a full queue of events, nor
@@ -129,7 +127,7 @@ impl Core {
             return None;
         }
         let tls = self.config.tls_server.as_ref()?;
-        let pipe = TlsPipe::server(tls, self.unix_time(now)).ok()?;
+        let pipe = TlsStack::new(TlsPipe::server(tls, self.unix_time(now)).ok()?);
         let (stage, first, intake) = (Stage::AwaitHello, Vec::new(), Intake::Open);
         let transport = Transport { pipe, stage, first, intake, preamble: None };
         let role = Role::Transport(Some(Box::new(transport)));
@@ -151,6 +149,9 @@ impl Core {
             None => self.config.handshake_timeout,
         };
         self.set_timer(key, now.after(patience), DeadlineReason::Handshake);
+        if self.preamble_is_impossible(key) {
+            return self.preamble_failed(key, DialFailure::ProxyTls, now);
+        }
         self.kick_transport(key);
     }
 
@@ -175,11 +176,12 @@ impl Core {
     }
 
     pub(super) fn transport_space(&mut self, key: SocketKey) -> &mut [u8] {
-        let Self { sockets, tls_pool, scratch, .. } = self;
+        let transport = self.sockets.get_mut(key).and_then(Socket::transport);
+        if transport.is_some_and(|transport| transport.preamble.is_some()) {
+            return self.preamble_space(key);
+        }
+        let Self { sockets, tls_pool, .. } = self;
         match sockets.get_mut(key).and_then(Socket::transport) {
-            Some(transport) if transport.preamble.is_some() => {
-                scratch.get_mut(..PREAMBLE_READ).unwrap_or_default()
-            }
             Some(transport) => transport.pipe.read_space(tls_pool),
             None => &mut [],
         }
@@ -216,38 +218,6 @@ impl Core {
         }
     }
 
-    /// The outcome of reading what a proxy says before TLS, in the scratch buffer.
-    fn preamble_read(&mut self, key: SocketKey, n: usize, outcome: Read, now: Time) {
-        let bytes = self.scratch.get(..n).unwrap_or_default().to_vec();
-        let Self { sockets, tls_pool, .. } = self;
-        let Some(transport) = sockets.get_mut(key).and_then(Socket::transport) else { return };
-        let Some(preamble) = &mut transport.preamble else { return };
-        let failure = match (preamble.receive(&bytes), outcome) {
-            (Ok(Progress::Done(rest)), _) => {
-                transport.preamble = None;
-                let mut rest = &rest[..];
-                while !rest.is_empty() {
-                    let space = transport.pipe.read_space(tls_pool);
-                    let n = space.len().min(rest.len());
-                    if n == 0 {
-                        break;
-                    }
-                    space[..n].copy_from_slice(&rest[..n]);
-                    transport.pipe.filled(n, tls_pool);
-                    rest = &rest[n..];
-                }
-                self.pump_in(key, now);
-                return self.kick_transport(key);
-            }
-            (Ok(Progress::Pending), Read::End | Read::Failed) => DialFailure::ProxyProtocol,
-            (Ok(Progress::Pending), _) => return self.kick_transport(key),
-            (Err(failure), _) => failure,
-        };
-        self.transport_dial_failed(key, failure, now);
-        let mode = CloseMode::Graceful;
-        self.actions.push_back(Action::Close { socket: key.into(), mode });
-    }
-
     /// Bytes came from a transport. Whole frames may take long on a slow link.
     fn sign_of_life(&mut self, key: SocketKey, now: Time) {
         let transport = self.sockets.get_mut(key).and_then(Socket::transport);
@@ -274,8 +244,8 @@ impl Core {
         };
         match out.first_mut() {
             Some(slot) => {
-                *slot = match &transport.preamble {
-                    Some(preamble) => preamble.to_send(),
+                *slot = match transport.preamble_output() {
+                    Some(preamble) => preamble,
                     None => transport.pipe.ciphertext(),
                 };
                 1
@@ -300,8 +270,7 @@ impl Core {
         let Some(transport) = socket.transport() else {
             return;
         };
-        if let Some(preamble) = &mut transport.preamble {
-            preamble.sent(n);
+        if transport.preamble_sent(n, tls_pool) {
             return self.kick_transport(key);
         }
         transport.pipe.sent(n, tls_pool);
@@ -407,10 +376,7 @@ impl Core {
             return;
         };
         let unsaid = !transport.first.is_empty() && transport.pipe.state() == TlsState::Established;
-        if matches!(transport.stage, Stage::Closing)
-            && transport.pipe.ciphertext().is_empty()
-            && !unsaid
-        {
+        if matches!(transport.stage, Stage::Closing) && !transport.pipe.has_output() && !unsaid {
             self.drop_transport(key, CloseMode::Graceful);
         }
     }

@@ -198,6 +198,11 @@ impl Core {
                 }
             }
             Command::Connect(connect) => self.connect(*connect, now),
+            Command::Label { listener, fields } => {
+                if self.listeners.contains_key(&listener) {
+                    self.labels.insert(listener, fields);
+                }
+            }
             Command::Ways { socket, ways } => self.ways_named(socket.into(), ways, now),
             Command::Access { socket, access } => self.access_told(socket.into(), access, now),
             Command::SetEgress(egress) => self.config.egress = *egress,

@@ -6,7 +6,10 @@
 //! 4. transports are written, so that all that was read above shares their records;
 //! 5. transports are read.
 
+use super::direct::Moved;
 use super::pump::HasOutput;
+use super::rate::Leave;
+use super::relay::Source;
 use super::socket::SocketKey;
 use super::{Core, Place};
 use crate::Time;
@@ -67,13 +70,17 @@ impl Core {
                     continue;
                 }
             }
-            self.next_phase(now);
-            idle_phases = if self.phase.left > 0 { 0 } else { idle_phases + 1 };
+            let moved = self.next_phase(now);
+            let is_idle = self.phase.left == 0 && moved == Moved::Nothing;
+            idle_phases = if is_idle { idle_phases + 1 } else { 0 };
         }
         self.actions.pop_front()
     }
 
-    fn next_phase(&mut self, now: Time) {
+    /// Goes on to the next phase. Says whether that has moved direct traffic, which gives earlier
+    /// phases something to do.
+    fn next_phase(&mut self, now: Time) -> Moved {
+        let mut moved = Moved::Nothing;
         let (at, left) = match self.phase.at {
             At::TransportReads => (At::Writes, self.writes.len()),
             At::Writes if !self.writes.is_empty() => (At::Writes, self.writes.len()),
@@ -95,12 +102,13 @@ impl Core {
             // A session stays first in the list until it has nothing to read.
             At::Sources if !self.sources.is_empty() => (At::Sources, self.sources.len()),
             At::Sources => {
-                self.pump_direct(now);
+                moved = self.pump_direct(now);
                 (At::TransportWrites, self.transport_writes.len())
             }
             At::TransportWrites => (At::TransportReads, self.transport_reads.len()),
         };
         self.phase = Phase { at, left };
+        moved
     }
 
     /// One step of the present phase.
@@ -113,8 +121,13 @@ impl Core {
                 if socket.is_secure() {
                     self.encrypt_output(key, now);
                 }
-                let socket = self.sockets.get_mut(key)?;
-                socket.may_write().then(|| Action::Write(key.into()))
+                if !self.sockets.get(key)?.may_write() {
+                    return None;
+                }
+                match self.leave_to_write(key, now) {
+                    Leave::Granted(_) => Some(Action::Write(key.into())),
+                    Leave::HeldBack => None,
+                }
             }
             At::Reads => {
                 let key = self.reads.pop_front()?;
@@ -130,14 +143,15 @@ impl Core {
             }
             At::Sources => {
                 let session = self.sources.front().copied()?;
-                let action = self.next_source(session, now);
-                if action.is_none() {
-                    self.sources.pop_front();
-                    if let Some(entry) = self.sessions.get_mut(session) {
-                        entry.queued = false;
-                    }
+                let source = self.next_source(session, now);
+                if let Source::Read(key) = source {
+                    return Some(Action::Read(key.into()));
                 }
-                action
+                self.sources.pop_front();
+                if let Some(entry) = self.sessions.get_mut(session) {
+                    entry.queued = source == Source::HeldBack;
+                }
+                None
             }
             At::TransportWrites => {
                 let key = self.transport_writes.pop_front()?;

@@ -37,6 +37,7 @@ pub use code::{ErrorCode, Hop};
 pub use field::FieldError;
 pub use front::{After, Answer, AnswerItem, BrowserEnd, Ending, Failure, Front, Item, Phase, Step};
 pub use message::{Framing, Mark, Method, Persistence, Reader, Upgrade, Version};
+pub(crate) use page::status_of;
 pub use refused::Refused;
 pub use request::Request;
 pub use response::{Asked, Broken, Follows, Response};

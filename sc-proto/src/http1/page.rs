@@ -82,7 +82,7 @@ impl Page {
 
     pub(super) fn failure(failure: Failure, target: &Target) -> Self {
         let (code, advice) = match failure {
-            Failure::Dial(dial) => dial_failure(dial),
+            Failure::Dial(dial) | Failure::Local(dial) => dial_failure(dial),
             Failure::Direct(dial) => (dial_failure(dial).0, direct_advice(dial)),
             Failure::Denied => (
                 ErrorCode::DeniedByRule,
@@ -126,6 +126,7 @@ impl Page {
         };
         let way = match failure {
             Failure::Direct(_) => "directly from the server",
+            Failure::Local(_) => "by this sc client",
             _ => "through this tunnel",
         };
         let what = format!("{target} cannot be reached {way}: {failure}.");
@@ -281,6 +282,11 @@ fn named(running: &[Option<alloc::boxed::Box<str>>]) -> String {
         ". Give USER+TUNNEL as the user name; write % as %25 and : as %3A in the tunnel's name.",
     );
     text
+}
+
+/// The status of the page about a failed dial.
+pub(crate) fn status_of(failure: DialFailure) -> u16 {
+    dial_failure(failure).0.status()
 }
 
 fn dial_failure(failure: DialFailure) -> (ErrorCode, &'static str) {

@@ -17,6 +17,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::error::{PemProblem, TlsError};
+use super::key_log::{KeyLog, Lines};
 use super::verify::{PinVerifier, sha256};
 use super::{ALPN, HTTP_ALPN};
 
@@ -182,6 +183,14 @@ impl TlsClient {
     pub fn for_sites(trust: Trust) -> Result<Self, TlsError> {
         let client = Self::build(trust, VERSIONS, vec![HTTP_ALPN.to_vec()])?;
         Ok(Self { protocol: Protocol::Http, ..client })
+    }
+
+    /// The same client, whose connections tell their keys.
+    #[must_use]
+    pub fn telling_keys(&self, log: Arc<dyn KeyLog>) -> Self {
+        let mut config = ClientConfig::clone(&self.config);
+        config.key_log = Arc::new(Lines(log));
+        Self { config: Arc::new(config), protocol: self.protocol }
     }
 
     pub(super) fn build(

@@ -16,7 +16,8 @@
 //!
 //! Transports speak [`ALPN`]. Proxied connections speak [`HTTP_ALPN`], or are taken to: sites and
 //! proxies by [`TlsClient::for_sites`], browsers by [`Resigner`]. [`TlsStack`] is their pipe, or
-//! two of them when a site is reached through a proxy that is itself reached by TLS.
+//! two of them when a site is reached through a proxy that is itself reached by TLS; a transport's
+//! is such a stack, too. [`KeyLog`] takes keys, for who reads recorded traffic with them.
 //! [`glimpse`] tells TLS from something else by a connection's first bytes.
 
 mod buffer;
@@ -24,6 +25,7 @@ mod config;
 mod connection;
 mod error;
 mod hello;
+mod key_log;
 mod leaf;
 mod pipe;
 mod stack;
@@ -36,6 +38,7 @@ pub use buffer::BufferPool;
 pub use config::{TlsClient, TlsServer, Trust};
 pub use error::{Alert, CertificateProblem, Fault, PemProblem, TlsError};
 pub use hello::{ClientHello, Glimpse, Http1, glimpse};
+pub use key_log::KeyLog;
 pub use leaf::{Leaf, LeafKey, Leaves, Resigner};
 pub use pipe::{Progress, TlsPipe, TlsState};
 pub use stack::TlsStack;

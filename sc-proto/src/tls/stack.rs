@@ -1,8 +1,8 @@
-//! TLS on a proxied connection: one pipe, or one within another.
+//! TLS on a connection: one pipe, or one within another.
 //!
 //! ```text
-//! socket ──▶ pipe to the proxy ──▶ pipe to the site ──▶ plaintext
-//! socket ◀── pipe to the proxy ◀── pipe to the site ◀── plaintext
+//! socket ──▶ pipe to the proxy ──▶ pipe to the site or server ──▶ plaintext
+//! socket ◀── pipe to the proxy ◀── pipe to the site or server ◀── plaintext
 //! ```
 
 use alloc::boxed::Box;
@@ -11,7 +11,7 @@ use super::buffer::BufferPool;
 use super::error::TlsError;
 use super::pipe::{Progress, TlsPipe, TlsState};
 
-/// One pipe over a socket, perhaps with another within it. All calls take the same small pool.
+/// One pipe over a socket, perhaps with another within it. All calls take the same pool.
 ///
 /// As with [`TlsPipe`], any call order is legal, and after every call that takes the pool
 /// [`Self::ciphertext`] may have something new to send, after an error too.
@@ -33,13 +33,13 @@ impl TlsStack {
     ///
     /// # Errors
     /// [`TlsError::Internal`].
-    pub fn within(mut self, pipe: TlsPipe, pool: &mut BufferPool) -> Result<Self, TlsError> {
+    pub fn speak_within(&mut self, pipe: TlsPipe, pool: &mut BufferPool) -> Result<(), TlsError> {
         if self.inner.is_some() {
             return Err(TlsError::Internal("a third layer of TLS".into()));
         }
         self.inner = Some(Box::new(pipe));
         self.pass_down(pool);
-        Ok(self)
+        Ok(())
     }
 
     /// Room for what the socket brings. As [`TlsPipe::read_space`].

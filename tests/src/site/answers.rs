@@ -87,7 +87,8 @@ pub(crate) fn answer(
     let trailers = body::copy(reader, Framing::of_request(head), &mut digest)?;
     let digest = digest.finish();
     inside.record.add(connection, head, digest.clone(), trailers);
-    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let without_query = path.split('?').next().unwrap_or_default();
+    let segments: Vec<&str> = without_query.split('/').skip(1).collect();
     match segments.as_slice() {
         ["hello"] => plain(head, out, "text/plain", b"hello from the site\n"),
         ["head"] => plain(head, out, "text/plain", &head.raw),
@@ -111,6 +112,10 @@ pub(crate) fn answer(
         ["cached"] => {
             out.write_all(b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nContent-Length: 7\r\n\r\nfresh!\n")
         }
+        ["kept-page"] => {
+            kept(out, "text/html", b"<!doctype html><script src=/kept-script></script>")
+        }
+        ["kept-script"] => kept(out, "text/javascript", b"document.write('script has run')"),
         ["asset", length, framing] => asset(out, number(length)?, framing),
         ["bytes", length] => bytes(inside, head, out, number(length)?),
         ["chunked-bytes", length] => chunked_bytes(out, number(length)?),
@@ -128,6 +133,16 @@ pub(crate) fn answer(
         _ => out.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
     }?;
     Ok(After::Keep)
+}
+
+/// Something for every browser, for a while.
+fn kept(mut out: impl Write, kind: &str, body: &[u8]) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nCache-Control: max-age=3600\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    out.write_all(&[head.as_bytes(), body].concat())
 }
 
 /// Bytes for every browser, for a while.

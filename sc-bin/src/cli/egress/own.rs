@@ -1,6 +1,6 @@
 //! Version 4's one proxy for all: the sites, the REST API and, with `-T`, the tunnel.
 
-use sc_proto::egress::{Credentials, Login, Logins, Way};
+use sc_proto::egress::{Credentials, Login, Logins};
 
 use super::detected::detected;
 use super::{EgressError, EgressSettings, OwnProxy, SiteWay};
@@ -50,9 +50,6 @@ pub(super) fn as_version_4(
             Some(OwnProxy { way: detected.way.clone(), bypass: detected.own_bypass.clone() })
         }
     };
-    if by_tunnel && own.as_ref().is_some_and(|own| matches!(own.way, Way::Https(_))) {
-        return Err(EgressError::OwnTls("--proxy-tunnel"));
-    }
     settings.tunnel = own.clone().filter(|_| by_tunnel);
     settings.rest = own;
     Ok(())

@@ -179,7 +179,7 @@ fn a_script_chooses_in_both_versions_and_its_proxies_have_passwords_in_version_4
     let moved = env(&[("SAUCE_PAC_AUTH", "u:p@a.test:1,v:q@b.test:2")]);
     let line = "sc --pac x --pac-auth **** --pac-auth=****";
     let SiteWay::Pac(pac) = resolve(line, &moved).unwrap().sites else { panic!() };
-    assert_eq!(pac.logins.hosts().count(), 2);
+    assert_eq!(pac.logins.tls_hosts().count(), 2);
     for line in ["sc run -p /proxy.pac", "sc run --pac /proxy.pac"] {
         let SiteWay::Pac(pac) = resolve(line, &env(&[])).unwrap().sites else { panic!() };
         assert_eq!(pac.source, "/proxy.pac");

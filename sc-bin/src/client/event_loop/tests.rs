@@ -205,8 +205,13 @@ fn run_with(
         rest: crate::client::rest::Rest::new(&settings).unwrap(),
         plane: FakePlane(sender.clone()),
         speaker: &mut recorder,
-        status: Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as _), Arc::new(|| None))
-            .unwrap(),
+        status: Status::start(
+            &settings,
+            &(Arc::new(|| Ok(Vec::new())) as _),
+            None,
+            Arc::new(|| None),
+        )
+        .unwrap(),
         sender,
         inputs,
         hangup: Hangup::of_process(),

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use sc_proto::SessionStatistics;
 use sc_proto::contract::DialFailure;
-use sc_proto::endpoint::{Counters, Durations, Outcomes};
+use sc_proto::endpoint::Counters;
 
 use super::board::Snapshot;
+use super::exchanges;
 use super::link::State;
 use super::meters::{Meters, PREFIX};
 use crate::monitor::exposition::{Exposition, Samples, amount, number};
@@ -24,7 +25,7 @@ pub(super) fn text(snapshot: &Snapshot, meters: &Meters, workers: &[WorkerReport
         let counted = Counted(workers);
         tunnel(&mut all, snapshot, &counted);
         sites(&mut all, &counted);
-        requests(&mut all, &counted);
+        exchanges::expose(&mut all, workers);
         sessions(&mut all, &counted);
         worker::expose(&mut all, workers);
     }
@@ -50,16 +51,6 @@ impl Counted<'_> {
             all.find(|(failure, _)| *failure == wanted).map_or(0, |(_, count)| count)
         };
         self.sum(of)
-    }
-
-    fn durations(&self, of: impl Fn(&Counters) -> Durations) -> Durations {
-        let mut all = Durations::default();
-        for worker in self.0 {
-            let Durations { counts, sum } = of(&worker.core.counters);
-            all.sum = all.sum.saturating_add(sum);
-            all.counts.iter_mut().zip(counts).for_each(|(all, count)| *all += count);
-        }
-        all
     }
 }
 
@@ -177,42 +168,6 @@ fn sites(all: &mut Exposition, counted: &Counted<'_>) {
         "site_sent_bytes_total",
         "Bytes that went to sites.",
         number(counted.sum(|c| c.proxied.written)),
-    );
-}
-
-/// Requests by method and class of status. A method is `CONNECT`, or `HTTP` for all others.
-fn requests(all: &mut Exposition, counted: &Counted<'_>) {
-    let of_class = |of: &Outcomes, class: usize| of.by_class.get(class).copied().unwrap_or(0);
-    let mut by_class = Samples::new();
-    for (class, code) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().enumerate() {
-        let connects = counted.sum(|c| of_class(&c.requests.connects, class));
-        let exchanges = counted.sum(|c| of_class(&c.requests.exchanges, class));
-        by_class.add(&[("code", code), ("method", "CONNECT")], number(connects));
-        by_class.add(&[("code", code), ("method", "HTTP")], number(exchanges));
-    }
-    let help = "Requests that have their outcome, by the class of their status.";
-    all.counters("http_requests_total", help, by_class);
-    all.durations(
-        "http_request_duration_seconds",
-        "From a request's arrival to the site's connection (CONNECT) or the answer's head (HTTP).",
-        &[
-            (
-                &[("code", "2xx"), ("method", "CONNECT")],
-                counted.durations(|c| c.requests.connects.good),
-            ),
-            (
-                &[("code", "other"), ("method", "CONNECT")],
-                counted.durations(|c| c.requests.connects.other),
-            ),
-            (
-                &[("code", "2xx"), ("method", "HTTP")],
-                counted.durations(|c| c.requests.exchanges.good),
-            ),
-            (
-                &[("code", "other"), ("method", "HTTP")],
-                counted.durations(|c| c.requests.exchanges.other),
-            ),
-        ],
     );
 }
 

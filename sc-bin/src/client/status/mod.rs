@@ -6,6 +6,7 @@
 //! figures.
 
 mod board;
+mod exchanges;
 #[cfg(feature = "operations")]
 mod figures;
 mod link;
@@ -19,6 +20,7 @@ mod v4;
 mod v5;
 mod views;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,7 @@ use sc_proto::contract::ConnectionNumber;
 
 use super::controller::{Effect, Input};
 use super::failure::Failure;
+use super::inspect::watched;
 use super::line::Line;
 use crate::cli::Settings;
 use crate::monitor::worker::AskWorkers;
@@ -53,7 +56,8 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// Starts what the settings ask for.
+    /// Starts what the settings ask for. `local_proxy`: where the client's own proxy port is.
+    /// `script`: asks for the PAC script.
     ///
     /// # Errors
     ///
@@ -61,6 +65,7 @@ impl Status {
     pub(super) fn start(
         settings: &Settings,
         workers: &AskWorkers,
+        local_proxy: Option<SocketAddr>,
         script: AskScript,
     ) -> Result<Self, Failure> {
         let board = Arc::new(Board::new(
@@ -69,7 +74,7 @@ impl Status {
         ));
         let views = Arc::new(Views::new(settings, Arc::clone(&board), Arc::clone(workers), script));
         let mut status = Self {
-            signs: Signs::new(&settings.monitoring, Arc::clone(workers))?,
+            signs: Signs::new(&settings.monitoring, Arc::clone(workers), local_proxy)?,
             #[cfg(feature = "operations")]
             figures: settings
                 .logging
@@ -109,6 +114,7 @@ impl Status {
             ),
         ] {
             let Some(address) = address else { continue };
+            let handler = watched(settings, handler);
             let monitor = listen(flag, address)
                 .and_then(|listener| Monitor::start(listener, options, handler).map_err(threads))?;
             let address = monitor.address().to_string();

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -28,6 +29,8 @@ pub(super) struct Signs {
     manager: ServiceManager,
     told: Told,
     workers: AskWorkers,
+    /// The client's own proxy port, if it has one.
+    local_proxy: Option<SocketAddr>,
     next_alive: Option<Instant>,
 }
 
@@ -52,7 +55,11 @@ impl Signs {
     /// # Errors
     ///
     /// The pid file cannot be written, or there is no folder for the ready file.
-    pub(super) fn new(monitoring: &Monitoring, workers: AskWorkers) -> Result<Self, Failure> {
+    pub(super) fn new(
+        monitoring: &Monitoring,
+        workers: AskWorkers,
+        local_proxy: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
         let pid_file = match &monitoring.pid_file {
             Some(path) => {
                 let content = format!("{}\n", std::process::id());
@@ -75,6 +82,7 @@ impl Signs {
             manager,
             told: Told::Nothing,
             workers,
+            local_proxy,
             next_alive,
         })
     }
@@ -82,7 +90,7 @@ impl Signs {
     /// The tunnel can be used.
     pub(super) fn on_ready(&mut self, snapshot: &Snapshot) {
         if let Some(path) = &self.ready_file {
-            match OwnFile::write(path, ready_text(snapshot)) {
+            match OwnFile::write(path, ready_text(snapshot, self.local_proxy)) {
                 Ok(file) => self.ready = Some(file),
                 Err(error) => {
                     log::warn!("the ready file {} cannot be written: {error}", path.display());
@@ -206,16 +214,15 @@ pub(in crate::client) fn remove_left_over(path: &Path) -> io::Result<()> {
     if content.trim().is_empty() || is_ours { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// The ready file's content, with the original's names. There is no local proxy here, so its port
-/// is 0.
-fn ready_text(snapshot: &Snapshot) -> String {
+/// The ready file's content, with the original's names. Without a local proxy its port is 0.
+fn ready_text(snapshot: &Snapshot, local_proxy: Option<SocketAddr>) -> String {
     let tunnel = snapshot.tunnel.as_ref();
     let Moment { year, month, day, hour, minute, second } =
         Moment::of_unix(snapshot.links.first_connected().unwrap_or_default());
     let first = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
     let json = json!({
         "firstConnectedTime": first,
-        "scProxyPort": "0",
+        "scProxyPort": local_proxy.map_or(0, |address| address.port()).to_string(),
         "tunnelID": tunnel.map_or(String::new(), |tunnel| tunnel.id.to_string()),
         "tunnelName": snapshot.name.as_deref().unwrap_or_default(),
         "tunnelServer": tunnel.map_or("", |tunnel| tunnel.host.as_str()),
@@ -249,7 +256,7 @@ mod tests {
 
     fn signs(pid: Option<PathBuf>, ready: Option<PathBuf>) -> Result<Signs, Failure> {
         let monitoring = Monitoring { pid_file: pid, ready_file: ready, ..Monitoring::default() };
-        Signs::new(&monitoring, Arc::new(|| Ok(Vec::new())))
+        Signs::new(&monitoring, Arc::new(|| Ok(Vec::new())), None)
     }
 
     #[test]

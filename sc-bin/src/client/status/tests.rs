@@ -55,7 +55,7 @@ impl Run {
             true => Ok(vec![WorkerReport::default()]),
             false => Err(NoAnswer),
         });
-        let mut status = Status::start(settings, &workers, Arc::new(|| None)).unwrap();
+        let mut status = Status::start(settings, &workers, None, Arc::new(|| None)).unwrap();
         let lines = status.lines();
         let [Line::Monitor { address, .. }] = lines.as_slice() else { panic!("{lines:?}") };
         let address = ListenAddress::parse(address).unwrap();
@@ -268,9 +268,8 @@ fn an_address_in_use_is_a_failure_of_its_own() {
     let run = Run::start(Dialect::V4);
     let mut settings = settings(Dialect::V4);
     settings.monitoring.status_address = Some(run.address.clone());
-    let Err(failure) =
-        Status::start(&settings, &(Arc::new(|| Ok(Vec::new())) as AskWorkers), Arc::new(|| None))
-    else {
+    let workers = Arc::new(|| Ok(Vec::new())) as AskWorkers;
+    let Err(failure) = Status::start(&settings, &workers, None, Arc::new(|| None)) else {
         panic!("two servers at {}", run.address);
     };
     assert_eq!(failure.exit(), Exit::Listener);

@@ -398,6 +398,9 @@ impl Tunnels {
         let told = Default::default();
         let happenings = Default::default();
         let live = Live { place, sessions, halting: None, told, happenings, organisation, record };
+        if let Some(fields) = live.label(None) {
+            self.data_plane.label(place, fields);
+        }
         self.state().live.insert(live.record.id, live);
     }
 }

@@ -258,6 +258,7 @@ impl Tunnels {
 
     async fn run_job(&self, job: LiveJob) -> Result<Job, JobError> {
         let record = job.record.clone();
+        self.label_job(&self.state().live, &job);
         self.state().jobs.running.insert(record.id.clone(), job);
         if let Err(error) = self.registry.insert_job(&record).await {
             self.end_job(&record.id, JobEnd::Request).await;
@@ -374,7 +375,17 @@ impl Tunnels {
         }
         (job.orphaned, job.visits) = (None, 0);
         job.record.tunnel_id = entrance.tunnel.to_string();
+        self.label_job(live, job);
         Some(entrance.tunnel)
+    }
+
+    /// Has requests of a job say whose they are, if the tunnel's owner wants that.
+    fn label_job(&self, live: &BTreeMap<TunnelId, Live>, job: &LiveJob) {
+        let Some(Entrance { tunnel, place }) = job.entrance else { return };
+        let fields = live.get(&tunnel).and_then(|live| live.label(Some(&job.record.id)));
+        if let Some(fields) = fields {
+            self.data_plane.label(place, fields);
+        }
     }
 
     /// The tunnel for a new job: of those that take jobs the one with the fewest; equals take turns.

@@ -13,6 +13,7 @@ mod figures;
 mod happenings;
 mod job_details;
 mod jobs;
+mod labels;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};

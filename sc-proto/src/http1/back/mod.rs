@@ -30,8 +30,8 @@ pub struct Back {
     asked: Asked,
     idempotent: Idempotent,
     upload: Body,
-    /// Whether a byte of the request's body was taken.
-    upload_begun: bool,
+    /// Bytes of the request's body that were taken, with its framing.
+    uploaded: u64,
     answer: Answering,
     /// Whether a byte of the answer was seen.
     answer_begun: bool,
@@ -129,7 +129,7 @@ impl Back {
             },
             idempotent: request.idempotent,
             upload: Body::request(request.framing),
-            upload_begun: false,
+            uploaded: 0,
             answer: Answering::head(),
             answer_begun: false,
             status: None,
@@ -144,8 +144,15 @@ impl Back {
     /// # Errors
     /// A [`BodyError`]: the request must not go on.
     pub fn from_stream(&mut self, input: &[u8]) -> Result<Progress, BodyError> {
-        self.upload_begun |= !input.is_empty();
-        self.upload.advance(input)
+        let progress = self.upload.advance(input)?;
+        self.uploaded = self.uploaded.saturating_add(progress.consumed as u64);
+        Ok(progress)
+    }
+
+    /// How many bytes of the request's body have passed, with its framing.
+    #[must_use]
+    pub fn upload_size(&self) -> u64 {
+        self.uploaded
     }
 
     /// Whether the request has gone as a whole.
@@ -158,7 +165,7 @@ impl Back {
     /// nothing of its body is used up, and twice is as good as once.
     #[must_use]
     pub fn may_repeat(&self) -> bool {
-        self.is_idempotent() && !self.upload_begun && !self.answer_begun
+        self.is_idempotent() && self.uploaded == 0 && !self.answer_begun
     }
 
     /// Whether twice is as good as once.

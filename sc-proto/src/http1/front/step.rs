@@ -156,6 +156,9 @@ pub enum Failure {
     /// The far end could not reach the site.
     #[error("{0}")]
     Dial(#[from] DialFailure),
+    /// The client, to whose own proxy port the request came, could not.
+    #[error("{0}")]
+    Local(DialFailure),
     /// The server, which reaches the site itself, could not.
     #[error("{0}")]
     Direct(DialFailure),
