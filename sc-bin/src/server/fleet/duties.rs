@@ -150,7 +150,7 @@ impl Fleet {
         let Ok(_hand) = self.hands.acquire().await else { return };
         let answer = match read(&order.body) {
             Some(Body::Tunnel(wanted)) => self.make_tunnel(*wanted, tunnels).await,
-            Some(Body::Job(wanted)) => self.make_job(wanted, tunnels).await,
+            Some(Body::Job(wanted)) => self.make_job(*wanted, tunnels).await,
             None => Answer::Unable("it does not know the order: it is an older version".to_owned()),
         };
         let Ok(text) = serde_json::to_string(&answer) else { return };

@@ -23,7 +23,7 @@ pub(super) enum Body {
     /// A tunnel.
     Tunnel(Box<TunnelOrder>),
     /// A job.
-    Job(JobOrder),
+    Job(Box<JobOrder>),
 }
 
 /// A tunnel shall be made.
@@ -136,7 +136,7 @@ impl Fleet {
 
     /// Has another member begin a job.
     pub(crate) async fn order_job(&self, member: &str, order: JobOrder) -> Result<Job, OrderError> {
-        match self.order(member, &Body::Job(order)).await? {
+        match self.order(member, &Body::Job(Box::new(order))).await? {
             Answer::Job(begun) => Ok(*begun),
             other => Err(refusal(other)),
         }
