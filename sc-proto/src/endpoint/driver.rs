@@ -139,8 +139,8 @@ impl Core {
         }
     }
 
-    /// Where to read into, after [`Action::Read`]. Empty if the id is stale, or another
-    /// [`Action::Read`] was taken since: then report [`Read::WouldBlock`].
+    /// Where to read into, after [`Action::Read`](crate::Action::Read). Empty if the id is stale, or another
+    /// [`Action::Read`](crate::Action::Read) was taken since: then report [`Read::WouldBlock`].
     ///
     /// Read and report with [`Core::read_done`] before calling anything else, or what was read
     /// is lost and its connection is reset.
@@ -216,7 +216,7 @@ impl Core {
         self.queue_transport_read(key);
     }
 
-    /// What to write, after [`Action::Write`]: fills `out` from its front, says how many slices.
+    /// What to write, after [`Action::Write`](crate::Action::Write): fills `out` from its front, says how many slices.
     pub fn write_slices<'a>(&'a self, socket: SocketId, out: &mut [&'a [u8]]) -> usize {
         let key = SocketKey::from(socket);
         match self.sockets.get(key).map(|entry| &entry.role) {
